@@ -1,0 +1,221 @@
+// The whole path in memory: established, masqueraded UDP flows through the engine, from a device in memory to another.
+// Every flow is first made by a packet there and one back; then packets from the clients are counted in rounds. It asserts
+// that every packet came out, and that the heap does not grow with their number. Runs in a process of its own,
+// started with --expose-gc, one process a number of flows.
+
+import { PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
+import { loadNative } from '../../src/device/native.ts'
+import { Engine } from '../../src/engine.ts'
+import { Batch } from '../../src/packet/batch.ts'
+import { Slab } from '../../src/packet/slab.ts'
+import { figure, type Result, round, say, type Target } from '../figure.ts'
+import { checksumsRight, flow, LENGTH, MASQUERADE_ADDRESS, replyOf, shuffled } from '../packets.ts'
+import * as ip from '../../src/wire/ipv4.ts'
+import { CONFIG, rules } from './config.ts'
+import { FloodDevice } from './flood.ts'
+
+/** What an established flow's packet may cost with 10,000 flows and 20 rules: 2 million packets a second. */
+const NANOSECONDS_WANTED = 500
+const BYTES_A_FLOW_WANTED = 160
+/** What may be left on the heap after a million packets. */
+const GROWTH_ALLOWED = 64 * 1024
+/** A clock's reading is a number on the heap, once a batch. More than this a packet would be a packet's own. */
+const BYTES_A_PACKET_ALLOWED = 1
+const YOUNG_GENERATION = 16 << 20
+/** Nothing expires while it is measured. */
+const HOUR = 3600
+
+export interface MemoryOptions {
+  readonly flows: number
+  readonly hugePages: boolean
+  readonly quick: boolean
+}
+
+export async function memory({ flows, hugePages, quick }: MemoryOptions): Promise<Result> {
+  const where = `${flows.toLocaleString('en')} flow${flows === 1 ? '' : 's'}${hugePages ? ', huge pages' : ''}`
+  say(`memory: ${where}`)
+  const lan = new FloodDevice('lan')
+  const wan = new FloodDevice('wan')
+  const order = shuffled(flows)
+  // What the benchmark itself needs is touched before the first look at the memory.
+  const prepared = Math.max(flows, 64)
+  wan.prepare(prepared, (i) => replyOf(flow(order[i % flows])))
+  lan.prepare(prepared, (i) => flow(order[i % flows]))
+  const rssBefore = residentAfterCollection()
+
+  const engine = Engine.open({
+    config: {
+      ...CONFIG,
+      sysctl: {
+        'net.netfilter.nf_conntrack_max': Math.max(flows, 1024),
+        'net.netfilter.nf_conntrack_udp_timeout': HOUR,
+        'net.netfilter.nf_conntrack_udp_timeout_stream': HOUR,
+      },
+    },
+    devices: new Map([
+      ['lan', lan],
+      ['wan', wan],
+    ]),
+  })
+  if (hugePages) for (const { buffer } of engine.conntrack.flows.arrays) loadNative().madviseHuge(new Uint8Array(buffer))
+  engine.load(rules())
+  const run = (device: FloodDevice, packets: number): number => {
+    device.allow(packets)
+    const begin = performance.now()
+    while (device.left > 0) engine.step()
+    return ((performance.now() - begin) * 1e6) / packets
+  }
+
+  const first = run(lan, flows)
+  const answered = run(wan, flows)
+  say(`  made ${flows} flows: ${first.toFixed(0)} ns for a new flow's packet, ${answered.toFixed(0)} ns for its answer`)
+  expectFlows(engine, flows)
+  expectRewritten(engine, lan, wan)
+  const rss = residentAfterCollection() - rssBefore
+
+  // To the end of V8's optimising, but over every flow at least once.
+  run(lan, Math.max(quick ? 500_000 : 2_000_000, flows))
+  const rounds = quick ? 3 : 7
+  const packets = quick ? 500_000 : 2_000_000
+  const costs: number[] = []
+  const heap = await heapWatched(rounds * packets, () => {
+    for (let i = 0; i < rounds; i++) costs.push(run(lan, packets))
+  })
+  const back = Array.from({ length: quick ? 2 : 3 }, () => run(wan, packets / 2))
+  const total = rounds * packets
+  expectAllTransmitted(engine)
+  const cost = figure('established NAT flow, 20 rules', where, 'ns a packet', costs, {
+    also: { millionPacketsASecond: round(1e3 / figure('', '', '', costs).value), collections: heap.collections },
+  })
+  say(`  ${cost.value} ns a packet (${cost.low} to ${cost.high}); ${heap.allocated.toFixed(3)} bytes of heap a packet`)
+  engine.close()
+
+  const targets: Target[] = [
+    {
+      what: `heap left over after ${total.toLocaleString('en')} packets, ${where}`,
+      wanted: `at most ${GROWTH_ALLOWED / 1024} KiB`,
+      got: `${(heap.left / 1024).toFixed(1)} KiB`,
+      held: heap.left <= GROWTH_ALLOWED,
+    },
+    {
+      what: `heap allocated on the way, ${where}`,
+      wanted: `below ${BYTES_A_PACKET_ALLOWED} byte a packet`,
+      got: `${heap.allocated.toFixed(3)} bytes, ${heap.collections} collections`,
+      held: heap.allocated < BYTES_A_PACKET_ALLOWED,
+    },
+  ]
+  if (flows === 10_000) {
+    targets.push({
+      what: `established NAT flow, 20 rules, ${where}`,
+      wanted: 'at least 2 million packets a second',
+      got: `${(1e3 / cost.value).toFixed(2)} million`,
+      held: cost.value <= NANOSECONDS_WANTED,
+    })
+  }
+  const figures = [
+    cost,
+    figure('the same, answers', where, 'ns a packet', back),
+    figure("a new flow's packet", where, 'ns a packet', [first]),
+    figure('the device that hands packets in, alone', where, 'ns a packet', deviceAlone(lan, packets)),
+  ]
+  if (flows === 1_000_000) {
+    const { byteLength } = engine.conntrack.flows
+    const measured = figure('memory for a flow, all counted', where, 'bytes', [rss / flows], {
+      also: { tablesOnly: round(byteLength / flows) },
+    })
+    figures.push(measured)
+    targets.push({
+      what: `memory for a flow, ${where}`,
+      wanted: `at most ${BYTES_A_FLOW_WANTED} bytes`,
+      got: `${measured.value} resident, ${measured.also?.tablesOnly} reserved in tables`,
+      held: Math.max(rss, byteLength) / flows <= BYTES_A_FLOW_WANTED,
+    })
+  }
+  return { figures, targets, skipped: [] }
+}
+
+/** Resident bytes once what is garbage is gone. */
+function residentAfterCollection(): number {
+  collect()
+  return process.memoryUsage().rss
+}
+
+function collect(): void {
+  if (globalThis.gc === undefined) throw new Error('bench/path/memory: start node with --expose-gc')
+  globalThis.gc()
+}
+
+interface Heap {
+  /** Bytes that are there afterwards and were not before. */
+  readonly left: number
+  /** Bytes a packet, at most. */
+  readonly allocated: number
+  readonly collections: number
+}
+
+/** What `work`, which handles so many packets, does to the heap. */
+async function heapWatched(packets: number, work: () => void): Promise<Heap> {
+  let collections = 0
+  const observer = new PerformanceObserver((list) => {
+    collections += list.getEntries().length
+  })
+  collect()
+  collect()
+  await setImmediate()
+  observer.observe({ entryTypes: ['gc'] })
+  const before = process.memoryUsage().heapUsed
+  work()
+  const after = process.memoryUsage().heapUsed
+  await setImmediate()
+  await setImmediate()
+  observer.disconnect()
+  collect()
+  collect()
+  const left = process.memoryUsage().heapUsed - before
+  // A collection hides up to a young generation.
+  const allocated = (Math.max(0, after - before) + collections * YOUNG_GENERATION) / packets
+  return { left, allocated, collections }
+}
+
+function deviceAlone(device: FloodDevice, packets: number): number[] {
+  const slab = new Slab(64)
+  const rx = new Batch()
+  for (let i = 0; i < rx.capacity; i++) rx.set(i, slab.take(), 0)
+  return Array.from({ length: 5 }, () => {
+    device.allow(packets)
+    const begin = performance.now()
+    while (device.left > 0) device.receive(slab, rx, rx.capacity)
+    return ((performance.now() - begin) * 1e6) / packets
+  })
+}
+
+function expectFlows(engine: Engine, flows: number): void {
+  const { count } = engine.conntrack.flows
+  if (count !== flows) throw new Error(`bench/path/memory: ${count} flows were made, expected ${flows}`)
+}
+
+/** Packets from the clients leave with the router's address and right checksums. */
+function expectRewritten(engine: Engine, lan: FloodDevice, wan: FloodDevice): void {
+  let right = 0
+  wan.inspect = (view, start, length) => {
+    if (length === LENGTH && view.getInt32(start + ip.SOURCE) === MASQUERADE_ADDRESS && checksumsRight(view, start)) right++
+  }
+  lan.allow(64)
+  while (lan.left > 0) engine.step()
+  wan.inspect = undefined
+  if (right !== 64) throw new Error(`bench/path/memory: ${right} of 64 packets left as they should, masqueraded`)
+}
+
+function expectAllTransmitted(engine: Engine): void {
+  const { links, dropped } = engine.counters()
+  for (const [from, to] of [
+    ['lan', 'wan'],
+    ['wan', 'lan'],
+  ])
+    if (links[from].rxPackets !== links[to].txPackets)
+      throw new Error(
+        `bench/path/memory: of ${links[from].rxPackets} packets into ${from} ${links[to].txPackets} left by ${to}; ` +
+          `dropped ${JSON.stringify(Object.fromEntries(Object.entries(dropped).filter(([, n]) => n > 0)))}`,
+      )
+}

@@ -1,0 +1,157 @@
+// The ends of the UDP measurements. Every mode ends by itself and prints one line of JSON.
+//
+//   udp flood ADDRESS PORT SECONDS    sends packets of 64 bytes (payload 36) as fast as the kernel takes them
+//   udp sink PORT SECONDS             counts what arrives from the first packet on, for so long at most
+//   udp echo PORT SECONDS             sends everything back
+//   udp rtt ADDRESS PORT COUNT        four bytes there and back, one packet after the other
+
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH = 64, PAYLOAD = 36 };
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void die(const char *what) {
+  fprintf(stderr, "udp: %s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static struct sockaddr_in address(const char *host, const char *port) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+  if (inet_pton(AF_INET, host, &a.sin_addr) != 1) {
+    fprintf(stderr, "udp: %s: expected an IPv4 address\n", host);
+    exit(1);
+  }
+  return a;
+}
+
+static int open_socket(double timeout) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) die("socket");
+  struct timeval t = {.tv_sec = (time_t)timeout, .tv_usec = (suseconds_t)((timeout - (time_t)timeout) * 1e6)};
+  int buffer = 4 << 20;
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) != 0) die("SO_RCVTIMEO");
+  // Without CAP_NET_ADMIN the system's limit holds.
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  return fd;
+}
+
+static int connected(const char *host, const char *port, double timeout) {
+  int fd = open_socket(timeout);
+  struct sockaddr_in to = address(host, port);
+  if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
+  return fd;
+}
+
+static int bound(const char *port, double timeout) {
+  int fd = open_socket(timeout);
+  struct sockaddr_in at = address("0.0.0.0", port);
+  if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0) die("bind");
+  return fd;
+}
+
+static void prepare(struct mmsghdr *messages, struct iovec *parts, char (*payload)[2048], size_t length) {
+  memset(messages, 0, BATCH * sizeof *messages);
+  for (int i = 0; i < BATCH; i++) {
+    parts[i] = (struct iovec){payload[i], length};
+    messages[i].msg_hdr.msg_iov = &parts[i];
+    messages[i].msg_hdr.msg_iovlen = 1;
+  }
+}
+
+static struct mmsghdr messages[BATCH];
+static struct iovec parts[BATCH];
+static char payload[BATCH][2048];
+
+static int flood(const char *host, const char *port, double seconds) {
+  int fd = connected(host, port, 1);
+  prepare(messages, parts, payload, PAYLOAD);
+  double begin = now(), t;
+  unsigned long long sent = 0;
+  while ((t = now()) < begin + seconds) {
+    int n = sendmmsg(fd, messages, BATCH, 0);
+    if (n > 0) sent += (unsigned)n;
+    else if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("sendmmsg");
+  }
+  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", sent, t - begin);
+  return 0;
+}
+
+static int sink(const char *port, double seconds) {
+  int fd = bound(port, seconds);
+  prepare(messages, parts, payload, sizeof payload[0]);
+  double first = 0, last = 0;
+  unsigned long long got = 0;
+  while (first == 0 || last < first + seconds) {
+    int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    last = now();
+    if (first == 0) first = last;
+    else got += (unsigned)n;
+  }
+  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", got, last - first);
+  return 0;
+}
+
+static int echo(const char *port, double seconds) {
+  int fd = bound(port, seconds);
+  double end = now() + seconds;
+  unsigned long long got = 0;
+  while (now() < end) {
+    struct sockaddr_in from;
+    socklen_t length = sizeof from;
+    ssize_t n = recvfrom(fd, payload[0], sizeof payload[0], 0, (struct sockaddr *)&from, &length);
+    if (n < 0) break;
+    got++;
+    sendto(fd, payload[0], (size_t)n, 0, (struct sockaddr *)&from, length);
+  }
+  printf("{\"packets\":%llu}\n", got);
+  return 0;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+static int rtt(const char *host, const char *port, int count) {
+  int fd = connected(host, port, 0.2);
+  double *times = calloc((size_t)count + 1, sizeof *times);
+  if (times == NULL) die("calloc");
+  int got = 0, lost = 0;
+  for (int i = 0; i < count && lost < 20; i++) {
+    int question = i, answer = -1;
+    double begin = now();
+    if (send(fd, &question, sizeof question, 0) < 0 && errno != ECONNREFUSED) die("send");
+    while (answer != question && recv(fd, &answer, sizeof answer, 0) == (ssize_t)sizeof answer) continue;
+    if (answer == question) times[got++] = (now() - begin) * 1e6;
+    else lost++;
+  }
+  qsort(times, (size_t)got, sizeof *times, by_value);
+  printf("{\"answers\":%d,\"lost\":%d,\"p50\":%.2f,\"p99\":%.2f}\n", got, lost, times[got / 2], times[got * 99 / 100]);
+  free(times);
+  return got == 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 5 && strcmp(argv[1], "flood") == 0) return flood(argv[2], argv[3], atof(argv[4]));
+  if (argc == 4 && strcmp(argv[1], "sink") == 0) return sink(argv[2], atof(argv[3]));
+  if (argc == 4 && strcmp(argv[1], "echo") == 0) return echo(argv[2], atof(argv[3]));
+  if (argc == 5 && strcmp(argv[1], "rtt") == 0) return rtt(argv[2], argv[3], atoi(argv[4]));
+  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
+  return 2;
+}

@@ -1,0 +1,30 @@
+// What a router is made of, as plain data: devices, routes, sysctls. `up` and `replay` read it from YAML
+// (gateway/config.ts says what is wrong with line and column); a program hands it to Engine.open as it is.
+
+export interface RouterConfig {
+  readonly devices: Readonly<Record<string, DeviceConfig>>
+  readonly routes?: readonly RouteConfig[]
+  /** Names and values as SYSCTLS has them. */
+  readonly sysctl?: Readonly<Record<string, number>>
+}
+
+export interface DeviceConfig {
+  /** `10.0.1.1/24`, or `10.0.1.1 peer 10.0.1.2/32`; the first is the device's primary address. */
+  readonly addresses?: readonly string[]
+  /** Bytes, 68 to 65,535; 1500 when left out. */
+  readonly mtu?: number
+}
+
+export interface RouteConfig {
+  /** `default`, `10.2.0.0/16`, or an address alone. */
+  readonly to: string
+  readonly via?: string
+  /** May be left out where `via` is reachable by a connected prefix, and for types without a device. */
+  readonly dev?: string
+  /** Preferred source address of the router's own packets. */
+  readonly src?: string
+  readonly mtu?: number
+  readonly metric?: number
+  /** `unicast` when left out. */
+  readonly type?: 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit'
+}

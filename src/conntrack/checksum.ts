@@ -1,0 +1,24 @@
+// Transport checksums as conntrack judges them: a packet that came from a device with a wrong one belongs to no flow.
+// What the router itself sends (inLink 0) is taken to be right, as Linux does outside of PREROUTING. The sum covers the
+// IP packet's whole payload, whatever a UDP header says about its length.
+
+import type { Packet } from '../packet/packet.ts'
+import { fold, pseudoSum4, sumOf } from '../wire/checksum.ts'
+
+/** Whether TCP's or UDP's checksum (RFC 9293, RFC 768) is wrong; a UDP checksum of 0 is for the caller to let pass. */
+export function checksumWrong(p: Packet): boolean {
+  return partialChecksumWrong(p, p.protocol, p.length - p.headerLength)
+}
+
+/** The same for a checksum that covers only the payload's first `covered` bytes (RFC 3828). */
+export function partialChecksumWrong(p: Packet, protocol: number, covered: number): boolean {
+  if (p.inLink === 0) return false
+  const pseudo = pseudoSum4(p.source, p.destination, protocol, p.length - p.headerLength)
+  return fold(pseudo + sumOf(p.view, p.transport, covered)) !== 0xffff
+}
+
+/** Whether ICMP's checksum, which has no pseudo-header (RFC 792), is wrong. */
+export function icmpChecksumWrong(p: Packet): boolean {
+  if (p.inLink === 0) return false
+  return fold(sumOf(p.view, p.transport, p.length - p.headerLength)) !== 0xffff
+}

@@ -1,0 +1,312 @@
+// Connection tracking: the hook at priority -200 that gives every packet its flow and state, and confirm, which comes
+// last. A flow is begun unconfirmed by its first packet and enters the table only when that packet has passed every hook:
+// a packet dropped on the way leaves nothing behind (confirming last also means that the reply tuple is what NAT made of
+// it). Conntrack knows nothing of NAT. It follows Linux's nf_conntrack_core.
+
+import { ACCEPT, DROP } from '../hook/hook.ts'
+import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
+import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ip from '../wire/ipv4.ts'
+import { FlowTable } from './flows.ts'
+import { GenericTracker } from './generic.ts'
+import { GreTracker } from './gre.ts'
+import { IcmpTracker } from './icmp.ts'
+import { errorVerdict, InnerTuple, innerTuple, NOT_AN_ERROR } from './icmp-error.ts'
+import * as f from './record.ts'
+import { SctpTracker } from './sctp.ts'
+import { TcpTracker } from './tcp.ts'
+import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
+import { UdpTracker } from './udp.ts'
+
+// Places in `stats`, with the names of `conntrack -S`.
+export const STATS = ['found', 'invalid', 'insert', 'insert_failed', 'drop', 'early_drop', 'error', 'expired'] as const
+const STAT_INVALID = 1
+const INSERT = 2
+const INSERT_FAILED = 3
+const STAT_DROP = 4
+const EARLY_DROP = 5
+const ERROR = 6
+const EXPIRED = 7
+
+/** How far early drop looks along the index, and how many records one tick examines. */
+const EVICTION_RANGE = 64
+const REAP_PER_TICK = 4096
+
+export class Conntrack implements Tracking {
+  readonly flows: FlowTable
+  readonly time: Time
+  readonly sysctl: Sysctl
+  readonly stats = new Float64Array(new SharedArrayBuffer(STATS.length * 8))
+  /** Called once a burst when a new flow finds the table full. */
+  onFull: (() => void) | undefined
+  readonly #trackers: Tracker[] = []
+  readonly #inner = new InnerTuple()
+  #reaped = 0
+
+  constructor(time: Time, sysctl: Sysctl, seed: number) {
+    this.time = time
+    this.sysctl = sysctl
+    this.flows = new FlowTable(sysctl['net.netfilter.nf_conntrack_max'], seed)
+    const generic = new GenericTracker(this)
+    for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
+    this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
+    this.#trackers[ip.PROTO_UDP] = new UdpTracker(this, ip.PROTO_UDP)
+    this.#trackers[ip.PROTO_UDPLITE] = new UdpTracker(this, ip.PROTO_UDPLITE)
+    this.#trackers[ip.PROTO_ICMP] = new IcmpTracker(this)
+    this.#trackers[ip.PROTO_GRE] = new GreTracker(this)
+    this.#trackers[ip.PROTO_SCTP] = new SctpTracker(this)
+  }
+
+  tracker(protocol: number): Tracker {
+    return this.#trackers[protocol]
+  }
+
+  /** Statistics by name, with the number of flows there are. */
+  counters(): Record<string, number> {
+    return { count: this.flows.count, ...Object.fromEntries(STATS.map((name, i) => [name, this.stats[i]])) }
+  }
+
+  /** The conntrack hook in PREROUTING and OUTPUT. ACCEPT, with p.ct and p.ctinfo set, or DROP. */
+  input(p: Packet): number {
+    // Untracked by a rule, or looped back: what was found on the way out still holds.
+    if (p.ct !== NO_FLOW || p.ctinfo === CT_UNTRACKED) return ACCEPT
+    if (p.protocol === ip.PROTO_ICMP) {
+      const verdict = errorVerdict(p, this.sysctl['net.netfilter.nf_conntrack_checksum'] !== 0)
+      if (verdict !== NOT_AN_ERROR) return this.#icmpError(p, verdict)
+    }
+    const tracker = this.#trackers[p.protocol]
+    for (;;) {
+      const ct = this.#resolve(p)
+      if (ct === NO_FLOW) return this.#invalid(p)
+      if (ct === FULL) return DROP
+      const said = tracker.track(p, ct)
+      if (said === REOPEN) continue
+      if (said === INVALID || said === DROPPED) {
+        if ((this.flows.status(ct) & f.CONFIRMED) === 0) this.flows.release(ct)
+        if (said === INVALID) return this.#invalid(p)
+        p.ct = NO_FLOW
+        this.stats[STAT_DROP]++
+        return DROP
+      }
+      if (p.direction === 1) this.flows.words[ct * f.WORDS + f.STATUS] |= f.SEEN_REPLY
+      return ACCEPT
+    }
+  }
+
+  /** Finds the packet's flow, or begins one; NO_FLOW when its tuple cannot be, FULL when there is no room. */
+  #resolve(p: Packet): number {
+    const { flows } = this
+    const { words } = flows
+    const portless = !hasPorts(p.protocol)
+    if (p.transport === 0 && !portless) return NO_FLOW
+    const ports = portless ? 0 : (p.sport << 16) | p.dport
+    const key = f.key(p.protocol, p.zone)
+    let found = flows.find(p.source, p.destination, ports, key)
+    if (found >= 0) {
+      const base = (found >> 1) * f.WORDS
+      if (((words[base + f.EXPIRES] - this.time.now) | 0) > 0) {
+        p.ct = found >> 1
+        p.direction = found & 1
+        const status = words[base + f.STATUS]
+        p.ctinfo =
+          (found & 1) === 1 || (status & f.SEEN_REPLY) !== 0
+            ? CT_ESTABLISHED
+            : (status & f.EXPECTED) !== 0
+              ? CT_RELATED
+              : CT_NEW
+        return p.ct
+      }
+      this.kill(found >> 1)
+      this.stats[EXPIRED]++
+      found = -1
+    }
+    return this.#begin(p, ports, key)
+  }
+
+  #begin(p: Packet, ports: number, key: number): number {
+    const { flows } = this
+    const reply = p.protocol === ip.PROTO_ICMP ? invertIcmp(ports) : (ports << 16) | (ports >>> 16)
+    if (reply === NOT_INVERTIBLE) return NO_FLOW
+    let ct = flows.allocate()
+    if (ct < 0) {
+      if (this.#earlyDrop(flows.hash(p.source, p.destination, ports, key))) ct = flows.allocate()
+      if (ct < 0) {
+        this.stats[STAT_DROP]++
+        this.onFull?.()
+        return FULL
+      }
+    }
+    const { words } = flows
+    const base = ct * f.WORDS
+    words[base + f.SOURCE] = p.source
+    words[base + f.DESTINATION] = p.destination
+    words[base + f.PORTS] = ports
+    words[base + f.TUPLE_WORDS + f.SOURCE] = p.destination
+    words[base + f.TUPLE_WORDS + f.DESTINATION] = p.source
+    words[base + f.TUPLE_WORDS + f.PORTS] = reply
+    words[base + f.KEY] = key
+    p.ct = ct
+    p.direction = 0
+    p.ctinfo = CT_NEW
+    return ct
+  }
+
+  /** An ICMP error belongs to the flow whose packet it quotes, and only if it goes to that packet's sender. */
+  #icmpError(p: Packet, valid: boolean): number {
+    const inner = this.#inner
+    if (valid && innerTuple(p, inner)) {
+      const { flows } = this
+      const found = flows.find(inner.source, inner.destination, inner.ports, f.key(inner.protocol, p.zone))
+      if (found >= 0 && flows.destination(found >> 1, found & 1) === p.destination) {
+        p.ct = found >> 1
+        p.direction = found & 1
+        p.ctinfo = CT_RELATED
+        return ACCEPT
+      }
+    }
+    this.stats[ERROR]++
+    return this.#invalid(p)
+  }
+
+  #invalid(p: Packet): number {
+    p.ct = NO_FLOW
+    p.ctinfo = CT_INVALID
+    p.direction = 0
+    this.stats[STAT_INVALID]++
+    return ACCEPT
+  }
+
+  /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
+  confirm(p: Packet): number {
+    if (p.ct === NO_FLOW) return ACCEPT
+    const { flows } = this
+    const { words } = flows
+    const base = p.ct * f.WORDS
+    if ((words[base + f.STATUS] & f.CONFIRMED) !== 0) return ACCEPT
+    // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
+    if (p.direction !== 0) return ACCEPT
+    const key = words[base + f.KEY]
+    const reply = base + f.TUPLE_WORDS
+    if (
+      flows.find(words[base + f.SOURCE], words[base + f.DESTINATION], words[base + f.PORTS], key) >= 0 ||
+      flows.find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], key) >= 0
+    ) {
+      this.stats[INSERT_FAILED]++
+      return DROP
+    }
+    words[base + f.STATUS] |= f.CONFIRMED
+    flows.insert(p.ct)
+    this.stats[INSERT]++
+    return ACCEPT
+  }
+
+  /** The packet is at its end: a flow that it began and that was not confirmed goes with it. */
+  forget(p: Packet): void {
+    if (p.ct === NO_FLOW) return
+    if (!p.attached && (this.flows.status(p.ct) & f.CONFIRMED) === 0) {
+      this.flows.unlinkBySource(p.ct)
+      this.flows.release(p.ct)
+    }
+    p.ct = NO_FLOW
+    p.ctinfo = CT_INVALID
+  }
+
+  /** Gives an answer the flow of the packet that it answers (nf_ct_attach): RELATED, in the other direction. */
+  attach(answer: Packet, p: Packet): void {
+    if (p.ct === NO_FLOW) return
+    answer.ct = p.ct
+    answer.attached = true
+    answer.ctinfo = CT_RELATED
+    answer.direction = p.direction ^ 1
+    answer.zone = p.zone
+  }
+
+  /** Target NOTRACK: the packet has no flow and is UNTRACKED. */
+  untrack(p: Packet): void {
+    p.ct = NO_FLOW
+    p.ctinfo = CT_UNTRACKED
+  }
+
+  /** A rule answered the packet with a RST: its flow is over, and lingers no longer than a closed one. */
+  close(p: Packet): void {
+    if (p.ct !== NO_FLOW) this.#trackers[p.protocol].close?.(p.ct)
+  }
+
+  refresh(ct: number, milliseconds: number): void {
+    const { words } = this.flows
+    const base = ct * f.WORDS
+    if ((words[base + f.STATUS] & f.FIXED_TIMEOUT) === 0) words[base + f.EXPIRES] = (this.time.now + milliseconds) | 0
+  }
+
+  kill(ct: number): void {
+    this.flows.remove(ct)
+    this.flows.unlinkBySource(ct)
+    this.flows.release(ct)
+  }
+
+  #expired(ct: number): boolean {
+    return ((this.flows.expires(ct) - this.time.now) | 0) <= 0
+  }
+
+  /** Makes room near a new flow's place: what has expired, else the first flow that is not ASSURED. */
+  #earlyDrop(hash: number): boolean {
+    for (let step = 0; step < EVICTION_RANGE; step++) {
+      const ct = this.flows.near(hash, step)
+      if (ct < 0) continue
+      if (!this.#expired(ct) && (this.flows.status(ct) & f.ASSURED) !== 0) continue
+      this.kill(ct)
+      this.stats[EARLY_DROP]++
+      return true
+    }
+    return false
+  }
+
+  /** Examines the next few thousand records and removes those that have expired, or, nearly full, that are closing. */
+  tick(): void {
+    const { flows } = this
+    const crowded = flows.count > 0.95 * flows.max
+    for (let n = Math.min(REAP_PER_TICK, flows.used); n > 0; n--) {
+      if (this.#reaped >= flows.used) this.#reaped = 0
+      const ct = this.#reaped++
+      if ((flows.status(ct) & f.CONFIRMED) === 0) continue
+      if (this.#expired(ct)) {
+        this.kill(ct)
+        this.stats[EXPIRED]++
+      } else if (
+        crowded &&
+        ((flows.status(ct) & f.ASSURED) === 0 || this.#trackers[flows.protocol(ct)].mayDropEarly(ct))
+      ) {
+        this.kill(ct)
+        this.stats[EARLY_DROP]++
+      }
+    }
+  }
+}
+
+/** No record left, and nothing to drop early. */
+const FULL = -2
+
+/** Protocols whose tuple has ports, or an identifier in their place; the others are tracked by address. */
+function hasPorts(protocol: number): boolean {
+  switch (protocol) {
+    case ip.PROTO_TCP:
+    case ip.PROTO_UDP:
+    case ip.PROTO_ICMP:
+    case ip.PROTO_UDPLITE:
+    case ip.PROTO_SCTP:
+    case ip.PROTO_DCCP:
+      return true
+    default:
+      return false
+  }
+}
+
+const NOT_INVERTIBLE = 0xffff_ffff
+
+/** The PORTS word of the answer to an ICMP message, or NOT_INVERTIBLE for types that have none. */
+export function invertIcmp(ports: number): number {
+  const answer = icmp.inverseType((ports >>> 8) & 255)
+  return answer < 0 ? NOT_INVERTIBLE : (ports & 0xffff00ff) | (answer << 8)
+}

@@ -1,0 +1,291 @@
+// The flow table: one record a flow in one Int32Array, found through an open-addressing index over both tuples.
+// What always holds: a confirmed flow stands in the index under its original and its reply tuple, an unconfirmed one
+// under neither; a record is either in use or on the free list; the flow's id is its record's number.
+//
+// Both arrays are SharedArrayBuffers, reserved whole at the start: the system hands out pages as they are first touched,
+// so a large bound costs nothing until it is used and growth never pauses.
+//
+// An index entry is one int32: 0 for empty, otherwise (record << 1 | direction) + 1 in the low bits and in the bits that
+// are left the hash's top bits as a tag, so that a look-up touches one cache line of the index and, but for one false
+// tag in hundreds, only the record that it wants. Removal shifts the cluster back: no tombstones, no rebuilds.
+// The hash is seeded; who does not know the seed cannot build a cluster.
+
+import { TunfilterError } from '../errors.ts'
+import * as f from './record.ts'
+
+export class FlowTable {
+  /** Records, f.WORDS each; shared, so that the control side can read it. */
+  readonly words: Int32Array<SharedArrayBuffer>
+  /** [0] records in use, [1] records ever used (what a reader has to scan). */
+  readonly header: Int32Array<SharedArrayBuffer>
+  readonly max: number
+  readonly #index: Int32Array<SharedArrayBuffer>
+  readonly #mask: number
+  readonly #seed: number
+  /** Bits of an entry that name record and direction; the others are the tag. */
+  readonly #entryMask: number
+  /** First record of the free list, -1 for none; linked through word 0. */
+  #free = -1
+  /** Heads of the chains by source (f.BY_SOURCE_NEXT), record + 1, 0 for none; made when NAT first needs it. */
+  readonly #bySource: Int32Array<SharedArrayBuffer>
+  readonly #bySourceMask: number
+
+  /**
+   * @param max the most flows there can be (net.netfilter.nf_conntrack_max), 1 to 16,000,000
+   * @param seed an int32 from a random source
+   */
+  constructor(max: number, seed: number) {
+    if (!Number.isInteger(max) || max < 1 || max > 16_000_000)
+      throw new TunfilterError('ERR_FLOW_TABLE_SIZE', `flow table for ${max} flows: expected 1 to 16000000`)
+    this.max = max
+    this.#seed = seed
+    // Two entries a flow: at the bound the index is between a third and two thirds full.
+    const entries = 1 << (32 - Math.clz32(Math.max(15, 3 * max - 1)))
+    this.#mask = entries - 1
+    this.#entryMask = (1 << (32 - Math.clz32(2 * max))) - 1
+    this.#index = new Int32Array(new SharedArrayBuffer(entries * 4))
+    this.words = new Int32Array(new SharedArrayBuffer(max * f.WORDS * 4))
+    this.header = new Int32Array(new SharedArrayBuffer(8))
+    const heads = 1 << (31 - Math.clz32(Math.max(16, max)))
+    this.#bySourceMask = heads - 1
+    this.#bySource = new Int32Array(new SharedArrayBuffer(heads * 4))
+  }
+
+  /** Bytes reserved for flows: records, index and source chains. */
+  get byteLength(): number {
+    return this.words.byteLength + this.#index.byteLength + this.#bySource.byteLength
+  }
+
+  /** The memory behind the table, for who wants to advise the system about it. */
+  get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
+    return [this.words, this.#index, this.#bySource]
+  }
+
+  /** Flows in use, unconfirmed ones included. */
+  get count(): number {
+    return this.header[0]
+  }
+
+  /** Records below this number may be in use; above it none ever was. */
+  get used(): number {
+    return this.header[1]
+  }
+
+  /** A cleared record, or -1 when all are in use. */
+  allocate(): number {
+    let ct = this.#free
+    const { words, header } = this
+    if (ct >= 0) {
+      this.#free = words[ct * f.WORDS]
+    } else {
+      if (header[1] === this.max) return -1
+      ct = header[1]++
+    }
+    header[0]++
+    const base = ct * f.WORDS
+    words.fill(0, base, base + f.WORDS)
+    words[base + f.STATUS] = f.IN_USE
+    return ct
+  }
+
+  /** Gives a record back that stands in no index. */
+  release(ct: number): void {
+    const base = ct * f.WORDS
+    this.words[base + f.STATUS] = 0
+    this.words[base] = this.#free
+    this.#free = ct
+    this.header[0]--
+  }
+
+  /** Whether the record holds a flow. */
+  inUse(ct: number): boolean {
+    return (this.words[ct * f.WORDS + f.STATUS] & f.IN_USE) !== 0
+  }
+
+  /** @param ports sport << 16 | dport  @param key protocol and zone as f.key() packs them */
+  hash(source: number, destination: number, ports: number, key: number): number {
+    let h = Math.imul(source ^ this.#seed, 0x85ebca6b)
+    h = Math.imul((h ^ (h >>> 15)) + destination, 0xc2b2ae35)
+    h = Math.imul((h ^ (h >>> 13)) + ports, 0x27d4eb2f)
+    h = Math.imul((h ^ (h >>> 15)) + key, 0x165667b1)
+    h ^= h >>> 13
+    h = Math.imul(h, 0x85ebca6b)
+    return h ^ (h >>> 16)
+  }
+
+  /** The flow that has this tuple, as record << 1 | direction, or -1. */
+  find(source: number, destination: number, ports: number, key: number): number {
+    const h = this.hash(source, destination, ports, key)
+    const index = this.#index
+    const words = this.words
+    const mask = this.#mask
+    const entryMask = this.#entryMask
+    const tag = h & ~entryMask
+    for (let at = h & mask; ; at = (at + 1) & mask) {
+      const entry = index[at]
+      if (entry === 0) return -1
+      if ((entry & ~entryMask) !== tag) continue
+      const found = (entry & entryMask) - 1
+      const base = (found >> 1) * f.WORDS
+      const tuple = base + (found & 1) * f.TUPLE_WORDS
+      if (
+        words[tuple + f.SOURCE] === source &&
+        words[tuple + f.DESTINATION] === destination &&
+        words[tuple + f.PORTS] === ports &&
+        words[base + f.KEY] === key
+      )
+        return found
+    }
+  }
+
+  /** Puts both tuples of a record into the index. Whoever calls has seen that neither is there. */
+  insert(ct: number): void {
+    this.#put(ct << 1)
+    this.#put((ct << 1) | 1)
+  }
+
+  /** Takes both tuples of a record out of the index. */
+  remove(ct: number): void {
+    this.#take(ct << 1)
+    this.#take((ct << 1) | 1)
+  }
+
+  /** Whether some confirmed flow other than `except` has this tuple. */
+  taken(source: number, destination: number, ports: number, key: number, except: number): boolean {
+    const found = this.find(source, destination, ports, key)
+    return found >= 0 && found >> 1 !== except
+  }
+
+  /**
+   * The record that stands `step` places behind this hash's home in the index, or -1 for an empty place: early drop
+   * walks along here.
+   */
+  near(hash: number, step: number): number {
+    const entry = this.#index[(hash + step) & this.#mask]
+    return entry === 0 ? -1 : ((entry & this.#entryMask) - 1) >> 1
+  }
+
+  #hashOf(entry: number): number {
+    const { words } = this
+    const base = (entry >> 1) * f.WORDS
+    const tuple = base + (entry & 1) * f.TUPLE_WORDS
+    return this.hash(words[tuple + f.SOURCE], words[tuple + f.DESTINATION], words[tuple + f.PORTS], words[base + f.KEY])
+  }
+
+  #put(entry: number): void {
+    const h = this.#hashOf(entry)
+    const index = this.#index
+    let at = h & this.#mask
+    while (index[at] !== 0) at = (at + 1) & this.#mask
+    index[at] = (h & ~this.#entryMask) | (entry + 1)
+  }
+
+  #take(entry: number): void {
+    const index = this.#index
+    const mask = this.#mask
+    const entryMask = this.#entryMask
+    let at = this.#hashOf(entry) & mask
+    while ((index[at] & entryMask) !== entry + 1) {
+      if (index[at] === 0) return
+      at = (at + 1) & mask
+    }
+    // Backward shift: whatever stands behind the hole and may stand in it moves there, until the cluster ends.
+    let hole = at
+    for (;;) {
+      at = (at + 1) & mask
+      const next = index[at]
+      if (next === 0) break
+      const home = this.#hashOf((next & entryMask) - 1) & mask
+      if (((at - home) & mask) >= ((at - hole) & mask)) {
+        index[hole] = next
+        hole = at
+      }
+    }
+    index[hole] = 0
+  }
+
+  // Chains by the original source: NAT asks them for a mapping that the same source address and port already has.
+
+  #sourceHead(source: number, sport: number, key: number): number {
+    return this.hash(source, 0, sport, key) & this.#bySourceMask
+  }
+
+  /** Puts a record at the head of its source's chain. */
+  linkBySource(ct: number): void {
+    const { words } = this
+    const base = ct * f.WORDS
+    const head = this.#sourceHead(words[base + f.SOURCE], words[base + f.PORTS] >>> 16, words[base + f.KEY])
+    const next = this.#bySource[head]
+    words[base + f.BY_SOURCE_NEXT] = next
+    words[base + f.BY_SOURCE_PREVIOUS] = 0
+    if (next !== 0) words[(next - 1) * f.WORDS + f.BY_SOURCE_PREVIOUS] = ct + 1
+    this.#bySource[head] = ct + 1
+    words[base + f.STATUS] |= f.BY_SOURCE
+  }
+
+  /** Takes a record out of its source's chain, if it is in it. */
+  unlinkBySource(ct: number): void {
+    const { words } = this
+    const base = ct * f.WORDS
+    if ((words[base + f.STATUS] & f.BY_SOURCE) === 0) return
+    words[base + f.STATUS] &= ~f.BY_SOURCE
+    const next = words[base + f.BY_SOURCE_NEXT]
+    const previous = words[base + f.BY_SOURCE_PREVIOUS]
+    if (next !== 0) words[(next - 1) * f.WORDS + f.BY_SOURCE_PREVIOUS] = previous
+    if (previous !== 0) words[(previous - 1) * f.WORDS + f.BY_SOURCE_NEXT] = next
+    else {
+      const head = this.#sourceHead(words[base + f.SOURCE], words[base + f.PORTS] >>> 16, words[base + f.KEY])
+      this.#bySource[head] = next
+    }
+  }
+
+  /** First record of the chain that this source falls into, or -1; other sources may stand in it too. */
+  firstBySource(source: number, sport: number, key: number): number {
+    return this.#bySource[this.#sourceHead(source, sport, key)] - 1
+  }
+
+  nextBySource(ct: number): number {
+    return this.words[ct * f.WORDS + f.BY_SOURCE_NEXT] - 1
+  }
+
+  // One flow's fields, for those who read now and then. The packet path reads `words` itself.
+
+  source(ct: number, direction: number): number {
+    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.SOURCE]
+  }
+
+  destination(ct: number, direction: number): number {
+    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.DESTINATION]
+  }
+
+  /** Source port, or an ICMP flow's identifier. */
+  sport(ct: number, direction: number): number {
+    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS] >>> 16
+  }
+
+  /** Destination port, or an ICMP flow's type << 8 | code. */
+  dport(ct: number, direction: number): number {
+    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS] & 0xffff
+  }
+
+  protocol(ct: number): number {
+    return this.words[ct * f.WORDS + f.KEY] & 0xff
+  }
+
+  zone(ct: number): number {
+    return this.words[ct * f.WORDS + f.KEY] >>> 8
+  }
+
+  status(ct: number): number {
+    return this.words[ct * f.WORDS + f.STATUS] & f.STATUS_MASK
+  }
+
+  /** When the flow ends, in Time.now's milliseconds. */
+  expires(ct: number): number {
+    return this.words[ct * f.WORDS + f.EXPIRES]
+  }
+
+  mark(ct: number): number {
+    return this.words[ct * f.WORDS + f.MARK]
+  }
+}

@@ -1,0 +1,253 @@
+// Whether a TCP segment can belong to the connection, by sequence number, acknowledgement and window, and what it says
+// about both senders. The idea is Guido van Rooij's ("Real stateful TCP packet filtering in IP Filter", 2001): the router
+// keeps for each side what it sent, what it may send, and the largest window that it offered, and a segment has to lie
+//
+//   I   not beyond what its sender may send,                II  not below what its receiver still takes,
+//   III acknowledging nothing that was not sent,            IV  acknowledging nothing that is too long gone.
+//
+// II and IV fail for old duplicates, which do no harm: they pass, and teach nothing.
+
+import type { Packet } from '../packet/packet.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as r from './tcp-record.ts'
+import { KIND_ACK, SYN_RECV, SYN_SENT } from './tcp-states.ts'
+
+export const IN_WINDOW = 0
+/** Let it pass, believe nothing of it. */
+export const STALE = 1
+export const OUT_OF_WINDOW = 2
+
+/** How far back an acknowledgement may lie, at least: a window of 64 KiB and a segment. */
+const OLD_ACK = 66_000
+const MAX_SCALE = 14
+
+/** Sequence number after the segment; SYN and FIN count for one each. */
+export function segmentEnd(p: Packet): number {
+  const { view, transport } = p
+  const flags = view.getUint8(transport + tcp.FLAGS)
+  const data = p.start + p.length - transport - tcp.headerLength(view, transport)
+  const counted = ((flags & tcp.SYN) >>> 1) + (flags & tcp.FIN)
+  return (view.getInt32(transport + tcp.SEQUENCE) + data + counted) | 0
+}
+
+function before(a: number, b: number): boolean {
+  return ((a - b) | 0) < 0
+}
+
+/** WINDOW_SCALE, SACK_PERMITTED and the scale that a SYN's options announce, as OPTIONS has them. */
+export function announcedOptions(p: Packet): number {
+  const { view, transport } = p
+  const end = transport + tcp.headerLength(view, transport)
+  let options = 0
+  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
+    const option = view.getUint8(at)
+    if (option === tcp.OPTION_END) break
+    if (option === tcp.OPTION_NOP) {
+      at++
+      continue
+    }
+    if (end - at < 2) break
+    const length = view.getUint8(at + 1)
+    if (length < 2 || at + length > end) break
+    if (option === tcp.OPTION_SACK_PERMITTED && length === 2) options |= r.SACK_PERMITTED
+    else if (option === tcp.OPTION_WINDOW_SCALE && length === 3) {
+      const scale = Math.min(view.getUint8(at + 2), MAX_SCALE)
+      options = (options & 0xff) | r.WINDOW_SCALE | (scale << r.SCALE_SHIFT)
+    }
+    at += length
+  }
+  return options
+}
+
+/** The highest sequence number that the segment acknowledges, out of order too (RFC 2018). */
+function highestAcknowledged(p: Packet, acknowledgement: number): number {
+  const { view, transport } = p
+  const end = transport + tcp.headerLength(view, transport)
+  let highest = acknowledgement
+  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
+    const option = view.getUint8(at)
+    if (option === tcp.OPTION_END) break
+    if (option === tcp.OPTION_NOP) {
+      at++
+      continue
+    }
+    if (end - at < 2) break
+    const length = view.getUint8(at + 1)
+    if (length < 2 || at + length > end) break
+    if (option === tcp.OPTION_SACK && length >= 10 && (length - 2) % 8 === 0) {
+      for (let edge = at + 6; edge < at + length; edge += 8) {
+        const right = view.getInt32(edge)
+        if (before(highest, right)) highest = right
+      }
+      break
+    }
+    at += length
+  }
+  return highest
+}
+
+/** What a SYN tells of its sender. Scaling needs both sides' consent: the reply's SYN settles it. */
+export function beginSender(words: Int32Array, at: number, p: Packet, end: number, window: number): void {
+  const { direction } = p
+  const sender = at + direction * r.SENDER_WORDS
+  words[sender + r.END] = end
+  words[sender + r.MAX_END] = end
+  words[sender + r.MAX_WINDOW] = window || 1
+  if (tcp.headerLength(p.view, p.transport) > tcp.MIN_HEADER) {
+    const liberal = r.flags(words, at, direction) & r.LIBERAL
+    r.setOptions(words, at, direction, liberal | announcedOptions(p))
+  }
+  if (direction === 1 && (r.flags(words, at, 0) & r.flags(words, at, 1) & r.WINDOW_SCALE) === 0) {
+    r.setOptions(words, at, 0, r.flags(words, at, 0))
+    r.setOptions(words, at, 1, r.flags(words, at, 1))
+  }
+}
+
+/**
+ * Judges a segment and, when it is in the window, learns from it.
+ * @param at the record's first tracker word
+ * @param liberal net.netfilter.nf_conntrack_tcp_be_liberal
+ */
+export function checkWindow(words: Int32Array, at: number, p: Packet, kind: number, liberal: boolean): number {
+  const { view, transport, direction } = p
+  const sender = at + direction * r.SENDER_WORDS
+  const receiver = at + (direction ^ 1) * r.SENDER_WORDS
+  const bits = view.getUint8(transport + tcp.FLAGS)
+  const rawWindow = view.getUint16(transport + tcp.WINDOW)
+  const isSyn = (bits & tcp.SYN) !== 0
+  const isAck = (bits & tcp.ACK) !== 0
+  let sequence = view.getInt32(transport + tcp.SEQUENCE)
+  let end = segmentEnd(p)
+  let ack = view.getInt32(transport + tcp.ACKNOWLEDGEMENT)
+  let highest = ack
+  const selective =
+    tcp.headerLength(view, transport) > tcp.MIN_HEADER && (r.flags(words, at, direction ^ 1) & r.SACK_PERMITTED) !== 0
+  if (selective) highest = highestAcknowledged(p, ack)
+
+  const state = r.state(words, at)
+  if (words[sender + r.MAX_WINDOW] === 0) {
+    if (isSyn) {
+      beginSender(words, at, p, end, rawWindow)
+      if (!isAck) return IN_WINDOW
+    } else {
+      joinSender(words, sender, receiver, end, rawWindow << r.scale(words, at, direction), highest)
+    }
+  } else if (isSyn && before(words[sender + r.END], end) && (state === SYN_SENT || state === SYN_RECV)) {
+    // A later attempt, or another one's answer: it may differ in everything from what was seen before.
+    beginSender(words, at, p, end, rawWindow)
+    if (direction === 1 && !isAck) return IN_WINDOW
+  }
+
+  // Without an acknowledgement, and with the zero that some put into a RST, take it as what would be right.
+  if (!isAck || ((bits & tcp.RST) !== 0 && ack === 0)) ack = highest = words[receiver + r.END]
+  // A RST that refuses a SYN has no sequence number of its own.
+  if ((bits & tcp.RST) !== 0 && sequence === 0 && state === SYN_SENT) sequence = end = words[sender + r.END]
+
+  const verdict = judge(words, sender, receiver, sequence, end, highest)
+  if (verdict !== IN_WINDOW) {
+    if (verdict === OVERSHOT) {
+      words[sender + r.END] = end
+      words[at + r.OPTIONS + direction] |= r.UNACKNOWLEDGED
+    }
+    if (liberal || (r.flags(words, at, direction) & r.LIBERAL) !== 0) return IN_WINDOW
+    return verdict === OVERSHOT ? STALE : verdict
+  }
+
+  const window = isSyn ? rawWindow : rawWindow << r.scale(words, at, direction)
+  const offered = (window + highest - ack) | 0
+  if (words[sender + r.MAX_WINDOW] >>> 0 < offered >>> 0) words[sender + r.MAX_WINDOW] = offered
+  if (before(words[sender + r.END], end)) {
+    words[sender + r.END] = end
+    words[at + r.OPTIONS + direction] |= r.UNACKNOWLEDGED
+  }
+  if (isAck) {
+    const known = (r.flags(words, at, direction) & r.MAX_ACK_SET) !== 0
+    if (!known || before(words[sender + r.MAX_ACK], ack)) words[sender + r.MAX_ACK] = ack
+    words[at + r.OPTIONS + direction] |= r.MAX_ACK_SET
+  }
+
+  if (words[receiver + r.MAX_WINDOW] !== 0 && before(words[sender + r.MAX_END], end))
+    words[receiver + r.MAX_WINDOW] += end - words[sender + r.MAX_END]
+  const limit = (highest + window) | 0
+  if (before((words[receiver + r.MAX_END] - 1) | 0, limit))
+    words[receiver + r.MAX_END] = window === 0 ? limit + 1 : limit
+  if (ack === words[receiver + r.END]) words[at + r.OPTIONS + (direction ^ 1)] &= ~r.UNACKNOWLEDGED
+
+  if (kind === KIND_ACK) countRetransmission(words, at, direction, sequence, ack, end, rawWindow)
+  return IN_WINDOW
+}
+
+/** A sender that is first seen in mid-stream: its segment is taken as it comes. */
+function joinSender(
+  words: Int32Array,
+  sender: number,
+  receiver: number,
+  end: number,
+  window: number,
+  highest: number,
+): void {
+  words[sender + r.END] = end
+  words[sender + r.MAX_WINDOW] = window || 1
+  words[sender + r.MAX_END] = end + words[sender + r.MAX_WINDOW]
+  if (words[receiver + r.MAX_WINDOW] === 0) {
+    words[receiver + r.END] = highest
+    words[receiver + r.MAX_END] = highest
+  } else if (highest === ((words[receiver + r.END] + 1) | 0)) {
+    // The answer to a keepalive, which repeats the byte before the first.
+    words[receiver + r.END] = highest
+  }
+}
+
+/** STALE, and the sender did send that much: an acknowledgement of it is going to come. */
+const OVERSHOT = 3
+
+function judge(
+  words: Int32Array,
+  sender: number,
+  receiver: number,
+  sequence: number,
+  end: number,
+  highest: number,
+): number {
+  const senderEnd = words[sender + r.END]
+  const receiverEnd = words[receiver + r.END]
+  const receiverWindow = words[receiver + r.MAX_WINDOW]
+  const oldest = (receiverEnd - Math.max(words[sender + r.MAX_WINDOW] >>> 0, OLD_ACK) - 1) | 0
+  const notTooOld = before(oldest, highest)
+  const known = !before(receiverEnd, highest)
+  const wanted = before((senderEnd - receiverWindow - 1) | 0, end)
+  if (before(words[sender + r.MAX_END], sequence)) {
+    const beyond = (end - words[sender + r.MAX_END] + 1) >>> 0
+    const near = receiverWindow !== 0 && wanted && beyond <= receiverWindow >>> 0
+    return near && notTooOld && known ? OVERSHOT : OUT_OF_WINDOW
+  }
+  if (!known) return OUT_OF_WINDOW
+  return (receiverWindow === 0 || wanted) && notTooOld ? IN_WINDOW : STALE
+}
+
+function countRetransmission(
+  words: Int32Array,
+  at: number,
+  direction: number,
+  sequence: number,
+  ack: number,
+  end: number,
+  window: number,
+): void {
+  if (
+    r.lastDirection(words, at) === direction &&
+    words[at + r.LAST_SEQUENCE] === sequence &&
+    words[at + r.LAST_ACK_NUMBER] === ack &&
+    words[at + r.LAST_END] === end &&
+    r.lastWindow(words, at) === window
+  ) {
+    r.setRetransmissions(words, at, r.retransmissions(words, at) + 1)
+    return
+  }
+  r.setLastDirection(words, at, direction)
+  words[at + r.LAST_SEQUENCE] = sequence
+  words[at + r.LAST_ACK_NUMBER] = ack
+  words[at + r.LAST_END] = end
+  r.setLastWindow(words, at, window)
+  r.setRetransmissions(words, at, 0)
+}

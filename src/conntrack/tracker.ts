@@ -1,0 +1,44 @@
+// What a protocol's tracker is: one object a protocol, which sees every packet of its protocol's flows before conntrack
+// settles the packet's state. It keeps its state in the words of the record from TRACKER on.
+
+import type { Packet } from '../packet/packet.ts'
+import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
+import type { FlowTable } from './flows.ts'
+
+// What a tracker says about a packet.
+/** It belongs to the flow; the flow's state, EXPIRES and ASSURED are up to date. */
+export const TRACKED = 1
+/** It does not: the packet goes on as INVALID; a flow that was only just begun with it is given up. */
+export const INVALID = 0
+/** The packet is to be dropped. */
+export const DROPPED = -1
+/** The flow was over and is gone (`flows.kill`): look the tuple up again. */
+export const REOPEN = -2
+
+export interface Tracker {
+  /** Name as `conntrack -L` prints it. */
+  readonly name: string
+  /**
+   * p.direction tells the direction; a flow without the CONFIRMED bit is just being begun with this packet, and its tuples,
+   * zone and mark are set. The tracker sets EXPIRES through `tracking.refresh`.
+   */
+  track(p: Packet, ct: number): number
+  /** May a full table throw this flow out although it is ASSURED? (Connections that are being closed.) */
+  mayDropEarly(ct: number): boolean
+  /** The router itself ended the connection (REJECT with a RST). */
+  close?(ct: number): void
+  /** State as `conntrack -L` prints it, '' for protocols without one. */
+  stateName(ct: number): string
+}
+
+/** What trackers work with. */
+export interface Tracking {
+  readonly flows: FlowTable
+  readonly time: Time
+  readonly sysctl: Sysctl
+  /** Sets when the flow ends, `milliseconds` from now, unless its timeout is fixed. */
+  refresh(ct: number, milliseconds: number): void
+  /** Removes a confirmed flow from the table at once. */
+  kill(ct: number): void
+}

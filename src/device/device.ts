@@ -1,0 +1,35 @@
+// A device: where packets come from and go to, a batch at a time. Packets are raw IP. The engine gives every device
+// free slots to read into and full slots to write from; a device never keeps a slot beyond the call.
+
+import type { Batch } from '../packet/batch.ts'
+import type { Slab } from '../packet/slab.ts'
+
+export interface Device {
+  readonly name: string
+  /** A descriptor that polls readable when there is something to receive; absent for devices in memory. */
+  readonly fd?: number
+  /** Whether packets carry a virtio-net header in the 12 bytes before the IP header. */
+  readonly vnet: boolean
+
+  /**
+   * Reads up to `most` packets into the slots that rx's descriptors name, and sets their lengths. A length above
+   * wire/ipv4's MAX_PACKET says that the packet was cut off.
+   * @returns how many were read, or the negative errno of a device that failed
+   */
+  receive(slab: Slab, rx: Batch, most: number): number
+
+  /**
+   * Writes tx.count packets in order. What could not be written gets a negative errno as its length.
+   * @returns how many were written
+   */
+  transmit(slab: Slab, tx: Batch): number
+
+  close(): void
+}
+
+// errno values (Linux) that the engine tells apart; natives return them negated.
+export const EIO = 5
+export const EAGAIN = 11
+export const EINVAL = 22
+export const EBADFD = 77
+export const ENOBUFS = 105

@@ -1,0 +1,131 @@
+// A link is the router's side of a device (Linux's net_device): its index, name, MTU, addresses, what waits to be
+// transmitted, and its counters. Index 0 means "none", 1 is the loopback device, which every router has.
+
+import { TunfilterError } from '../errors.ts'
+import { Batch } from '../packet/batch.ts'
+import { REASON } from '../packet/reason.ts'
+import type { Slab } from '../packet/slab.ts'
+import { type Device, EAGAIN, ENOBUFS } from './device.ts'
+
+export const NO_LINK = 0
+export const LOOPBACK = 1
+
+/** An address that a link has; all int32. */
+export interface LinkAddress {
+  readonly address: number
+  readonly prefixLength: number
+  /** Of a point-to-point link: the prefix is then the peer's. */
+  readonly peer?: number
+}
+
+// Places in Link.counters.
+export const RX_PACKETS = 0
+export const RX_BYTES = 1
+export const TX_PACKETS = 2
+export const TX_BYTES = 3
+export const RX_ERRORS = 4
+export const TX_DROPPED = 5
+export const TX_ERRORS = 6
+export const LINK_COUNTERS = 8
+
+export class Link {
+  readonly index: number
+  readonly name: string
+  readonly mtu: number
+  readonly addresses: readonly LinkAddress[]
+  /** Absent for the loopback device. */
+  readonly device: Device | undefined
+  readonly tx = new Batch()
+  readonly counters: Float64Array
+  /** False once the device failed for good (deleted, namespace gone). */
+  alive = true
+  /** errno of the last failed transmission, and of the last one that was logged: each kind is logged once. */
+  failure = 0
+  reported = 0
+
+  constructor(
+    index: number,
+    name: string,
+    mtu: number,
+    addresses: readonly LinkAddress[],
+    device: Device | undefined,
+    counters: Float64Array,
+  ) {
+    this.index = index
+    this.name = name
+    this.mtu = mtu
+    this.addresses = addresses
+    this.device = device
+    this.counters = counters
+  }
+
+  /**
+   * Transmits what waits and gives the slots back. What the device did not take is counted under its reason in
+   * `dropped`; the first failure of each kind is kept in `failure` for whoever logs it.
+   */
+  flush(slab: Slab, dropped: Float64Array): void {
+    const { tx, counters, device } = this
+    if (tx.count === 0) return
+    const failed = device === undefined || !this.alive ? tx.count : tx.count - device.transmit(slab, tx)
+    counters[TX_PACKETS] += tx.count - failed
+    for (let i = 0; i < tx.count; i++) {
+      slab.give(tx.start(i))
+      const length = tx.length(i)
+      if (length >= 0 && this.alive) counters[TX_BYTES] += length
+    }
+    if (failed > 0) this.#countFailures(failed, dropped)
+    tx.count = 0
+  }
+
+  #countFailures(failed: number, dropped: Float64Array): void {
+    const { tx, counters } = this
+    if (!this.alive) {
+      counters[TX_ERRORS] += failed
+      dropped[REASON['device-error']] += failed
+      return
+    }
+    for (let i = 0; i < tx.count; i++) {
+      const errno = -tx.length(i)
+      if (errno <= 0) continue
+      const full = errno === EAGAIN || errno === ENOBUFS
+      counters[full ? TX_DROPPED : TX_ERRORS]++
+      dropped[full ? REASON['device-queue-full'] : REASON['device-error']]++
+      this.failure = errno
+    }
+  }
+}
+
+/** All links by index and name. */
+export class Links {
+  readonly all: Link[] = []
+  /** Links by index; [0] stands for "none" and has an empty name. */
+  readonly #byIndex: (Link | undefined)[] = [undefined]
+  readonly #byName = new Map<string, Link>()
+
+  add(link: Link): void {
+    if (link.index !== this.#byIndex.length) throw new TunfilterError('ERR_LINK', `${link.name}: index out of order`)
+    if (this.#byName.has(link.name))
+      throw new TunfilterError('ERR_LINK', `${link.name}: there is such a device already`)
+    this.#byIndex.push(link)
+    this.#byName.set(link.name, link)
+    this.all.push(link)
+  }
+
+  /** The link that has this index; whoever calls got the index from here. */
+  at(index: number): Link {
+    return this.#byIndex[index] as Link
+  }
+
+  /** The link's name, '' for NO_LINK. */
+  name(index: number): string {
+    return this.#byIndex[index]?.name ?? ''
+  }
+
+  byName(name: string): Link | undefined {
+    return this.#byName.get(name)
+  }
+
+  get size(): number {
+    return this.#byIndex.length
+  }
+}

@@ -1,0 +1,312 @@
+// The engine: devices, the pipeline, and generations of rules. It runs in rounds: every device may hand in up to a batch
+// of packets, each packet walks the pipeline to its end, then what is to leave is written. Rules change between rounds
+// only. The engine does not know which thread it is in, and takes time and chance from outside.
+
+import type { RouterConfig } from './config.ts'
+import { Conntrack } from './conntrack/conntrack.ts'
+import type { Device } from './device/device.ts'
+import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
+import { TunfilterError } from './errors.ts'
+import type { HookName } from './hook/hook.ts'
+import { HOOK_NAMES } from './hook/hook.ts'
+import { parseRestore } from './iptables/restore.ts'
+import { save } from './iptables/save.ts'
+import { conntrackNeeded } from './rule/needs.ts'
+import { Batch } from './packet/batch.ts'
+import { Packet } from './packet/packet.ts'
+import { REASON, REASONS } from './packet/reason.ts'
+import { Slab } from './packet/slab.ts'
+import { Pipeline, type UserHook } from './pipeline.ts'
+import { type Random, systemRandom } from './random.ts'
+import { buildLinks, buildRoutes } from './route/build.ts'
+import { Routing } from './route/routing.ts'
+import { carryCounters } from './rule/carry.ts'
+import type { Environment, LogSink } from './rule/environment.ts'
+import type { RuleSet } from './rule/model.ts'
+import { Program } from './rule/program.ts'
+import { type Sysctl, sysctls } from './sysctl.ts'
+import { type Clock, SystemClock, Time } from './time.ts'
+
+export interface EngineOptions {
+  readonly config: RouterConfig
+  /** By the names that the configuration gives; every configured device must be there. */
+  readonly devices: ReadonlyMap<string, Device>
+  /** The system's when left out. */
+  readonly clock?: Clock
+  /** Seeded from the system when left out; a seeded one makes runs repeatable. */
+  readonly random?: Random
+  /** Packets that can be under way at once; 1024 when left out. */
+  readonly slots?: number
+  /** Where lines of LOG go; nowhere when left out. */
+  readonly log?: LogSink
+  /** Something that an operator should know, once each time that it begins: a device that failed, a full flow table. */
+  readonly notice?: (message: string) => void
+}
+
+/** A user's hook: sees the packet during the call only (`p.copy()` keeps it) and says ACCEPT, DROP, STOLEN or REPEAT. */
+export type HookFunction = (p: Packet) => number
+
+export interface EngineCounters {
+  /** Packets dropped, by reason. */
+  readonly dropped: Readonly<Record<string, number>>
+  readonly conntrack: Readonly<Record<string, number>>
+  readonly links: Readonly<Record<string, LinkCounters>>
+}
+
+export interface LinkCounters {
+  readonly rxPackets: number
+  readonly rxBytes: number
+  readonly rxErrors: number
+  readonly txPackets: number
+  readonly txBytes: number
+  readonly txDropped: number
+  readonly txErrors: number
+}
+
+/** How often timers are looked at, in milliseconds of the engine's clock. */
+const TICK = 20
+
+export class Engine {
+  readonly links: Links
+  readonly conntrack: Conntrack
+  readonly pipeline: Pipeline
+  readonly sysctl: Sysctl
+  readonly time = new Time()
+  readonly slab: Slab
+  readonly #clock: Clock
+  readonly #environment: Environment
+  readonly #notice: (message: string) => void
+  readonly #rx = new Batch()
+  readonly #packet: Packet
+  readonly #users: UserHook[] = []
+  #program: Program
+  #ticked: number
+  #full = false
+
+  /** Throws ERR_CONFIG or ERR_SYSCTL for a configuration that cannot be. */
+  static open(options: EngineOptions): Engine {
+    return new Engine(options)
+  }
+
+  private constructor(options: EngineOptions) {
+    const { config, devices, log = () => {}, notice = () => {} } = options
+    const random = options.random ?? systemRandom()
+    this.#clock = options.clock ?? new SystemClock()
+    this.#notice = notice
+    this.time.set(this.#clock.now())
+    this.#ticked = this.time.now
+    this.sysctl = sysctls(config.sysctl)
+    this.slab = new Slab(options.slots ?? 1024)
+    this.links = buildLinks(config, devices)
+    const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
+    this.conntrack = new Conntrack(this.time, this.sysctl, random())
+    this.conntrack.onFull = () => this.#tellFull()
+    this.pipeline = new Pipeline(
+      {
+        slab: this.slab,
+        links: this.links,
+        routing,
+        conntrack: this.conntrack,
+        time: this.time,
+        sysctl: this.sysctl,
+        random,
+      },
+      new Float64Array(new SharedArrayBuffer(REASONS.length * 8)),
+    )
+    this.#packet = new Packet(this.slab)
+    this.#environment = {
+      time: this.time,
+      random,
+      links: this.links,
+      routing,
+      conntrack: this.conntrack,
+      nat: this.pipeline.nat,
+      local: this.pipeline.local,
+      log,
+    }
+    this.#program = new Program({ family: 4, tables: new Map() }, this.#environment)
+    this.#register()
+  }
+
+  // ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Loads rules in iptables-restore form, whole or not at all, between two rounds. Tables that the text does not name are
+   * gone afterwards: the text is the rule set. Counters carry over where a rule stands unchanged, unless the text has its own.
+   * Throws RefusedError with every complaint; nothing is changed then.
+   */
+  load(text: string, options: { readonly file?: string } = {}): void {
+    this.loadRules(parseRestore(text, { file: options.file ?? 'rules', family: 4 }))
+  }
+
+  /** The same for a rule set that was parsed already. */
+  loadRules(ruleSet: RuleSet): void {
+    const program = new Program(ruleSet, this.#environment)
+    carryCounters(this.#program, program)
+    this.#program = program
+    this.#register()
+  }
+
+  get ruleSet(): RuleSet {
+    return this.#program.ruleSet
+  }
+
+  /** The running generation, with its counters. */
+  get program(): Program {
+    return this.#program
+  }
+
+  /** The rules as iptables-save prints them, without comment lines. */
+  saveRules(options: { readonly counters?: boolean } = {}): string {
+    const program = this.#program
+    return save(program.ruleSet, {
+      counters: options.counters === true,
+      countersOf: (of) => program.countersOf(of),
+    })
+  }
+
+  /**
+   * Registers a hook of the user's own between the built-in ones (priorities as in hook/hook.ts).
+   * @returns a function that takes it away again
+   */
+  hook(name: HookName, options: { readonly priority: number; readonly name?: string }, run: HookFunction): () => void {
+    const hook = HOOK_NAMES.findIndex((known) => known.toLowerCase() === name)
+    if (hook < 0)
+      throw new TunfilterError('ERR_HOOK', `${name}: expected one of ${HOOK_NAMES.join(', ').toLowerCase()}`)
+    const { priority } = options
+    const user: UserHook = { hook, priority, name: options.name ?? 'user', reason: REASON.netfilter, run }
+    this.#users.push(user)
+    this.#register()
+    return () => {
+      const at = this.#users.indexOf(user)
+      if (at >= 0) this.#users.splice(at, 1)
+      this.#register()
+    }
+  }
+
+  #register(): void {
+    this.pipeline.register(this.#program, conntrackNeeded(this.#program.ruleSet), this.#users)
+  }
+
+  // ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * One round. At most a batch is taken from each device, so that a flood on one does not starve the others.
+   * @returns how many packets were received; 0 means that nothing waits
+   */
+  step(): number {
+    this.time.set(this.#clock.now())
+    if (((this.time.now - this.#ticked) | 0) >= TICK) this.tick()
+    let received = 0
+    const { all } = this.links
+    for (let i = 1; i < all.length; i++) received += this.#receive(all[i].index)
+    this.#flush()
+    return received
+  }
+
+  #receive(index: number): number {
+    const link = this.links.at(index)
+    if (!link.alive || link.device === undefined) return 0
+    const rx = this.#rx
+    const most = this.#fill(rx)
+    const n = most === 0 ? 0 : link.device.receive(this.slab, rx, most)
+    for (let i = Math.max(n, 0); i < most; i++) this.slab.give(rx.start(i))
+    if (n < 0) {
+      this.#failed(index, -n)
+      return 0
+    }
+    const p = this.#packet
+    const { counters } = link
+    counters[RX_PACKETS] += n
+    for (let i = 0; i < n; i++) {
+      const length = rx.length(i)
+      counters[RX_BYTES] += length
+      p.begin(rx.start(i), length, index)
+      this.pipeline.receive(p)
+      this.pipeline.drainBacklog()
+    }
+    return n
+  }
+
+  /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
+  #fill(rx: Batch): number {
+    const most = Math.min(rx.capacity, this.slab.free - (this.slab.slots >> 2))
+    for (let i = 0; i < most; i++) rx.set(i, this.slab.take(), 0)
+    return Math.max(most, 0)
+  }
+
+  #flush(): void {
+    const { all } = this.links
+    const { dropped } = this.pipeline
+    for (let i = 0; i < all.length; i++) {
+      const link = all[i]
+      if (link.tx.count === 0) continue
+      link.flush(this.slab, dropped)
+      if (link.failure !== link.reported) {
+        link.reported = link.failure
+        this.#notice(`${link.name}: transmit failed (errno ${link.failure}); counted from now on`)
+      }
+    }
+  }
+
+  #failed(index: number, errno: number): void {
+    const link = this.links.at(index)
+    link.counters[RX_ERRORS]++
+    link.alive = false
+    this.#notice(`${link.name}: receive failed (errno ${errno}); the device is left alone, the others go on`)
+  }
+
+  /** Sends a packet of the router's own: bytes of a whole IPv4 packet, routed by its destination, through OUTPUT. */
+  output(bytes: Uint8Array): void {
+    this.time.set(this.#clock.now())
+    this.pipeline.originate(bytes)
+    this.pipeline.drainBacklog()
+    this.#flush()
+  }
+
+  /** Looks at timers: flows that end, fragments that waited too long. step() does it every 20 ms. */
+  tick(): void {
+    this.#ticked = this.time.now
+    this.#full = false
+    this.conntrack.tick()
+    this.pipeline.defrag.tick()
+    this.#flush()
+  }
+
+  #tellFull(): void {
+    if (this.#full) return
+    this.#full = true
+    this.#notice(`flow table full (${this.conntrack.flows.max} flows): new flows are refused`)
+  }
+
+  // ── what happened ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  counters(): EngineCounters {
+    const named = (names: readonly string[], values: Float64Array) =>
+      Object.fromEntries(names.map((name, i) => [name, values[i]]))
+    const links = this.links.all
+      .filter((link) => link.index !== LOOPBACK && link.index !== NO_LINK)
+      .map((link) => {
+        const [rxPackets, rxBytes, txPackets, txBytes, rxErrors, txDropped, txErrors] = link.counters
+        return [link.name, { rxPackets, rxBytes, rxErrors, txPackets, txBytes, txDropped, txErrors }] as const
+      })
+    return {
+      dropped: named(REASONS, this.pipeline.dropped),
+      conntrack: this.conntrack.counters(),
+      links: Object.fromEntries(links),
+    }
+  }
+
+  /** Closes every device. */
+  close(): void {
+    for (const link of this.links.all) link.device?.close()
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+  }
+}

@@ -1,0 +1,131 @@
+// What a schema cannot say of a configuration: names that must exist, next hops that must be reachable, and whatever
+// else Linux would refuse when devices and routes are set up. It looks at data that may be of any shape, because every
+// mistake in a file is to be told at once: what has the wrong shape was told already and is passed over here.
+
+import type { LinkAddress } from '../device/link.ts'
+import { isOnLink, parseDestination, parseLinkAddress } from '../route/prefix.ts'
+import { SYSCTLS, sysctls } from '../sysctl.ts'
+import { formatAddress, parseAddress } from '../wire/address.ts'
+import { suggestion } from './nearest.ts'
+
+export type Path = readonly (string | number)[]
+/** `atKey`: it is the key that is wrong, not its value. */
+export type Complain = (path: Path, message: string, atKey?: boolean) => void
+
+type Mapping = Readonly<Record<string, unknown>>
+
+const mapping = (value: unknown): Mapping =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Mapping) : {}
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+export function check(data: unknown, complain: Complain): void {
+  const { devices, routes, sysctl } = mapping(data)
+  for (const [name, device] of Object.entries(mapping(devices))) checkDevice(name, mapping(device), complain)
+  if (typeof devices === 'object' && devices !== null && Object.keys(mapping(devices)).length === 0)
+    complain(['devices'], 'devices: expected at least one device')
+  checkRoutes(list(routes), mapping(devices), complain)
+  for (const [name, value] of Object.entries(mapping(sysctl))) {
+    if (typeof value === 'number') checkSysctl(name, value, complain)
+  }
+}
+
+function checkDevice(name: string, device: Mapping, complain: Complain): void {
+  // dev_valid_name() of Linux, and the device that every router has already.
+  if (!/^[^\s/:]{1,15}$/.test(name) || name === '.' || name === '..' || Buffer.byteLength(name) > 15)
+    complain(['devices', name], `devices: '${name}': expected 1 to 15 bytes without space, '/' and ':'`, true)
+  else if (name === 'lo') complain(['devices', name], "devices: 'lo': every router has this device itself", true)
+  const own = addressesOf(device)
+  list(device.addresses).forEach((given, i) => {
+    if (list(device.addresses).indexOf(given) < i)
+      complain(['devices', name, 'addresses', i], `devices.${name}.addresses: ${String(given)} stands here twice`)
+  })
+  const peer = mapping(device.peer)
+  const others = addressesOf(peer)
+  list(peer.addresses).forEach((given, i) => {
+    const other = parseLinkAddress(text(given) ?? '')
+    if (other !== undefined && own.some(({ address }) => address === other.address))
+      complain(
+        ['devices', name, 'peer', 'addresses', i],
+        `devices.${name}.peer.addresses: ${String(given)} is the router's own address; expected that of the other end`,
+      )
+  })
+  list(peer.routes).forEach((given, i) => {
+    const path = ['devices', name, 'peer', 'routes', i]
+    const via = text(mapping(given).via)
+    if (via === undefined && own.length === 0)
+      complain(path, `devices.${name}.peer.routes: expected a 'via', because the router has no address on ${name}`)
+    const gateway = via === undefined ? own[0]?.address : parseAddress(via)
+    if (gateway !== undefined && !others.some((other) => isOnLink(other, gateway)))
+      complain(
+        path,
+        `devices.${name}.peer.routes: no prefix of devices.${name}.peer.addresses holds the next hop ${formatAddress(gateway)}`,
+      )
+  })
+}
+
+function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Complain): void {
+  const seen = new Map<string, number>()
+  routes.forEach((given, i) => {
+    if (typeof given !== 'object') return
+    const route = mapping(given)
+    const dev = text(route.dev)
+    const known = dev === undefined || Object.hasOwn(devices, dev)
+    if (!known)
+      complain(['routes', i, 'dev'], `routes: there is no device '${dev}'${suggestion(dev, Object.keys(devices))}`)
+    const kind = route.type ?? 'unicast'
+    if (kind === 'unicast' && route.via === undefined && route.dev === undefined)
+      complain(['routes', i], "routes: expected 'via', 'dev' or both for a route of type unicast")
+    if (kind === 'blackhole' || kind === 'unreachable' || kind === 'prohibit') {
+      for (const key of ['via', 'dev', 'src'])
+        if (route[key] !== undefined)
+          complain(['routes', i, key], `routes: a route of type ${kind} has no '${key}'`, true)
+    } else if (known) {
+      checkNextHop(route, i, devices, complain)
+    }
+    const to = parseDestination(text(route.to) ?? '')
+    if (to === undefined) return
+    const key = `${to.address}/${to.length}/${kind === 'local'}/${route.metric ?? 0}`
+    const earlier = seen.get(key)
+    if (earlier === undefined) seen.set(key, i)
+    else
+      complain(
+        ['routes', i, 'to'],
+        `routes: there is a route to ${String(route.to)} already (routes[${earlier}]); expected another 'metric'`,
+      )
+  })
+}
+
+function checkNextHop(route: Mapping, i: number, devices: Mapping, complain: Complain): void {
+  const dev = text(route.dev)
+  const candidates = (dev === undefined ? Object.values(devices) : [devices[dev]]).flatMap(addressesOf)
+  const all = Object.values(devices).flatMap(addressesOf)
+  const via = parseAddress(text(route.via) ?? '')
+  if (via !== undefined) {
+    if (all.some(({ address }) => address === via))
+      complain(['routes', i, 'via'], `routes: ${text(route.via)} is the router's own address; expected a next hop`)
+    else if (!candidates.some((own) => isOnLink(own, via)))
+      complain(
+        ['routes', i, 'via'],
+        `routes: no address of ${dev ?? 'any device'} has a prefix that holds the next hop ${text(route.via)}`,
+      )
+  }
+  const src = parseAddress(text(route.src) ?? '')
+  if (src !== undefined && !all.some(({ address }) => address === src))
+    complain(['routes', i, 'src'], `routes: ${text(route.src)} is no address of the router's; expected one that is`)
+}
+
+function checkSysctl(name: string, value: number, complain: Complain): void {
+  try {
+    sysctls({ [name]: value })
+  } catch (error) {
+    const known = Object.keys(SYSCTLS)
+    const unknown = !known.includes(name)
+    const message = (error as Error).message + (unknown ? suggestion(name, known) : '')
+    complain(['sysctl', name], `sysctl: ${message}`, unknown)
+  }
+}
+
+function addressesOf(device: unknown): LinkAddress[] {
+  return list(mapping(device).addresses).flatMap((given) => parseLinkAddress(text(given) ?? '') ?? [])
+}

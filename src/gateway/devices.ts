@@ -1,0 +1,144 @@
+// Opens a gateway's devices and sets up the kernel's ends of them, in whatever namespace those are: without `ip`. A device
+// that was there before is attached to; then only what the configuration says is changed, and what is there already stays.
+
+import type { Device } from '../device/device.ts'
+import { type AddressSettings, loadNative, type Native, type NativeError } from '../device/native.ts'
+import { TunDevice } from '../device/tun.ts'
+import { TunfilterError } from '../errors.ts'
+import { parseLinkAddress, parsePrefix } from '../route/prefix.ts'
+import { formatAddress } from '../wire/address.ts'
+import type { GatewayConfig, GatewayDevice, PeerConfig } from './config.ts'
+
+const MTU = 1500
+/** Below 500 a burst of one TCP stream overflows the queue, silently. */
+const QUEUE_LENGTH = 1000
+const RTN_UNICAST = 1
+const MAIN_TABLE = 254
+
+export interface OpenedDevices {
+  readonly devices: ReadonlyMap<string, Device & { readonly fd: number }>
+  /** The configuration with the devices' MTUs as they are. */
+  readonly config: GatewayConfig
+  /** One line a device, for the log. */
+  readonly notes: readonly string[]
+}
+
+/** All devices or none. Throws ERR_DEVICE, which names the device, or ERR_NATIVE_MISSING. */
+export function openDevices(config: GatewayConfig): OpenedDevices {
+  const native = loadNative()
+  const devices = new Map<string, TunDevice>()
+  const actual: Record<string, GatewayDevice> = {}
+  const notes: string[] = []
+  let current = ''
+  try {
+    for (const [name, device] of Object.entries(config.devices)) {
+      current = name
+      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist })
+      devices.set(name, tun)
+      const mtu = setUp(native, name, device, tun.created)
+      actual[name] = { ...device, mtu }
+      notes.push(note(native, name, actual[name], tun.created))
+    }
+  } catch (cause) {
+    for (const device of devices.values()) device.close()
+    if (!(cause instanceof Error) || !('syscall' in cause)) throw cause
+    throw new TunfilterError('ERR_DEVICE', `device ${current}: ${cause.message}`, { cause })
+  }
+  return { devices, config: { ...config, devices: actual }, notes }
+}
+
+/** Sets up the kernel's end; returns the device's MTU. */
+function setUp(native: Native, name: string, device: GatewayDevice, created: boolean): number {
+  const { netns, peer } = device
+  const found = native.listLinks(netns).find((link) => link.name === name)
+  if (created) {
+    quiet(native, netns, name)
+    native.setLink(netns, { name, txQueueLength: device.queueLength ?? QUEUE_LENGTH })
+  } else if (device.queueLength !== undefined) {
+    native.setLink(netns, { name, txQueueLength: device.queueLength })
+  }
+  const mtu = device.mtu ?? (created ? MTU : (found?.mtu ?? MTU))
+  if (mtu !== found?.mtu) native.setLink(netns, { name, mtu })
+  if (created || peer !== undefined) native.setLink(netns, { name, up: true })
+  if (peer !== undefined) setUpPeer(native, name, device, peer)
+  return mtu
+}
+
+function setUpPeer(native: Native, name: string, { netns, addresses }: GatewayDevice, peer: PeerConfig): void {
+  for (const text of peer.addresses ?? []) {
+    try {
+      native.addAddress(netns, addressSettings(name, text))
+    } catch (error) {
+      if ((error as NativeError).code !== 'EEXIST') throw error
+    }
+  }
+  for (const route of peer.routes ?? []) {
+    const via = route.via ?? ownAddress(addresses)
+    const settings = { destination: route.to, via, dev: name, source: route.src, mtu: route.mtu, metric: route.metric }
+    try {
+      native.addRoute(netns, settings)
+    } catch (error) {
+      if ((error as NativeError).code !== 'EEXIST' || !hasRoute(native, netns, name, route.to, via)) throw error
+    }
+  }
+}
+
+/** Whether that route is there already, by this device. */
+function hasRoute(
+  native: Native,
+  netns: string | undefined,
+  name: string,
+  to: string,
+  via: string | undefined,
+): boolean {
+  const prefix = to === 'default' ? { address: 0, length: 0 } : parsePrefix(to)
+  const destination = prefix && `${formatAddress(prefix.address)}/${prefix.length}`
+  return native
+    .listRoutes(netns)
+    .some(
+      (r) =>
+        r.table === MAIN_TABLE &&
+        r.type === RTN_UNICAST &&
+        r.destination === destination &&
+        r.dev === name &&
+        r.via === via,
+    )
+}
+
+/** Of itself the kernel would send IPv6 router solicitations into a device that is up; not every kernel has IPv6. */
+function quiet(native: Native, netns: string | undefined, name: string): void {
+  try {
+    native.writeSysctl(netns, `net/ipv6/conf/${name}/addr_gen_mode`, '1')
+  } catch (error) {
+    if (!['ENOENT', 'EACCES', 'EROFS', 'EPERM'].includes((error as NativeError).code)) throw error
+  }
+}
+
+function ownAddress(addresses: readonly string[] | undefined): string | undefined {
+  const own = parseLinkAddress(addresses?.[0] ?? '')
+  return own && formatAddress(own.address)
+}
+
+function addressSettings(name: string, text: string): AddressSettings {
+  const { address, prefixLength, peer } = parseLinkAddress(text)!
+  return {
+    name,
+    address: formatAddress(address),
+    prefixLength,
+    ...(peer === undefined ? {} : { peer: formatAddress(peer) }),
+  }
+}
+
+function note(native: Native, name: string, device: GatewayDevice, created: boolean): string {
+  const link = native.listLinks(device.netns).find((found) => found.name === name)
+  const words = [
+    name,
+    ...(device.addresses ?? []),
+    `mtu ${device.mtu}`,
+    ...(device.netns === undefined ? [] : [`netns ${device.netns}`]),
+    ...(device.peer?.addresses?.length ? [`peer ${device.peer.addresses.join(' ')}`] : []),
+    ...(created ? [] : ['attached']),
+    ...(link?.up === true ? [] : ['down']),
+  ]
+  return words.join(' ')
+}

@@ -1,0 +1,60 @@
+// What the control side and the data plane say to each other. Orders go to the worker by its port; since it sits in a
+// blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
+
+import type { EngineCounters } from '../engine.ts'
+import type { Complaint } from '../errors.ts'
+import type { GatewayConfig } from './config.ts'
+
+export interface RuleText {
+  readonly file: string
+  readonly text: string
+}
+
+export interface WorkerData {
+  readonly config: GatewayConfig
+  readonly rules: RuleText | undefined
+  /** Wakes the worker from its poll. */
+  readonly eventFd: number
+  /** ISSUED and UNREAD below. */
+  readonly shared: Int32Array
+}
+
+/** Place in `shared`: orders issued so far. */
+export const ISSUED = 0
+/** Place in `shared`: lines of LOG rules that are on their way to the control side. */
+export const UNREAD = 1
+
+/** More lines than this are not queued but counted: a flood that is logged must not fill the memory. */
+export const UNREAD_MAX = 4096
+
+export type Order =
+  | { readonly kind: 'load'; readonly rules: RuleText }
+  /** Flows and counters, please. */
+  | { readonly kind: 'list' }
+  /** Handle what waits, then end. */
+  | { readonly kind: 'stop' }
+
+export type Report =
+  | {
+      readonly kind: 'started'
+      readonly devices: readonly string[]
+      readonly rules: number
+      readonly limits: Readonly<Record<string, number>>
+    }
+  | { readonly kind: 'loaded'; readonly rules: number }
+  /** The rules were not loaded; the ones before stay. */
+  | { readonly kind: 'refused'; readonly error: ReportedError }
+  | { readonly kind: 'log'; readonly level: number; readonly line: string }
+  | { readonly kind: 'notice'; readonly line: string }
+  /** Text for standard output. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** The gateway could not start. */
+  | { readonly kind: 'failed'; readonly error: ReportedError }
+  | { readonly kind: 'ended'; readonly counters: EngineCounters }
+
+/** An error as it crosses threads: a structured clone would keep neither its class nor its fields. */
+export interface ReportedError {
+  readonly code: string
+  readonly message: string
+  readonly complaints?: readonly Complaint[]
+}

@@ -1,0 +1,139 @@
+// Replay: a capture's packets walk the engine one by one, each at its own time stamp, and what leaves is written down. The
+// same files and the same seed give the same result, bit for bit. Outputs are opened only when configuration, rules and
+// capture have been found good: what is refused leaves no files behind.
+
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { formatFlows } from '../conntrack/list.ts'
+import { Playback } from '../device/pcapng.ts'
+import { Engine } from '../engine.ts'
+import { TunfilterError } from '../errors.ts'
+import { seededRandom } from '../random.ts'
+import { VirtualClock } from '../time.ts'
+import { readConfig } from './config.ts'
+import type { Summary } from './summary.ts'
+
+/** Files; `-` is standard input or output. */
+export interface ReplayOptions {
+  readonly config: string
+  readonly rules: string
+  readonly input: string
+  /** The same seed gives the same ports. */
+  readonly seed: number
+  readonly write?: string
+  readonly counters?: string
+  readonly conntrack?: string
+  readonly log?: string
+  readonly unnamed?: string
+  readonly skipUnknown?: boolean
+}
+
+export function replay(options: ReplayOptions): Summary {
+  const config = readConfig(options.config)
+  const rules = readText(options.rules)
+  const devices = Object.keys(config.devices)
+  if (options.unnamed !== undefined && !devices.includes(options.unnamed))
+    throw new TunfilterError(
+      'ERR_CAPTURE_INTERFACE',
+      `--interface ${options.unnamed}: expected ${devices.map((name) => `'${name}'`).join(', ')}`,
+    )
+  using playback = new Playback({
+    input: options.input,
+    output: options.write,
+    devices,
+    unnamed: options.unnamed,
+    skipUnknown: options.skipUnknown,
+  })
+  playback.start()
+  const clock = new VirtualClock(milliseconds(playback.time))
+  let logged: TextOutput | undefined
+  const log = (_level: number, line: string) => logged?.write(`${line}\n`)
+  using engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
+  engine.load(rules, { file: options.rules })
+
+  using outputs = new Outputs()
+  logged = outputs.open(options.log)
+  const first = playback.time
+  while (playback.next()) {
+    // Interfaces of one capture need not agree about the time; the engine's never runs backwards.
+    clock.set(Math.max(clock.now(), milliseconds(playback.time)))
+    engine.step()
+  }
+  outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))
+  const flows = outputs.open(options.conntrack)
+  let count = 0
+  for (const line of formatFlows(engine.conntrack.flows, engine.time.now, (p) => engine.conntrack.tracker(p))) {
+    flows?.write(`${line}\n`)
+    count++
+  }
+  const seconds = Number(playback.time - first) / 1e9
+  return { capture: { packets: playback.read, skipped: playback.skipped, seconds }, flows: count, ...engine.counters() }
+}
+
+function milliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds / 1_000_000n) + Number(nanoseconds % 1_000_000n) / 1e6
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (cause) {
+    throw new TunfilterError('ERR_RULE_FILE', `${file}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Files that are written as text comes. */
+class Outputs implements Disposable {
+  readonly #open: TextOutput[] = []
+
+  open(file: string | undefined): TextOutput | undefined {
+    if (file === undefined) return undefined
+    const output = new TextOutput(file)
+    this.#open.push(output)
+    return output
+  }
+
+  [Symbol.dispose](): void {
+    for (const output of this.#open) output.close()
+  }
+}
+
+class TextOutput {
+  readonly #file: string
+  readonly #fd: number
+  #waiting = ''
+
+  constructor(file: string) {
+    this.#file = file
+    try {
+      this.#fd = file === '-' ? 1 : openSync(file, 'w')
+    } catch (cause) {
+      throw new TunfilterError('ERR_OUTPUT_FILE', `${file}: ${(cause as Error).message}`, { cause })
+    }
+  }
+
+  write(text: string): void {
+    this.#waiting += text
+    if (this.#waiting.length > 1 << 16) this.#flush()
+  }
+
+  close(): void {
+    this.#flush()
+    if (this.#fd !== 1) closeSync(this.#fd)
+  }
+
+  #flush(): void {
+    const bytes = Buffer.from(this.#waiting)
+    this.#waiting = ''
+    for (let written = 0; written < bytes.length; ) {
+      try {
+        written += writeSync(this.#fd, bytes, written)
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== 'EAGAIN')
+          throw new TunfilterError('ERR_OUTPUT_FILE', `${this.#file}: ${(cause as Error).message}`, { cause })
+        Atomics.wait(nap, 0, 0, 1)
+      }
+    }
+  }
+}
+
+const nap = new Int32Array(new SharedArrayBuffer(4))

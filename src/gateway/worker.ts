@@ -1,0 +1,190 @@
+// The data plane: owns devices and engine, on a thread of its own whose loop blocks in poll and nowhere else. It works in
+// rounds (Engine.step); between two rounds, and only there, it takes orders. It never returns to its event loop before
+// the end, so nothing here may be asynchronous.
+
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { formatFlows } from '../conntrack/list.ts'
+import { loadNative, POLLIN } from '../device/native.ts'
+import { Engine } from '../engine.ts'
+import { RefusedError, TunfilterError } from '../errors.ts'
+import type { RuleSet } from '../rule/model.ts'
+import { openDevices } from './devices.ts'
+import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
+
+/** How long an idle loop sleeps: timers are looked at in between. Look-ups see themselves whether a flow is over. */
+const IDLE_MS = 1000
+/** The same where a large flow table waits to be swept, some thousand records at a time. */
+const SWEEP_MS = 50
+const SWEEP_FLOWS = 4096
+/** How long at most packets that wait are still handled at the end. */
+const DRAIN_MS = 500
+/** Flows that are listed between two rounds, so that a listing does not hold up packets. */
+const LIST_ROUND = 256
+
+const { config, rules, eventFd, shared } = workerData as WorkerData
+const port = parentPort!
+const report = (message: Report) => port.postMessage(message)
+
+let lostLines = 0
+
+function logLine(level: number, line: string): void {
+  if (Atomics.load(shared, UNREAD) >= UNREAD_MAX) {
+    lostLines++
+    return
+  }
+  Atomics.add(shared, UNREAD, 1)
+  report({ kind: 'log', level, line })
+}
+
+function reported(error: unknown): ReportedError {
+  const code = error instanceof TunfilterError ? error.code : 'ERR_INTERNAL'
+  // Of a mistake in the program the stack is wanted too.
+  const message = error instanceof TunfilterError ? error.message : String((error as Error).stack ?? error)
+  return error instanceof RefusedError ? { code, message, complaints: error.complaints } : { code, message }
+}
+
+function countRules({ tables }: RuleSet): number {
+  let count = 0
+  for (const { chains } of tables.values()) for (const chain of chains.values()) count += chain.rules.length
+  return count
+}
+
+class DataPlane {
+  readonly #native = loadNative()
+  readonly #engine: Engine
+  readonly #notes: readonly string[]
+  /** Triples for poll: the eventfd, then the devices in the order of `#names`. */
+  readonly #fds: Int32Array
+  readonly #polled: { readonly name: string; readonly fd: number }[] = []
+  #handled = 0
+  #stopping = false
+  /** The listing that is under way. */
+  #listing: Iterator<string> | undefined
+
+  constructor() {
+    const opened = openDevices(config)
+    this.#notes = opened.notes
+    try {
+      const notice = (line: string) => report({ kind: 'notice', line })
+      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, log: logLine, notice })
+      if (rules !== undefined) this.#engine.load(rules.text, { file: rules.file })
+    } catch (error) {
+      for (const device of opened.devices.values()) device.close()
+      throw error
+    }
+    for (const [name, { fd }] of opened.devices) this.#polled.push({ name, fd })
+    this.#fds = new Int32Array(3 * (1 + this.#polled.length))
+  }
+
+  run(): void {
+    const { slab, conntrack, ruleSet } = this.#engine
+    const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
+    report({ kind: 'started', devices: this.#notes, rules: countRules(ruleSet), limits })
+    while (!this.#stopping) {
+      const received = this.#engine.step()
+      this.#takeOrders()
+      if (this.#listing !== undefined) this.#listSome(this.#listing)
+      else if (received === 0) this.#wait()
+      if (lostLines > 0) this.#tellLostLines()
+    }
+    this.#drain()
+    report({ kind: 'ended', counters: this.#engine.counters() })
+    this.#engine.close()
+  }
+
+  #wait(): void {
+    const fds = this.#fds
+    fds[0] = eventFd
+    fds[1] = POLLIN
+    for (const [i, { name, fd }] of this.#polled.entries()) {
+      // A device that is gone would be ready for ever.
+      fds[3 * (i + 1)] = this.#engine.links.byName(name)?.alive === true ? fd : -1
+      fds[3 * (i + 1) + 1] = POLLIN
+    }
+    const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
+    this.#native.poll(fds, this.#polled.length + 1, sleep)
+    if (fds[2] !== 0) this.#native.drain(eventFd)
+  }
+
+  #takeOrders(): void {
+    const issued = Atomics.load(shared, ISSUED)
+    while (this.#handled !== issued) {
+      const received = receiveMessageOnPort(port) as { message: Order } | undefined
+      if (received === undefined) return
+      this.#handled++
+      this.#obey(received.message)
+    }
+  }
+
+  #obey(order: Order): void {
+    switch (order.kind) {
+      case 'load':
+        try {
+          this.#engine.load(order.rules.text, { file: order.rules.file })
+          report({ kind: 'loaded', rules: countRules(this.#engine.ruleSet) })
+        } catch (error) {
+          report({ kind: 'refused', error: reported(error) })
+        }
+        return
+      case 'list':
+        this.#listing = this.#list()
+        return
+      case 'stop':
+        this.#stopping = true
+    }
+  }
+
+  *#list(): Generator<string> {
+    const { conntrack, time } = this.#engine
+    yield `# flows: ${conntrack.flows.count}\n`
+    for (const line of formatFlows(conntrack.flows, time.now, (protocol) => conntrack.tracker(protocol)))
+      yield `${line}\n`
+    yield '# rules\n'
+    yield this.#engine.saveRules({ counters: true })
+    yield '# counters\n'
+    const { links, dropped, conntrack: stats } = this.#engine.counters()
+    for (const [name, counters] of Object.entries(links)) yield `${name} ${named(counters)}\n`
+    yield `dropped ${named(dropped)}\n`
+    yield `conntrack ${named(stats)}\n`
+  }
+
+  #listSome(listing: Iterator<string>): void {
+    let text = ''
+    for (let i = 0; i < LIST_ROUND; i++) {
+      const next = listing.next()
+      if (next.done === true) {
+        this.#listing = undefined
+        break
+      }
+      text += next.value
+    }
+    report({ kind: 'text', text })
+  }
+
+  /** Handles what waits in the devices already; a peer that never stops sending does not keep it up. */
+  #drain(): void {
+    const end = performance.now() + DRAIN_MS
+    while (this.#engine.step() > 0 && performance.now() < end);
+    while (this.#listing !== undefined) this.#listSome(this.#listing)
+  }
+
+  #tellLostLines(): void {
+    if (Atomics.load(shared, UNREAD) > UNREAD_MAX / 2) return
+    report({ kind: 'notice', line: `${lostLines} lines of LOG rules were lost: more came than could be written` })
+    lostLines = 0
+  }
+}
+
+function named(counters: object): string {
+  return Object.entries(counters)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+}
+
+let plane: DataPlane | undefined
+try {
+  plane = new DataPlane()
+} catch (error) {
+  report({ kind: 'failed', error: reported(error) })
+}
+plane?.run()

@@ -1,0 +1,30 @@
+// The public API; nothing else in src/ is meant to be imported from outside.
+
+export type { DeviceConfig, RouteConfig, RouterConfig } from './config.ts'
+export { FlowTable } from './conntrack/flows.ts'
+export type { Device } from './device/device.ts'
+export { MemoryDevice } from './device/memory.ts'
+export { TunDevice, type TunOptions } from './device/tun.ts'
+export { Engine, type EngineCounters, type EngineOptions, type HookFunction, type LinkCounters } from './engine.ts'
+export { type Complaint, type Place, RefusedError, TunfilterError } from './errors.ts'
+export {
+  ACCEPT,
+  DROP,
+  type HookName,
+  PRIORITY_CONNTRACK,
+  PRIORITY_DNAT,
+  PRIORITY_FILTER,
+  PRIORITY_MANGLE,
+  PRIORITY_RAW,
+  PRIORITY_SECURITY,
+  PRIORITY_SNAT,
+} from './hook/hook.ts'
+export { Batch } from './packet/batch.ts'
+export type { Packet } from './packet/packet.ts'
+export { REASONS, type ReasonName } from './packet/reason.ts'
+export { Slab } from './packet/slab.ts'
+export { type Random, seededRandom, systemRandom } from './random.ts'
+export { CONTINUE, defineMatch, defineTarget, RETURN } from './rule/define.ts'
+export * as option from './rule/option.ts'
+export { SYSCTLS, type SysctlName } from './sysctl.ts'
+export { type Clock, SystemClock, VirtualClock } from './time.ts'

@@ -1,0 +1,61 @@
+// Which matches and targets there are. A rule file is read against one registry; the built-in one holds what src/match/ and
+// src/target/ declare, and a user's own declarations are added with `with()`.
+
+import { TunfilterError } from '../errors.ts'
+import type { MatchDeclaration, Options, TargetDeclaration } from '../rule/define.ts'
+import type { Family } from '../rule/model.ts'
+
+export type AnyDeclaration = MatchDeclaration | TargetDeclaration
+
+export class Registry {
+  readonly declarations: readonly AnyDeclaration[]
+  readonly #found = new Map<string, AnyDeclaration>()
+
+  /** Later declarations of the same kind, name and family stand in for earlier ones. */
+  constructor(declarations: readonly AnyDeclaration[]) {
+    this.declarations = declarations
+    for (const declaration of declarations) {
+      if (!/^[A-Za-z0-9_-]{1,28}$/.test(declaration.name))
+        throw new TunfilterError(
+          'ERR_DECLARATION',
+          `${declaration.kind} '${declaration.name}': expected a name of 1 to 28 letters, digits, _ and -`,
+        )
+      for (const family of declaration.families ?? FAMILIES)
+        this.#found.set(`${declaration.kind} ${declaration.name} ${family}`, declaration)
+    }
+  }
+
+  /** This registry and more. */
+  with(...declarations: readonly (MatchDeclaration<Options> | TargetDeclaration<Options>)[]): Registry {
+    return new Registry([...this.declarations, ...declarations])
+  }
+
+  match(name: string, family: Family): MatchDeclaration | undefined {
+    return this.#found.get(`match ${name} ${family}`) as MatchDeclaration | undefined
+  }
+
+  target(name: string, family: Family): TargetDeclaration | undefined {
+    return this.#found.get(`target ${name} ${family}`) as TargetDeclaration | undefined
+  }
+
+  names(kind: AnyDeclaration['kind'], family: Family): string[] {
+    return this.declarations
+      .filter((d) => d.kind === kind && (d.families ?? FAMILIES).includes(family))
+      .map((d) => d.name)
+  }
+}
+
+const FAMILIES: readonly Family[] = [4, 6]
+
+/** Names of iptables' own that nothing here enforces yet: they are refused by name, not as unknown. */
+export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<string>>> = {
+  match: new Set(
+    `ah bpf cgroup cluster connbytes connlabel connlimit connmark cpu dccp devgroup dscp dst ecn esp eui64 frag hashlimit
+    hbh helper hl icmp6 ipcomp iprange ipv6header ipvs length mac mh nfacct osf owner physdev pkttype policy quota realm
+    recent rpfilter rt sctp set socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
+  ),
+  target: new Set(
+    `AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNMARK CONNSECMARK DNPT DSCP ECN HL HMARK IDLETIMER LED MIRROR NETMAP NFLOG
+    NFQUEUE QUEUE RATEEST SECMARK SET SNPT SYNPROXY TCPMSS TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG`.split(/\s+/),
+  ),
+}

@@ -1,0 +1,93 @@
+// The rule model as text: byte for byte what iptables-save 1.8.9 prints, without its comment lines. Tables stand in the
+// reverse order of their making (a new table goes to the head of the kernel's list), user chains by name in byte order.
+
+import { formatNetwork } from '../rule/address.ts'
+import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
+import { formatInterface } from '../rule/kinds.ts'
+import type { Chain, Counters, Negatable, Rule, RuleSet, Table } from '../rule/model.ts'
+import { protocolName } from '../rule/names.ts'
+import type { Option } from '../rule/option.ts'
+
+export interface SaveOptions {
+  /** iptables-save -c: `[packets:bytes]` before every rule, and policies with their counts. */
+  readonly counters?: boolean
+  /** Counts as they are now; what the rule set began with where this is left out. */
+  readonly countersOf?: (of: Chain | Rule) => Counters
+}
+
+/** The whole rule set; '' for one without tables. */
+export function save(ruleSet: RuleSet, options: SaveOptions = {}): string {
+  return [...ruleSet.tables.values()]
+    .reverse()
+    .map((table) => saveTable(table, options))
+    .join('')
+}
+
+export function saveTable(
+  table: Table,
+  { counters = false, countersOf = (of) => of.counters }: SaveOptions = {},
+): string {
+  const lines = [`*${table.name}`]
+  const builtin: Chain[] = []
+  const own: [Buffer, Chain][] = []
+  for (const chain of table.chains.values()) {
+    if (chain.policy !== undefined) builtin.push(chain)
+    else own.push([Buffer.from(chain.name), chain])
+  }
+  own.sort(([a], [b]) => Buffer.compare(a, b))
+  const chains = [...builtin, ...own.map(([, chain]) => chain)]
+  for (const chain of chains) {
+    const count = counters && chain.policy !== undefined ? countersOf(chain) : { packets: 0, bytes: 0 }
+    lines.push(`:${chain.name} ${chain.policy ?? '-'} [${count.packets}:${count.bytes}]`)
+  }
+  for (const chain of chains) {
+    for (const rule of chain.rules) {
+      const text = `-A ${chain.name}${formatRule(rule)}`
+      if (!counters) lines.push(text)
+      else {
+        const { packets, bytes } = countersOf(rule)
+        lines.push(`[${packets}:${bytes}] ${text}`)
+      }
+    }
+  }
+  lines.push('COMMIT\n')
+  return lines.join('\n')
+}
+
+/** What stands behind `-A CHAIN`; begins with a blank unless it is empty. */
+export function formatRule(rule: Rule): string {
+  let text = ''
+  const add = <T>(name: string, of: Negatable<T> | undefined, format: (value: T) => string) => {
+    if (of === undefined) return
+    const value = format(of.value)
+    text += `${of.not ? ' !' : ''} ${name}${value === '' ? '' : ` ${value}`}`
+  }
+  add('-s', rule.source, formatNetwork)
+  add('-d', rule.destination, formatNetwork)
+  add('-i', rule.inInterface, formatInterface)
+  add('-o', rule.outInterface, formatInterface)
+  add('-p', rule.protocol, protocolName)
+  add('-f', rule.fragment, () => '')
+  for (const { declaration, options } of rule.matches)
+    text += ` -m ${declaration.name}${formatOptions(declaration, options)}`
+  const { action } = rule
+  if (action?.kind === 'jump') text += ` ${action.goto ? '-g' : '-j'} ${action.chain}`
+  else if (action !== undefined)
+    text += ` -j ${action.declaration.name}${formatOptions(action.declaration, action.options)}`
+  return text
+}
+
+function formatOptions({ options }: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
+  let text = ''
+  for (const name in options) {
+    const given = values[name]
+    if (given === undefined) continue
+    const { kind, traits } = options[name] as Option<unknown>
+    const { value, not } = traits.negated ? (given as Negatable<unknown>) : { value: given, not: false }
+    const formatted = kind.format(value)
+    if (traits.initial !== undefined && !traits.savesInitial && !not && formatted === kind.format(traits.initial))
+      continue
+    text += `${not ? ' !' : ''} --${name}${formatted === '' ? '' : ` ${formatted}`}`
+  }
+  return text
+}

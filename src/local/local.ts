@@ -1,0 +1,279 @@
+// The router's own voice: echo replies, resets and unreachables for closed ports, and the ICMP errors and resets that
+// forwarding and REJECT cause. What it says goes through OUTPUT and POSTROUTING like any local packet. Contents follow
+// Linux's icmp_send, icmp_reply, tcp_v4_send_reset and nf_send_reset (RFC 792, RFC 1812 4.3, RFC 9293 3.10.7).
+
+import type { Conntrack } from '../conntrack/conntrack.ts'
+import { LOOPBACK } from '../device/link.ts'
+import type { Packet } from '../packet/packet.ts'
+import { readHeader4 } from '../packet/parse.ts'
+import type { Routing } from '../route/routing.ts'
+import * as type from '../route/type.ts'
+import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
+import { checksum, fold, pseudoSum4, sumOf } from '../wire/checksum.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ip from '../wire/ipv4.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as udp from '../wire/udp.ts'
+import * as vnet from '../wire/vnet.ts'
+import { IcmpRate } from './rate.ts'
+
+/** An ICMP error is at most this long (RFC 1812, 4.3.2.3). */
+const ERROR_MAX = 576
+const INTERNETWORK_CONTROL = 0xc0
+
+/** What the pipeline does for the router's own packets. */
+export interface Mouth {
+  /** A packet at a free slot, one level deeper than its cause; undefined when there is no slot, or it is too deep. */
+  take(cause: Packet): Packet | undefined
+  /** Sends a packet whose header has been read and whose route has been chosen; it is used up. */
+  output(p: Packet): void
+  /** Gives a packet up that take() gave. */
+  discard(p: Packet): void
+}
+
+export class Local {
+  readonly #conntrack: Conntrack
+  readonly #routing: () => Routing
+  readonly #mouth: Mouth
+  readonly #random: () => number
+  readonly #time: Time
+  readonly #rate: IcmpRate
+  readonly #ttl: number
+  readonly #ignoreEcho: boolean
+  readonly #ignoreBroadcastEcho: boolean
+
+  constructor(
+    conntrack: Conntrack,
+    routing: () => Routing,
+    mouth: Mouth,
+    random: () => number,
+    time: Time,
+    sysctl: Sysctl,
+  ) {
+    this.#conntrack = conntrack
+    this.#routing = routing
+    this.#mouth = mouth
+    this.#random = random
+    this.#time = time
+    this.#rate = new IcmpRate(time, sysctl)
+    this.#ttl = sysctl['net.ipv4.ip_default_ttl']
+    this.#ignoreEcho = sysctl['net.ipv4.icmp_echo_ignore_all'] !== 0
+    this.#ignoreBroadcastEcho = sysctl['net.ipv4.icmp_echo_ignore_broadcasts'] !== 0
+  }
+
+  /** Delivers a packet to the router itself. Nothing listens here, so what is due is an answer, or silence. */
+  deliver(p: Packet): void {
+    switch (p.protocol) {
+      case ip.PROTO_ICMP:
+        return this.#deliverIcmp(p)
+      case ip.PROTO_TCP:
+        if (p.routeType === type.LOCAL && this.#tcpIsWhole(p)) this.#resetClosed(p)
+        return
+      case ip.PROTO_UDP:
+      case ip.PROTO_UDPLITE:
+        if (p.routeType === type.LOCAL && this.#udpIsWhole(p))
+          this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+        return
+      case ip.PROTO_IGMP:
+        return
+      default:
+        this.error(p, icmp.DEST_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, 0)
+    }
+  }
+
+  #deliverIcmp(p: Packet): void {
+    if (p.transport === 0) return
+    const { view, transport } = p
+    const length = p.start + p.length - transport
+    if (checksum(view, transport, length) !== 0) return
+    const kind = view.getUint8(transport)
+    if (kind !== icmp.ECHO && kind !== icmp.TIMESTAMP) return
+    if (kind === icmp.ECHO && this.#ignoreEcho) return
+    if (p.routeType !== type.LOCAL && this.#ignoreBroadcastEcho) return
+    if (kind === icmp.TIMESTAMP && length < icmp.HEADER + 12) return
+    const source = p.routeType === type.LOCAL ? p.destination : this.#sourceTowards(p.source)
+    const answer = this.#prepare(p, p.source)
+    if (answer === undefined) return
+    const at = answer.start + ip.MIN_HEADER
+    const size = kind === icmp.TIMESTAMP ? icmp.HEADER + 12 : length
+    p.slab.bytes.copyWithin(at, transport, transport + size)
+    view.setUint8(at, kind === icmp.ECHO ? icmp.ECHO_REPLY : icmp.TIMESTAMP_REPLY)
+    if (kind === icmp.TIMESTAMP) {
+      const sinceMidnight = Math.floor(this.#time.wall) % 86_400_000
+      view.setUint32(at + icmp.HEADER + 4, sinceMidnight)
+      view.setUint32(at + icmp.HEADER + 8, sinceMidnight)
+    }
+    view.setUint16(at + icmp.CHECKSUM, 0)
+    view.setUint16(at + icmp.CHECKSUM, checksum(view, at, size))
+    const tos = view.getUint8(p.start + ip.TOS)
+    this.#send(answer, size, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
+  }
+
+  /**
+   * Sends an ICMP error about a packet to its source, if one may be sent (RFC 1122, 3.2.2): never about an ICMP error, a
+   * later fragment, or what was not for one host; within the rate limits; quoting at most 576 bytes in all.
+   * @param info second word of the header: MTU, gateway or pointer
+   */
+  error(p: Packet, kind: number, code: number, info: number): void {
+    if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return
+    if (p.routeType === type.BROADCAST || p.routeType === type.MULTICAST) return
+    const { view } = p
+    if (p.protocol === ip.PROTO_ICMP) {
+      if (p.start + p.length <= p.start + p.headerLength) return
+      const quoted = view.getUint8(p.start + p.headerLength)
+      if (quoted > icmp.MAX_TYPE || icmp.isError(quoted)) return
+    }
+    const own = p.routeType === type.LOCAL || p.inLink === 0
+    const answer = this.#prepare(p, p.source)
+    if (answer === undefined) return
+    if (answer.outLink !== LOOPBACK && !this.#rate.allow(p.source, kind, code)) return this.#mouth.discard(answer)
+    const room = Math.min(answer.mtu, ERROR_MAX) - ip.MIN_HEADER - icmp.HEADER
+    const quote = Math.min(p.length, room)
+    const at = answer.start + ip.MIN_HEADER
+    p.slab.bytes.copyWithin(at + icmp.HEADER, p.start, p.start + quote)
+    view.setUint8(at, kind)
+    view.setUint8(at + icmp.CODE, code)
+    view.setUint16(at + icmp.CHECKSUM, 0)
+    view.setInt32(at + icmp.REST, info)
+    view.setUint16(at + icmp.CHECKSUM, checksum(view, at, icmp.HEADER + quote))
+    const tos = (view.getUint8(p.start + ip.TOS) & 0x1e) | INTERNETWORK_CONTROL
+    const source = own && p.inLink !== 0 ? p.destination : own ? p.source : this.#routing().preferredSource
+    if (source === 0) return this.#mouth.discard(answer)
+    this.#conntrack.attach(answer, p)
+    this.#send(answer, icmp.HEADER + quote, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
+  }
+
+  /** Tells a host on the same link of a better gateway. */
+  redirect(p: Packet, gateway: number): void {
+    if (this.#rate.allowRedirect(p.source)) this.error(p, icmp.REDIRECT, 1, gateway)
+  }
+
+  /** What REJECT sends by ICMP: like error(), but nothing about a packet whose checksum is wrong. */
+  reject(p: Packet, _hook: number, kind: number, code: number): void {
+    if (this.#checksumIsRight(p)) this.error(p, kind, code, 0)
+  }
+
+  /** What REJECT --reject-with tcp-reset sends: never in answer to a RST, and only if the checksum is right. */
+  reset(p: Packet, _hook: number): void {
+    if (p.protocol !== ip.PROTO_TCP || p.transport === 0 || !this.#checksumIsRight(p)) return
+    if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
+    if (p.routeType === type.BROADCAST || p.routeType === type.MULTICAST) return
+    const answer = this.#reset(p)
+    if (answer === undefined) return
+    this.#conntrack.attach(answer, p)
+    this.#conntrack.close(p)
+    this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, 0, p.destination, p.source)
+  }
+
+  /** A segment for a port that nothing listens on. */
+  #resetClosed(p: Packet): void {
+    if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
+    const answer = this.#reset(p)
+    if (answer === undefined) return
+    const tos = p.view.getUint8(p.start + ip.TOS)
+    this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, tos, p.destination, p.source)
+  }
+
+  #reset(p: Packet): Packet | undefined {
+    const answer = this.#prepare(p, p.source)
+    if (answer === undefined) return undefined
+    const { view, transport } = p
+    const flags = view.getUint8(transport + tcp.FLAGS)
+    const at = answer.start + ip.MIN_HEADER
+    view.setUint16(at + tcp.SOURCE_PORT, view.getUint16(transport + tcp.DESTINATION_PORT))
+    view.setUint16(at + tcp.DESTINATION_PORT, view.getUint16(transport + tcp.SOURCE_PORT))
+    let seq = 0
+    let ack = 0
+    if ((flags & tcp.ACK) !== 0) seq = view.getInt32(transport + tcp.ACKNOWLEDGEMENT)
+    else {
+      const data = p.start + p.length - transport - tcp.headerLength(view, transport)
+      const phantom = ((flags & tcp.SYN) !== 0 ? 1 : 0) + ((flags & tcp.FIN) !== 0 ? 1 : 0)
+      ack = view.getInt32(transport + tcp.SEQUENCE) + data + phantom
+    }
+    view.setInt32(at + tcp.SEQUENCE, seq)
+    view.setInt32(at + tcp.ACKNOWLEDGEMENT, ack)
+    view.setUint8(at + tcp.DATA_OFFSET, (tcp.MIN_HEADER >> 2) << 4)
+    view.setUint8(at + tcp.FLAGS, (flags & tcp.ACK) !== 0 ? tcp.RST : tcp.RST | tcp.ACK)
+    view.setInt32(at + tcp.WINDOW, 0)
+    view.setUint16(at + tcp.URGENT, 0)
+    const pseudo = pseudoSum4(p.destination, p.source, ip.PROTO_TCP, tcp.MIN_HEADER)
+    view.setUint16(at + tcp.CHECKSUM, checksum(view, at, tcp.MIN_HEADER, pseudo))
+    return answer
+  }
+
+  /** A free packet with a route to `destination`; undefined when there is no slot or no way. */
+  #prepare(p: Packet, destination: number): Packet | undefined {
+    if (destination === 0 || ip.isMulticast(destination) || destination === ip.BROADCAST_ADDRESS) return undefined
+    const routing = this.#routing()
+    if (!routing.output(destination) || routing.type === type.BROADCAST) return undefined
+    const answer = this.#mouth.take(p)
+    if (answer === undefined) return undefined
+    answer.outLink = routing.link
+    answer.nexthop = routing.nexthop
+    answer.mtu = routing.mtu
+    answer.routeType = routing.type
+    return answer
+  }
+
+  #sourceTowards(destination: number): number {
+    const routing = this.#routing()
+    return routing.output(destination) ? routing.preferredSource : 0
+  }
+
+  #send(
+    answer: Packet,
+    payload: number,
+    id: number,
+    fragment: number,
+    protocol: number,
+    tos: number,
+    source: number,
+    destination: number,
+  ): void {
+    answer.length = ip.MIN_HEADER + payload
+    const { view, start } = answer
+    ip.writeHeader(view, start, answer.length, id, fragment, this.#ttl, protocol, tos, source, destination)
+    vnet.clear(view, start)
+    readHeader4(answer)
+    this.#mouth.output(answer)
+  }
+
+  #id(): number {
+    return this.#random() & 0xffff
+  }
+
+  #checksumIsRight(p: Packet): boolean {
+    switch (p.protocol) {
+      case ip.PROTO_TCP:
+        return p.transport === 0 || this.#transportSum(p) === 0xffff
+      case ip.PROTO_UDP:
+      case ip.PROTO_UDPLITE:
+        return (
+          p.transport === 0 || p.view.getUint16(p.transport + udp.CHECKSUM) === 0 || this.#transportSum(p) === 0xffff
+        )
+      case ip.PROTO_ICMP:
+        return p.transport === 0 || fold(sumOf(p.view, p.transport, p.start + p.length - p.transport)) === 0xffff
+      default:
+        return true
+    }
+  }
+
+  #transportSum(p: Packet): number {
+    if (p.partial) return 0xffff
+    const length = p.start + p.length - p.transport
+    return fold(sumOf(p.view, p.transport, length) + pseudoSum4(p.source, p.destination, p.protocol, length))
+  }
+
+  #tcpIsWhole(p: Packet): boolean {
+    if (p.transport === 0) return false
+    const header = tcp.headerLength(p.view, p.transport)
+    return header >= tcp.MIN_HEADER && p.transport + header <= p.start + p.length && this.#transportSum(p) === 0xffff
+  }
+
+  #udpIsWhole(p: Packet): boolean {
+    if (p.transport === 0) return false
+    const length = p.view.getUint16(p.transport + udp.LENGTH)
+    return length >= udp.HEADER && p.transport + length <= p.start + p.length && this.#checksumIsRight(p)
+  }
+}

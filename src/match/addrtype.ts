@@ -1,0 +1,54 @@
+// Match addrtype (xt_addrtype): of which type the routing tables say an address is. With --limit-iface-in or -out only the
+// packet's device is asked.
+
+import * as type from '../route/type.ts'
+import { defineMatch } from '../rule/define.ts'
+import { bitNames, flag } from '../rule/option.ts'
+
+const TYPES = {
+  UNSPEC: 1 << type.UNSPEC,
+  UNICAST: 1 << type.UNICAST,
+  LOCAL: 1 << type.LOCAL,
+  BROADCAST: 1 << type.BROADCAST,
+  ANYCAST: 1 << type.ANYCAST,
+  MULTICAST: 1 << type.MULTICAST,
+  BLACKHOLE: 1 << type.BLACKHOLE,
+  UNREACHABLE: 1 << type.UNREACHABLE,
+  PROHIBIT: 1 << type.PROHIBIT,
+  THROW: 1 << 9,
+  NAT: 1 << 10,
+  XRESOLVE: 1 << 11,
+}
+
+const types = bitNames(TYPES).negatable()
+
+export const addrtype = defineMatch({
+  name: 'addrtype',
+  summary: "the type of an address, by the router's own tables",
+  options: {
+    'src-type': types.help('the source address is of one of these types'),
+    'dst-type': types.help('the destination address is of one of these types'),
+    'limit-iface-in': flag().help("only the incoming device's addresses count"),
+    'limit-iface-out': flag().help("only the outgoing device's addresses count"),
+  },
+  exclusive: [['limit-iface-in', 'limit-iface-out']],
+  anyOf: ['src-type', 'dst-type'],
+  hooksFor: (o) => {
+    if (o['limit-iface-in']) return ['PREROUTING', 'INPUT', 'FORWARD']
+    return o['limit-iface-out'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined
+  },
+  match: (o, env) => {
+    const source = o['src-type']?.value ?? 0
+    const sourceNot = o['src-type']?.not === true
+    const destination = o['dst-type']?.value ?? 0
+    const destinationNot = o['dst-type']?.not === true
+    const byIn = o['limit-iface-in'] === true
+    const byOut = o['limit-iface-out'] === true
+    return (p) => {
+      const link = byIn ? p.inLink : byOut ? p.outLink : 0
+      if (source !== 0 && (((1 << env.routing.addressType(p.source, link)) & source) !== 0) === sourceNot) return 0
+      if (destination === 0) return 1
+      return (((1 << env.routing.addressType(p.destination, link)) & destination) !== 0) === destinationNot ? 0 : 1
+    }
+  },
+})

@@ -1,0 +1,11 @@
+// Match comment: a remark on the rule; every packet matches.
+
+import { defineMatch } from '../rule/define.ts'
+import { text } from '../rule/option.ts'
+
+export const comment = defineMatch({
+  name: 'comment',
+  summary: 'a remark on the rule; matches every packet',
+  options: { comment: text({ max: 255 }).required().help('the remark') },
+  match: () => () => 1,
+})

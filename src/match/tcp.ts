@@ -1,0 +1,120 @@
+// Match tcp (xt_tcpudp): ports, flags and the presence of an option. A later fragment does not match; one at offset 1, which
+// would overwrite the flags of the first, and a header that is cut off are dropped at once.
+
+import type { Packet } from '../packet/packet.ts'
+import { defineMatch, HOTDROP } from '../rule/define.ts'
+import { portRange } from '../rule/kinds.ts'
+import type { Negatable } from '../rule/model.ts'
+import { flag, option, Problem, shown, u8 } from '../rule/option.ts'
+import { PROTO_TCP } from '../wire/ipv4.ts'
+import * as tcpHeader from '../wire/tcp.ts'
+import { ANY_PORT, fragmentOffset, unlessAny } from './port-match.ts'
+
+interface FlagTest {
+  readonly mask: number
+  readonly set: number
+}
+
+/** In the order in which they are saved. */
+const FLAGS = {
+  FIN: tcpHeader.FIN,
+  SYN: tcpHeader.SYN,
+  RST: tcpHeader.RST,
+  PSH: tcpHeader.PSH,
+  ACK: tcpHeader.ACK,
+  URG: tcpHeader.URG,
+} as const
+const ALL = 0x3f
+const NEW_CONNECTION: FlagTest = {
+  mask: tcpHeader.FIN | tcpHeader.SYN | tcpHeader.RST | tcpHeader.ACK,
+  set: tcpHeader.SYN,
+}
+const EXPECTS_FLAGS = `${Object.keys(FLAGS).join(',')}, some of them joined by commas, ALL or NONE`
+
+function readFlags(text: string): number | undefined {
+  let sum = 0
+  for (const part of text.toUpperCase().split(',')) {
+    if (part === 'ALL') sum |= ALL
+    else if (part in FLAGS) sum |= FLAGS[part as keyof typeof FLAGS]
+    else if (part !== 'NONE') return undefined
+  }
+  return sum
+}
+
+function formatFlags(sum: number): string {
+  const names = Object.entries(FLAGS).filter(([, bit]) => (sum & bit) !== 0)
+  return names.length === 0 ? 'NONE' : names.map(([name]) => name).join(',')
+}
+
+const flagTest = option<FlagTest>({
+  words: 2,
+  expects: `two words, the flags to look at and those of them that are to be set, each ${EXPECTS_FLAGS}`,
+  parse: ([mask, set]) => {
+    const masked = readFlags(mask)
+    if (masked === undefined) return new Problem(`${shown(mask)} is not understood: expected ${EXPECTS_FLAGS}`)
+    const wanted = readFlags(set)
+    if (wanted === undefined) return new Problem(`${shown(set)} is not understood: expected ${EXPECTS_FLAGS}`, 1)
+    return { mask: masked, set: wanted }
+  },
+  format: ({ mask, set }) => `${formatFlags(mask)} ${formatFlags(set)}`,
+})
+
+const ports = portRange({ services: 'tcp' }).negatable()
+
+export const tcp = defineMatch({
+  name: 'tcp',
+  summary: 'TCP ports, flags and options',
+  protocols: [PROTO_TCP],
+  options: {
+    sport: ports.alias('source-port').help('source port or range'),
+    dport: ports.alias('destination-port').help('destination port or range'),
+    'tcp-option': u8({ min: 1 }).negatable().help('a TCP option of this kind is there'),
+    'tcp-flags': flagTest.negatable().help('of the flags in the first list just those in the second are set'),
+    syn: flag().negatable().help('short for --tcp-flags SYN,RST,ACK,FIN SYN'),
+  },
+  exclusive: [['syn', 'tcp-flags']],
+  normalize: ({ syn, ...o }) => ({
+    ...o,
+    sport: unlessAny(o.sport),
+    dport: unlessAny(o.dport),
+    'tcp-flags': syn === undefined ? unlessNone(o['tcp-flags']) : { value: NEW_CONNECTION, not: syn.not },
+  }),
+  match: (o) => {
+    const source = o.sport?.value ?? ANY_PORT
+    const sourceNot = o.sport?.not === true
+    const destination = o.dport?.value ?? ANY_PORT
+    const destinationNot = o.dport?.not === true
+    const { mask, set } = o['tcp-flags']?.value ?? { mask: 0, set: 0 }
+    const flagsNot = o['tcp-flags']?.not === true
+    const wanted = o['tcp-option']
+    return (p) => {
+      const offset = fragmentOffset(p)
+      if (offset !== 0) return offset === 1 ? HOTDROP : 0
+      if (p.transport === 0) return HOTDROP
+      if ((p.sport >= source.min && p.sport <= source.max) === sourceNot) return 0
+      if ((p.dport >= destination.min && p.dport <= destination.max) === destinationNot) return 0
+      if (((p.view.getUint8(p.transport + tcpHeader.FLAGS) & mask) === set) === flagsNot) return 0
+      return wanted === undefined ? 1 : hasOption(p, wanted)
+    }
+  },
+})
+
+/** Nothing is looked at, so nothing is asked; negated it stays, and matches nothing. */
+function unlessNone(test: Negatable<FlagTest> | undefined): Negatable<FlagTest> | undefined {
+  return test !== undefined && !test.not && test.value.mask === 0 && test.value.set === 0 ? undefined : test
+}
+
+function hasOption(p: Packet, { value: kind, not }: Negatable<number>): number {
+  const { view, transport } = p
+  const length = tcpHeader.headerLength(view, transport)
+  if (length < tcpHeader.MIN_HEADER) return HOTDROP
+  const end = transport + length
+  if (end > p.start + p.length) return HOTDROP
+  for (let at = transport + tcpHeader.MIN_HEADER; at < end; ) {
+    const found = view.getUint8(at)
+    if (found === kind) return not ? 0 : 1
+    // End and padding are one byte; of others the length follows, and 0 there must not hold the search up.
+    at += found < 2 || at + 1 >= end ? 1 : view.getUint8(at + 1) || 1
+  }
+  return not ? 1 : 0
+}

@@ -1,0 +1,43 @@
+// The hash by which Linux spreads flows over a range of addresses, so that the same flow gets the same address here and
+// there: Bob Jenkins' lookup3 (public domain, 2006) over the source address as four words in network byte order, seeded
+// with the destination. It is not a secret and needs not be.
+
+const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k))
+
+const swap = (x: number) => (x << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24)
+
+/** @returns uint32; addresses int32, `destination` 0 where it is left out (--persistent) with the zone then ignored */
+export function hashAddresses(source: number, destination: number, zone: number): number {
+  const initial = destination === 0 ? 0 : swap(destination) ^ zone
+  let a = (0xdeadbeef + (4 << 2) + initial) | 0
+  let b = a
+  let c = a
+  // First block of three words: the address and two zeros.
+  a = (a + swap(source)) | 0
+  a = (a - c) ^ rotate(c, 4)
+  c = (c + b) | 0
+  b = (b - a) ^ rotate(a, 6)
+  a = (a + c) | 0
+  c = (c - b) ^ rotate(b, 8)
+  b = (b + a) | 0
+  a = (a - c) ^ rotate(c, 16)
+  c = (c + b) | 0
+  b = (b - a) ^ rotate(a, 19)
+  a = (a + c) | 0
+  c = (c - b) ^ rotate(b, 4)
+  b = (b + a) | 0
+  // Last block: one zero word.
+  c = (c ^ b) - rotate(b, 14)
+  a = (a ^ c) - rotate(c, 11)
+  b = (b ^ a) - rotate(a, 25)
+  c = (c ^ b) - rotate(b, 16)
+  a = (a ^ c) - rotate(c, 4)
+  b = (b ^ a) - rotate(a, 14)
+  c = (c ^ b) - rotate(b, 24)
+  return c >>> 0
+}
+
+/** A hash scaled to 0 .. size - 1; both uint32. */
+export function scale(hash: number, size: number): number {
+  return Math.floor((hash * size) / 0x1_0000_0000)
+}

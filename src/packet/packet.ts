@@ -1,0 +1,108 @@
+// The packet descriptor: what is known about one packet while it walks. Small integers only, so that V8 keeps them
+// unboxed; the object is reused for packet after packet. Fields from `headerLength` on are set by parse() and are true
+// of the bytes until somebody rewrites them; whoever rewrites an address or port updates the field with it.
+
+import type { Slab } from './slab.ts'
+
+/** No flow. */
+export const NO_FLOW = -1
+
+// ctinfo: how the packet relates to its flow. The numbers are ours; INVALID is "no flow and not untracked".
+export const CT_INVALID = 0
+export const CT_NEW = 1
+export const CT_ESTABLISHED = 2
+export const CT_RELATED = 3
+export const CT_UNTRACKED = 4
+
+export class Packet {
+  readonly slab: Slab
+  readonly view: DataView
+
+  /** Offset of the IP header in the slab. */
+  start = 0
+  /** Bytes, after the padding beyond the total length was cut. */
+  length = 0
+
+  // What parse() read.
+  family = 4
+  headerLength = 0
+  source = 0
+  destination = 0
+  protocol = 0
+  /** The word with DF, MF and the fragment offset. */
+  fragment = 0
+  /**
+   * Offset in the slab of the transport header, 0 when its fixed part is not whole: a later fragment, or cut off. TCP has
+   * at least 20 bytes there (its options may still be cut off), SCTP and DCCP 12, UDP and ICMP 8, others 1.
+   */
+  transport = 0
+  /** Source port; ICMP: the identifier (0 where the type has none). */
+  sport = 0
+  /** Destination port; ICMP: type << 8 | code. */
+  dport = 0
+
+  // What the router decided. Devices are link indexes, 0 for none.
+  inLink = 0
+  outLink = 0
+  /** Next hop address (int32), valid once routed. */
+  nexthop = 0
+  /** MTU of the route, or of the outgoing device. */
+  mtu = 0
+  /** Address type of the destination as the last look-up found it (route/type.ts). */
+  routeType = 0
+
+  /** The transport checksum holds the pseudo-header's sum only: the device that sends it out completes it. */
+  partial = false
+  /** NAT changed an address since this was last cleared: whoever routed by it has to look again. */
+  moved = false
+
+  // What rules and conntrack hung on it.
+  mark = 0
+  /** Index into the flow table, or NO_FLOW. */
+  ct = NO_FLOW
+  ctinfo = CT_INVALID
+  /** 0 original direction, 1 reply. */
+  direction = 0
+  /** Zone of a CT target, taken by conntrack. */
+  zone = 0
+  /** The flow is another packet's, which this one answers: it is not ours to confirm or to give up. */
+  attached = false
+  /** Traversals are being traced (target TRACE). */
+  trace = 0
+  /** Largest fragment seen while this packet was reassembled, 0 if it was not; with DF in the upper half word. */
+  fragmentMax = 0
+  /** How deep the router's own packets are nested: an answer to an answer ... */
+  depth = 0
+
+  constructor(slab: Slab) {
+    this.slab = slab
+    this.view = slab.view
+  }
+
+  /** Begins a new packet at `start`; everything that hung on the last one is forgotten. */
+  begin(start: number, length: number, inLink: number): void {
+    this.start = start
+    this.length = length
+    this.inLink = inLink
+    this.outLink = 0
+    this.nexthop = 0
+    this.mtu = 0
+    this.routeType = 0
+    this.partial = false
+    this.moved = false
+    this.mark = 0
+    this.ct = NO_FLOW
+    this.ctinfo = CT_INVALID
+    this.direction = 0
+    this.zone = 0
+    this.attached = false
+    this.trace = 0
+    this.fragmentMax = 0
+    this.depth = 0
+  }
+
+  /** The packet's bytes, copied out: for those who want to keep them. */
+  copy(): Uint8Array {
+    return this.slab.bytes.slice(this.start, this.start + this.length)
+  }
+}

@@ -1,0 +1,396 @@
+// The packet's way, top to bottom.
+//
+//   device ─▶ receive ─▶ PREROUTING ─▶ routing ─┬─▶ forward ─▶ FORWARD ─┐
+//                                               │                       ├─▶ POSTROUTING ─▶ transmit ─▶ device
+//                                               └─▶ INPUT ─▶ local ─▶ OUTPUT ─┘
+//
+//   PREROUTING   defrag -400  raw -300  conntrack -200  mangle -150  nat (DNAT) -100
+//   INPUT        mangle -150  filter 0  security 50  nat (SNAT) 100  confirm
+//   FORWARD      mangle -150  filter 0  security 50
+//   OUTPUT       defrag -400  raw -300  conntrack -200  mangle -150  nat (DNAT) -100  filter 0  security 50
+//   POSTROUTING  mangle -150  nat (SNAT) 100  confirm
+//
+// Every packet that comes in leaves by transmit(), is answered by local/, is held, or ends in drop() with one reason.
+// A packet is owned by exactly one of these at a time; its slot is given back exactly once. The order of checks is
+// Linux's: ip_rcv, ip_route_input, ip_forward, ip_local_deliver, ip_output.
+
+import type { Conntrack } from './conntrack/conntrack.ts'
+import { Defrag, HELD, PASS } from './conntrack/defrag.ts'
+import { type Links, LOOPBACK } from './device/link.ts'
+import * as hook from './hook/hook.ts'
+import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
+import { type Step, Way } from './hook/way.ts'
+import { Local, type Mouth } from './local/local.ts'
+import { Nat } from './nat/nat.ts'
+import { fragmentOut } from './packet/fragment.ts'
+import { CT_UNTRACKED, Packet } from './packet/packet.ts'
+import { PARSED, parse4 } from './packet/parse.ts'
+import { REASON } from './packet/reason.ts'
+import type { Slab } from './packet/slab.ts'
+import { ROUTED, type Routing } from './route/routing.ts'
+import * as type from './route/type.ts'
+import { Interpreter } from './rule/interpreter.ts'
+import type { TableName } from './rule/model.ts'
+import type { Program } from './rule/program.ts'
+import type { Sysctl } from './sysctl.ts'
+import type { Time } from './time.ts'
+import { update16 } from './wire/checksum.ts'
+import * as icmp from './wire/icmp.ts'
+import * as ip from './wire/ipv4.ts'
+import { checkOptions, OPTIONS_FINE, SOURCE_ROUTED } from './wire/ipv4-options.ts'
+import * as vnet from './wire/vnet.ts'
+
+/** How deeply the router's own packets may cause each other. */
+const DEPTH_MAX = 8
+/** Looped-back packets that may wait; beyond, they are dropped as by a full backlog. */
+const BACKLOG_MAX = 64
+
+/** Where the built-in tables stand: table, hook, priority. */
+const TABLES: readonly (readonly [TableName, number, number])[] = [
+  ['raw', PREROUTING, hook.PRIORITY_RAW],
+  ['raw', OUTPUT, hook.PRIORITY_RAW],
+  ['mangle', PREROUTING, hook.PRIORITY_MANGLE],
+  ['mangle', INPUT, hook.PRIORITY_MANGLE],
+  ['mangle', FORWARD, hook.PRIORITY_MANGLE],
+  ['mangle', OUTPUT, hook.PRIORITY_MANGLE],
+  ['mangle', POSTROUTING, hook.PRIORITY_MANGLE],
+  ['nat', PREROUTING, hook.PRIORITY_DNAT],
+  ['nat', INPUT, hook.PRIORITY_SNAT],
+  ['nat', OUTPUT, hook.PRIORITY_DNAT],
+  ['nat', POSTROUTING, hook.PRIORITY_SNAT],
+  ['filter', INPUT, hook.PRIORITY_FILTER],
+  ['filter', FORWARD, hook.PRIORITY_FILTER],
+  ['filter', OUTPUT, hook.PRIORITY_FILTER],
+  ['security', INPUT, hook.PRIORITY_SECURITY],
+  ['security', FORWARD, hook.PRIORITY_SECURITY],
+  ['security', OUTPUT, hook.PRIORITY_SECURITY],
+]
+
+/** A hook of the user's own, at any priority. */
+export interface UserHook extends Step {
+  readonly hook: number
+}
+
+export interface PipelineParts {
+  readonly slab: Slab
+  readonly links: Links
+  readonly routing: Routing
+  readonly conntrack: Conntrack
+  readonly time: Time
+  readonly sysctl: Sysctl
+  readonly random: () => number
+}
+
+export class Pipeline implements Mouth {
+  readonly slab: Slab
+  readonly links: Links
+  readonly conntrack: Conntrack
+  readonly nat: Nat
+  readonly local: Local
+  readonly defrag: Defrag
+  /** Packets dropped, by REASON. */
+  readonly dropped: Float64Array
+  routing: Routing
+  readonly #interpreter = new Interpreter()
+  readonly #spare: Packet[] = []
+  readonly #backlog: Packet[] = []
+  readonly #sendRedirects: boolean
+  #way = new Way()
+
+  constructor(parts: PipelineParts, dropped: Float64Array) {
+    this.slab = parts.slab
+    this.links = parts.links
+    this.routing = parts.routing
+    this.conntrack = parts.conntrack
+    this.dropped = dropped
+    this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
+    const routing = () => this.routing
+    this.nat = new Nat(parts.conntrack, routing, parts.links, parts.random)
+    this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
+    this.defrag = new Defrag(parts.slab, parts.time, parts.sysctl, (p, reason) => this.#fragmentsLost(p, reason))
+  }
+
+  /**
+   * Registers what a generation of rules needs, and the user's hooks, in order of priority. Called between two batches.
+   * @param tracking conntrack and defragmentation run, because some rule needs them
+   */
+  register(program: Program, tracking: boolean, users: readonly UserHook[]): void {
+    const way = new Way()
+    if (tracking) {
+      const defrag = { name: 'defrag', reason: REASON['fragment-bad'], run: this.#defragment }
+      const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => this.conntrack.input(p) }
+      const confirm = {
+        name: 'confirm',
+        reason: REASON['confirm-clash'],
+        run: (p: Packet) => this.conntrack.confirm(p),
+      }
+      for (const at of [PREROUTING, OUTPUT]) {
+        way.add(at, { ...defrag, priority: hook.PRIORITY_DEFRAG })
+        way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
+      }
+      for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
+    }
+    for (const [table, at, priority] of TABLES) {
+      const chain = program.base(table, at)
+      if (chain === undefined) continue
+      const { counters } = program
+      const rules = (p: Packet) => this.#interpreter.run(chain, counters, p, at)
+      if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
+      else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => this.nat.input(p, at, rules) })
+    }
+    for (const user of users) way.add(user.hook, user)
+    this.#way = way
+  }
+
+  /** The steps that are registered at a hook, in their order. */
+  steps(at: number): readonly Step[] {
+    return this.#way.steps(at)
+  }
+
+  // ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A packet that a device received. */
+  receive(p: Packet): void {
+    const parsed = parse4(p)
+    if (parsed !== PARSED) return this.drop(p, parsed)
+    this.#prerouting(p)
+  }
+
+  #prerouting(p: Packet): void {
+    const verdict = this.#way.walk(PREROUTING, p)
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    if (p.headerLength > ip.MIN_HEADER && !this.#optionsAllow(p)) return
+    this.#route(p)
+  }
+
+  #optionsAllow(p: Packet): boolean {
+    const said = checkOptions(p.view, p.start, p.headerLength)
+    if (said === OPTIONS_FINE) return true
+    if (said !== SOURCE_ROUTED) this.local.error(p, icmp.PARAMETER_PROBLEM, 0, said << 24)
+    this.drop(p, REASON['bad-options'])
+    return false
+  }
+
+  #route(p: Packet): void {
+    const { routing } = this
+    const said = routing.input(p.destination, p.source, p.inLink)
+    if (said !== ROUTED) return this.#unroutable(p, said)
+    p.routeType = routing.type
+    if (routing.type !== type.UNICAST) return this.#deliver(p)
+    p.outLink = routing.link
+    p.nexthop = routing.nexthop
+    p.mtu = routing.mtu
+    this.#forward(p)
+  }
+
+  #unroutable(p: Packet, reason: number): void {
+    if (reason === REASON['no-route']) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.NET_UNREACHABLE, 0)
+    else if (reason === REASON['unreachable-route']) {
+      if (this.routing.type === type.UNREACHABLE) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0)
+      else if (this.routing.type === type.PROHIBIT) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.ADMIN_PROHIBITED, 0)
+    }
+    this.drop(p, reason)
+  }
+
+  // ── through ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #forward(p: Packet): void {
+    const { view, start } = p
+    const ttl = view.getUint8(start + ip.TTL)
+    if (ttl <= 1) {
+      this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_TTL, 0)
+      return this.drop(p, REASON['ttl-exceeded'])
+    }
+    if (p.length > p.mtu && (p.fragment & ip.DF) !== 0) {
+      this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
+      return this.drop(p, REASON['fragmentation-needed'])
+    }
+    view.setUint8(start + ip.TTL, ttl - 1)
+    view.setUint16(start + ip.CHECKSUM, update16(view.getUint16(start + ip.CHECKSUM), ttl << 8, (ttl - 1) << 8))
+    if (p.outLink === p.inLink && this.#sendRedirects && this.routing.onLink(p.inLink, p.source, 0))
+      this.local.redirect(p, p.nexthop)
+    const verdict = this.#way.walk(FORWARD, p)
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.#postrouting(p)
+  }
+
+  // ── to the router itself ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #deliver(p: Packet): void {
+    if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) !== 0 && !this.#reassemble(p, Defrag.LOCAL)) return
+    const verdict = this.#way.walk(INPUT, p)
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.local.deliver(p)
+    this.drop(p, REASON['not-for-us'])
+  }
+
+  // ── from the router itself ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A packet of the router's own, header read and routed (outLink, nexthop, mtu); it is used up. */
+  output(p: Packet): void {
+    const { destination, source, mark } = p
+    const verdict = this.#way.walk(OUTPUT, p)
+    if (verdict !== ACCEPT) this.#end(p, verdict)
+    else if ((p.destination === destination && p.source === source && p.mark === mark) || this.#reroute(p))
+      this.#postrouting(p)
+    this.#spare.push(p)
+  }
+
+  /** A packet of the router's own, handed in as bytes; false when it is no whole IPv4 packet, or has no way. */
+  originate(bytes: Uint8Array): boolean {
+    const start = this.slab.take()
+    if (start < 0) {
+      this.dropped[REASON['no-slot']]++
+      return false
+    }
+    const p = this.#packet()
+    p.begin(start, bytes.length, 0)
+    if (bytes.length <= ip.MAX_PACKET) this.slab.bytes.set(bytes, start)
+    const parsed = parse4(p)
+    if (parsed !== PARSED || !this.routing.output(p.destination)) {
+      this.drop(p, parsed !== PARSED ? parsed : REASON['no-route'])
+      this.#spare.push(p)
+      return false
+    }
+    vnet.clear(this.slab.view, start)
+    p.outLink = this.routing.link
+    p.nexthop = this.routing.nexthop
+    p.mtu = this.routing.mtu
+    p.routeType = this.routing.type
+    this.output(p)
+    return true
+  }
+
+  /** DNAT or MARK in OUTPUT: the way is looked up again, the source address stays. */
+  #reroute(p: Packet): boolean {
+    const { routing } = this
+    if (!routing.output(p.destination)) {
+      this.drop(p, REASON['no-route'])
+      return false
+    }
+    p.outLink = routing.link
+    p.nexthop = routing.nexthop
+    p.mtu = routing.mtu
+    p.routeType = routing.type
+    return true
+  }
+
+  // ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #postrouting(p: Packet): void {
+    const verdict = this.#way.walk(POSTROUTING, p)
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    const mtu = p.fragmentMax === 0 ? p.mtu : Math.min(p.mtu, p.fragmentMax & 0xffff)
+    if (p.length <= mtu) return this.#transmit(p)
+    if ((p.fragment & ip.DF) !== 0 && p.fragmentMax === 0) {
+      this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
+      return this.drop(p, REASON['fragmentation-needed'])
+    }
+    const lost = fragmentOut(p, mtu, this.#emit)
+    if (lost) return this.drop(p, REASON['no-slot'])
+    this.#free(p)
+  }
+
+  #transmit(p: Packet): void {
+    if (p.outLink === LOOPBACK) return this.#loop(p)
+    this.conntrack.forget(p)
+    this.#enqueue(p.outLink, p.start, p.length)
+  }
+
+  readonly #emit = (p: Packet, start: number, length: number): void => this.#enqueue(p.outLink, start, length)
+
+  #enqueue(outLink: number, start: number, length: number): void {
+    const link = this.links.at(outLink)
+    if (link.tx.full) link.flush(this.slab, this.dropped)
+    link.tx.push(start, length)
+  }
+
+  /** The loopback device: what leaves comes in again, with the flow that it has. */
+  #loop(p: Packet): void {
+    const looped = this.#backlog.length < BACKLOG_MAX ? this.#packet() : undefined
+    if (looped === undefined) return this.drop(p, REASON['device-queue-full'])
+    const { ct, ctinfo, direction, zone, attached, mark, depth } = p
+    looped.begin(p.start, p.length, LOOPBACK)
+    Object.assign(looped, { ct, ctinfo, direction, zone, attached, mark, depth })
+    this.#backlog.push(looped)
+  }
+
+  /** Receives what was looped back, until nothing more comes; called once a packet or batch is done. */
+  drainBacklog(): void {
+    for (let p = this.#backlog.shift(); p !== undefined; p = this.#backlog.shift()) {
+      this.receive(p)
+      this.#spare.push(p)
+    }
+  }
+
+  // ── fragments ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #defragment = (p: Packet, at: number): number => {
+    if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) === 0 || p.ctinfo === CT_UNTRACKED) return ACCEPT
+    return this.#reassemble(p, at === PREROUTING ? Defrag.PREROUTING : Defrag.OUTPUT) ? ACCEPT : STOLEN
+  }
+
+  /** True when `p` is a whole packet now; false when it is held or was dropped. */
+  #reassemble(p: Packet, user: number): boolean {
+    const said = this.defrag.input(p, user)
+    if (said === PASS) return true
+    if (said !== HELD) this.drop(p, said)
+    return false
+  }
+
+  /** Fragments that waited in vain: the first one's sender is told, if there was a first one. */
+  #fragmentsLost(p: Packet | undefined, reason: number): void {
+    this.dropped[reason]++
+    if (p === undefined) return
+    if (this.routing.input(p.destination, p.source, p.inLink) === ROUTED && this.routing.type === type.LOCAL) {
+      p.routeType = type.LOCAL
+      this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_REASSEMBLY, 0)
+    }
+  }
+
+  // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #end(p: Packet, verdict: number): void {
+    if (verdict === DROP) return this.drop(p, this.#way.reason)
+    // STOLEN: whoever stole it owns the slot now.
+    if (verdict !== STOLEN) this.drop(p, REASON['queue-unbound'])
+  }
+
+  /** The packet goes no further: counted under one reason, its slot given back. */
+  drop(p: Packet, reason: number): void {
+    this.dropped[reason]++
+    this.#free(p)
+  }
+
+  #free(p: Packet): void {
+    this.conntrack.forget(p)
+    this.slab.give(p.start)
+  }
+
+  // ── packets of the router's own ─────────────────────────────────────────────────────────────────────────────────────
+
+  take(cause: Packet): Packet | undefined {
+    if (cause.depth >= DEPTH_MAX) {
+      this.dropped[REASON['too-many-nested']]++
+      return undefined
+    }
+    const start = this.slab.take()
+    if (start < 0) {
+      this.dropped[REASON['no-slot']]++
+      return undefined
+    }
+    const p = this.#packet()
+    p.begin(start, 0, 0)
+    p.depth = cause.depth + 1
+    return p
+  }
+
+  discard(p: Packet): void {
+    this.slab.give(p.start)
+    this.#spare.push(p)
+  }
+
+  #packet(): Packet {
+    return this.#spare.pop() ?? new Packet(this.slab)
+  }
+}

@@ -1,0 +1,117 @@
+// Addresses and networks of both families as rule files write them, and as iptables prints them: int32 words, one for
+// IPv4 and four for IPv6. Three manners of reading, as iptables has three: loose (-s and -d: `10.1` is 10.1.0.0, parts may
+// be hexadecimal or octal), strict (inet_pton: NAT's addresses), and the text form of IPv6 (RFC 4291; printed as RFC 5952).
+
+import { formatAddress, maskOf, prefixLengthOf } from '../wire/address.ts'
+import type { Family, Network } from './model.ts'
+import { parseNumber } from './number.ts'
+
+/** Exactly four decimal parts without leading zeros (IPv4), or IPv6's text form. */
+export function parseStrict(text: string, family: Family): readonly number[] | undefined {
+  if (family === 6) return parse6(text)
+  if (!/^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text)) return undefined
+  return parts4(text.split('.').map(Number))
+}
+
+/** As -s and -d read an IPv4 address: one to four parts, missing ones are 0 at the end. */
+export function parseLoose(text: string, family: Family): readonly number[] | undefined {
+  if (family === 6) return parse6(text)
+  const parts = text.split('.')
+  if (parts.length > 4) return undefined
+  const numbers = parts.map((part) => parseNumber(part, 255))
+  while (numbers.length < 4) numbers.push(0)
+  return parts4(numbers)
+}
+
+function parts4(parts: readonly (number | undefined)[]): readonly number[] | undefined {
+  let address = 0
+  for (const part of parts) {
+    if (part === undefined || part > 255) return undefined
+    address = (address << 8) | part
+  }
+  return [address]
+}
+
+/** `24`, `255.255.255.0`, or for IPv6 `64` or `ffff:ffff::`. */
+export function parseMask(text: string, family: Family): readonly number[] | undefined {
+  const length = parseNumber(text, family === 4 ? 32 : 128)
+  if (length !== undefined) return maskWords(length, family)
+  if (family === 6) return parse6(text)
+  return text.split('.').length === 4 ? parseLoose(text, 4) : undefined
+}
+
+export function maskWords(length: number, family: Family): readonly number[] {
+  if (family === 4) return [maskOf(length)]
+  return [0, 32, 64, 96].map((before) => maskOf(Math.max(0, Math.min(32, length - before))))
+}
+
+/** Length of a contiguous mask, or undefined where it has holes. */
+export function maskLength(mask: readonly number[]): number | undefined {
+  let length = 0
+  let ended = false
+  for (const word of mask) {
+    const part = prefixLengthOf(word)
+    if (part === undefined || (ended && part > 0)) return undefined
+    length += part
+    ended ||= part < 32
+  }
+  return length
+}
+
+/** `10.0.0.0/8`, or `10.0.2.0/255.0.255.0` where the mask has holes. */
+export function formatNetwork(network: Network): string {
+  const length = maskLength(network.mask)
+  return `${formatAny(network.address)}/${length ?? formatAny(network.mask)}`
+}
+
+export function formatAny(address: readonly number[]): string {
+  return address.length === 1 ? formatAddress(address[0]) : format6(address)
+}
+
+/** The network's address with the bits outside the mask cleared. */
+export function masked(network: Network): Network {
+  return { address: network.address.map((word, i) => word & network.mask[i]), mask: network.mask }
+}
+
+export function parse6(text: string): readonly number[] | undefined {
+  // An IPv4 address may stand in the place of the last two groups.
+  const tail = /(^|:)(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$/.exec(text)
+  if (tail !== null) {
+    const inner = parseStrict(tail[2], 4)
+    if (inner === undefined) return undefined
+    const high = (inner[0] >>> 16).toString(16)
+    const low = (inner[0] & 0xffff).toString(16)
+    return parse6(`${text.slice(0, text.length - tail[2].length)}${high}:${low}`)
+  }
+  const halves = text.split('::')
+  if (halves.length > 2) return undefined
+  const groups = halves.map((half) => (half === '' ? [] : half.split(':')))
+  if (groups.flat().some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return undefined
+  const given = groups.flat().length
+  if (halves.length === 1 ? given !== 8 : given > 7) return undefined
+  const all = halves.length === 1 ? groups[0] : [...groups[0], ...Array<string>(8 - given).fill('0'), ...groups[1]]
+  const numbers = all.map((group) => Number.parseInt(group, 16))
+  return [0, 2, 4, 6].map((i) => (numbers[i] << 16) | numbers[i + 1])
+}
+
+export function format6(words: readonly number[]): string {
+  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff])
+  // The longest run of zeros, the first of equals, at least two groups.
+  let best = -1
+  let longest = 1
+  for (let i = 0; i < 8; i++) {
+    let end = i
+    while (end < 8 && groups[end] === 0) end++
+    if (end - i > longest) {
+      longest = end - i
+      best = i
+    }
+    if (end > i) i = end
+  }
+  // inet_ntop writes IPv4-compatible and IPv4-mapped addresses with a dotted tail.
+  const dotted = best === 0 && (longest === 6 || (longest === 5 && groups[5] === 0xffff))
+  const text = (list: readonly number[]) => list.map((group) => group.toString(16)).join(':')
+  if (dotted) return `::${longest === 5 ? 'ffff:' : ''}${formatAddress(words[3])}`
+  if (best < 0) return text(groups)
+  return `${text(groups.slice(0, best))}::${text(groups.slice(best + longest))}`
+}

@@ -1,0 +1,105 @@
+// How matches and targets are declared. One declaration gives the parser, the saved form, validation, help,
+// documentation, and the plain meaning that the interpreter runs. Built-in ones use the same functions as a user's own:
+//
+//     export const ttl = defineMatch({
+//       name: 'ttl',
+//       summary: 'the time to live',
+//       options: { 'ttl-eq': u8().negatable(), 'ttl-lt': u8(), 'ttl-gt': u8() },
+//       exclusive: [['ttl-eq', 'ttl-lt', 'ttl-gt']],
+//       match: (o) => (p) => ...,
+//     })
+//
+// Options are saved in the order in which they are declared, under the name by which they are declared.
+
+import type { Packet } from '../packet/packet.ts'
+import type { Environment } from './environment.ts'
+import type { Family, Negatable, TableName } from './model.ts'
+import type { Option } from './option.ts'
+
+// What a target says. DROP, ACCEPT, STOLEN, QUEUE, REPEAT are the verdicts of hook/hook.ts.
+/** Go on with the next rule. */
+export const CONTINUE = -1
+/** Go back to the calling chain, or to the policy. */
+export const RETURN = -2
+/** A match's way to drop a packet that is too short to be judged (the rule set is left with DROP at once). */
+export const HOTDROP = -3
+
+export type Options = Readonly<Record<string, Option<unknown, boolean>>>
+
+/** The values of one use, by option name; an option that was not given is absent. */
+export type OptionValues = Readonly<Record<string, unknown>>
+
+/** `Option<T, true>` (negatable) gives { value, not }, others the value itself. */
+type ValueOf<O> = O extends Option<infer T, infer N> ? (N extends true ? Negatable<T> : T) : never
+
+/** Options that are required or have a default are always there; others may be absent. */
+export type ValuesOf<O extends Options> = {
+  readonly [K in keyof O as O[K] extends Option<unknown, boolean, true> ? K : never]: ValueOf<O[K]>
+} & {
+  readonly [K in keyof O as O[K] extends Option<unknown, boolean, true> ? never : K]?: ValueOf<O[K]>
+}
+
+/** What the rule around a match or target looks like: for protocol and hook checks. */
+export interface Surroundings {
+  readonly family: Family
+  readonly table: TableName
+  /** The chain's name; the hooks from which a user chain is reached are checked when the rule set is complete. */
+  readonly chain: string
+  /** -p, when it is not negated. */
+  readonly protocol?: number
+}
+
+export interface Declaration<O extends Options> {
+  readonly name: string
+  /** One line for help and documentation, beginning in lower case. */
+  readonly summary: string
+  /** Families that have it; both when left out. */
+  readonly families?: readonly Family[]
+  /** `-p` must be one of these. */
+  readonly protocols?: readonly number[]
+  /** Tables in which it may stand; all when left out. */
+  readonly tables?: readonly TableName[]
+  /** Built-in chains from which it may be reached; all when left out. */
+  readonly hooks?: readonly string[]
+  /** The same where it depends on the options; undefined for no bound. */
+  hooksFor?(o: ValuesOf<O>): readonly string[] | undefined
+  readonly options: O
+  /** Groups of options of which at most one may be given. */
+  readonly exclusive?: readonly (readonly (keyof O & string)[])[]
+  /** At least one of these must be given. */
+  readonly anyOf?: readonly (keyof O & string)[]
+  /** true: conntrack (and defragmentation) must run while a rule uses this. */
+  readonly conntrack?: boolean
+  /** The same where it depends on the options. */
+  conntrackFor?(o: ValuesOf<O>): boolean
+  /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
+  normalize?(o: ValuesOf<O>): ValuesOf<O>
+  /** What no single option can see; returns what is wrong and what was expected. */
+  check?(o: ValuesOf<O>, around: Surroundings): string | undefined
+}
+
+/** true, false, or HOTDROP. A number, so that one return type serves: 1 matches, 0 does not. */
+export type MatchFunction = (p: Packet) => number
+
+/** CONTINUE, RETURN, or a verdict. */
+export type TargetFunction = (p: Packet, hook: number) => number
+
+export interface MatchDeclaration<O extends Options = Options> extends Declaration<O> {
+  readonly kind: 'match'
+  match(o: ValuesOf<O>, env: Environment, around: Surroundings): MatchFunction
+}
+
+export interface TargetDeclaration<O extends Options = Options> extends Declaration<O> {
+  readonly kind: 'target'
+  /** Does a packet that meets this target never reach the rule behind it? (LOG and MARK go on.) */
+  readonly terminal: boolean
+  target(o: ValuesOf<O>, env: Environment, around: Surroundings): TargetFunction
+}
+
+export function defineMatch<O extends Options>(declaration: Omit<MatchDeclaration<O>, 'kind'>): MatchDeclaration<O> {
+  return { kind: 'match', ...declaration }
+}
+
+export function defineTarget<O extends Options>(declaration: Omit<TargetDeclaration<O>, 'kind'>): TargetDeclaration<O> {
+  return { kind: 'target', ...declaration }
+}

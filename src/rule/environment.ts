@@ -1,0 +1,24 @@
+// What a match or target can reach when it is made ready for packets: the clock, chance, the flow table, the routing
+// tables, and the router's own voice. Handed in at instantiation, so that the packet path looks nothing up by name.
+
+import type { Conntrack } from '../conntrack/conntrack.ts'
+import type { Links } from '../device/link.ts'
+import type { Local } from '../local/local.ts'
+import type { Nat } from '../nat/nat.ts'
+import type { Routing } from '../route/routing.ts'
+import type { Time } from '../time.ts'
+
+/** Where the lines of LOG and TRACE go. `level` is syslog's, 0 to 7. */
+export type LogSink = (level: number, line: string) => void
+
+export interface Environment {
+  readonly time: Time
+  /** A uniformly distributed int32. */
+  readonly random: () => number
+  readonly links: Links
+  readonly routing: Routing
+  readonly conntrack: Conntrack
+  readonly nat: Nat
+  readonly local: Local
+  readonly log: LogSink
+}

@@ -1,0 +1,74 @@
+// The sysctls that the engine obeys, under Linux's names, with Linux's defaults. One table: the configuration is
+// validated by it, and the packet path reads plain numbers. A name that is not here is refused, not ignored.
+
+import { TunfilterError } from './errors.ts'
+
+interface Setting {
+  readonly value: number
+  readonly min: number
+  readonly max: number
+}
+
+const flag = (value: number): Setting => ({ value, min: 0, max: 1 })
+const count = (value: number, min: number, max: number): Setting => ({ value, min, max })
+// A flow's end is kept in milliseconds of 31 bits, compared by difference: 24 days at most.
+const seconds = (value: number): Setting => ({ value, min: 0, max: 2_000_000 })
+
+export const SYSCTLS = {
+  'net.ipv4.ip_forward': flag(1),
+  'net.ipv4.ip_default_ttl': count(64, 1, 255),
+  'net.ipv4.icmp_echo_ignore_all': flag(0),
+  'net.ipv4.icmp_echo_ignore_broadcasts': flag(1),
+  'net.ipv4.icmp_errors_use_inbound_ifaddr': flag(0),
+  'net.ipv4.icmp_ratelimit': count(1000, 0, 0x7fffffff),
+  'net.ipv4.icmp_ratemask': count(6168, 0, 0x7fffffff),
+  'net.ipv4.icmp_msgs_per_sec': count(10000, 0, 0x7fffffff),
+  'net.ipv4.icmp_msgs_burst': count(10000, 0, 0x7fffffff),
+  'net.ipv4.ipfrag_time': seconds(30),
+  'net.ipv4.ipfrag_high_thresh': count(4 << 20, 0, 0x7fffffff),
+  'net.ipv4.conf.all.rp_filter': count(0, 0, 2),
+  'net.ipv4.conf.all.send_redirects': flag(1),
+  'net.ipv4.conf.all.route_localnet': flag(0),
+  'net.ipv4.conf.all.accept_source_route': flag(0),
+  'net.netfilter.nf_conntrack_max': count(262144, 1, 16_000_000),
+  'net.netfilter.nf_conntrack_checksum': flag(1),
+  'net.netfilter.nf_conntrack_log_invalid': count(0, 0, 255),
+  'net.netfilter.nf_conntrack_generic_timeout': seconds(600),
+  'net.netfilter.nf_conntrack_icmp_timeout': seconds(30),
+  'net.netfilter.nf_conntrack_udp_timeout': seconds(30),
+  'net.netfilter.nf_conntrack_udp_timeout_stream': seconds(120),
+  'net.netfilter.nf_conntrack_gre_timeout': seconds(30),
+  'net.netfilter.nf_conntrack_gre_timeout_stream': seconds(180),
+  'net.netfilter.nf_conntrack_tcp_be_liberal': flag(0),
+  'net.netfilter.nf_conntrack_tcp_loose': flag(1),
+  'net.netfilter.nf_conntrack_tcp_ignore_invalid_rst': flag(0),
+  'net.netfilter.nf_conntrack_tcp_max_retrans': count(3, 0, 255),
+  'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': seconds(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': seconds(60),
+  'net.netfilter.nf_conntrack_tcp_timeout_established': seconds(432000),
+  'net.netfilter.nf_conntrack_tcp_timeout_fin_wait': seconds(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_close_wait': seconds(60),
+  'net.netfilter.nf_conntrack_tcp_timeout_last_ack': seconds(30),
+  'net.netfilter.nf_conntrack_tcp_timeout_time_wait': seconds(120),
+  'net.netfilter.nf_conntrack_tcp_timeout_close': seconds(10),
+  'net.netfilter.nf_conntrack_tcp_timeout_max_retrans': seconds(300),
+  'net.netfilter.nf_conntrack_tcp_timeout_unacknowledged': seconds(300),
+} as const satisfies Record<string, Setting>
+
+export type SysctlName = keyof typeof SYSCTLS
+
+/** Current values by name. Plain numbers: whoever needs one on the packet path copies it when it is made ready. */
+export type Sysctl = Record<SysctlName, number>
+
+/** Defaults, overlaid by what is given; throws ERR_SYSCTL for a name or value that cannot be. */
+export function sysctls(given: Readonly<Record<string, number>> = {}): Sysctl {
+  const all = Object.fromEntries(Object.entries(SYSCTLS).map(([name, s]) => [name, s.value])) as Sysctl
+  for (const [name, value] of Object.entries(given)) {
+    const setting: Setting | undefined = SYSCTLS[name as SysctlName]
+    if (setting === undefined) throw new TunfilterError('ERR_SYSCTL', `${name}: not a sysctl that tunfilter knows`)
+    if (!Number.isInteger(value) || value < setting.min || value > setting.max)
+      throw new TunfilterError('ERR_SYSCTL', `${name}: ${value}: expected ${setting.min} to ${setting.max}`)
+    all[name as SysctlName] = value
+  }
+  return all
+}

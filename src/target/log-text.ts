@@ -1,0 +1,178 @@
+// The text of a LOG line for an IPv4 packet, as the kernel's nf_log_syslog writes it: the devices, then the headers as far as
+// they are there, and for an ICMP error the packet that it quotes in brackets. Building a string allocates, which a packet
+// path does not; a rule that logs is expected to be met seldom, or to be limited.
+
+import type { Links } from '../device/link.ts'
+import { OUTPUT } from '../hook/hook.ts'
+import type { Packet } from '../packet/packet.ts'
+import { formatAddress } from '../wire/address.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as ip from '../wire/ipv4.ts'
+import * as tcp from '../wire/tcp.ts'
+
+export const LOG_TCP_SEQUENCE = 1
+export const LOG_TCP_OPTIONS = 2
+export const LOG_IP_OPTIONS = 4
+
+/** The line behind the prefix. */
+export function logText(p: Packet, hook: number, flags: number, links: Links): string {
+  const inName = hook === OUTPUT ? '' : links.name(p.inLink)
+  // Link addresses stand behind MAC= where a packet came in; a TUN device has none.
+  const mac = inName === '' ? '' : 'MAC= '
+  const end = p.start + p.length
+  const mark = p.mark === 0 ? '' : `MARK=0x${(p.mark >>> 0).toString(16)} `
+  return `IN=${inName} OUT=${links.name(p.outLink)} ${mac}${packetText(p.view, p.start, end, flags, false)}${mark}`
+}
+
+/** @param quoted this is the packet that an ICMP error quotes: errors inside it are not taken apart */
+function packetText(view: DataView, at: number, end: number, flags: number, quoted: boolean): string {
+  if (end - at < ip.MIN_HEADER) return 'TRUNCATED'
+  const headerLength = (view.getUint8(at) & 15) << 2
+  const fragment = view.getUint16(at + ip.FLAGS_FRAGMENT)
+  const offset = fragment & ip.FRAGMENT_OFFSET_MASK
+  const tos = view.getUint8(at + ip.TOS)
+  let text =
+    `SRC=${formatAddress(view.getInt32(at + ip.SOURCE))} DST=${formatAddress(view.getInt32(at + ip.DESTINATION))} ` +
+    `LEN=${view.getUint16(at + ip.TOTAL_LENGTH)} TOS=0x${hex2(tos & 0x1e)} PREC=0x${hex2(tos & 0xe0)} ` +
+    `TTL=${view.getUint8(at + ip.TTL)} ID=${view.getUint16(at + ip.ID)} `
+  if ((fragment & ip.RF) !== 0) text += 'CE '
+  if ((fragment & ip.DF) !== 0) text += 'DF '
+  if ((fragment & ip.MF) !== 0) text += 'MF '
+  if (offset !== 0) text += `FRAG:${offset} `
+  if ((flags & LOG_IP_OPTIONS) !== 0 && headerLength > ip.MIN_HEADER) {
+    if (at + headerLength > end) return `${text}TRUNCATED`
+    text += `OPT (${hexBytes(view, at + ip.OPTIONS, at + headerLength)}) `
+  }
+  const rest = { view, at: at + headerLength, end, later: offset !== 0 }
+  switch (view.getUint8(at + ip.PROTOCOL)) {
+    case ip.PROTO_TCP:
+      return text + tcpText(rest, flags)
+    case ip.PROTO_UDP:
+      return text + udpText(rest, 'UDP')
+    case ip.PROTO_UDPLITE:
+      return text + udpText(rest, 'UDPLITE')
+    case ip.PROTO_ICMP:
+      return text + icmpText(rest, flags, quoted)
+    case ip.PROTO_AH:
+      return text + spiText(rest, 'AH', 12, 4)
+    case ip.PROTO_ESP:
+      return text + spiText(rest, 'ESP', 8, 0)
+    default:
+      return `${text}PROTO=${view.getUint8(at + ip.PROTOCOL)} `
+  }
+}
+
+/** What stands behind an IP header. */
+interface Rest {
+  readonly view: DataView
+  readonly at: number
+  readonly end: number
+  /** A later fragment: there is no transport header. */
+  readonly later: boolean
+}
+
+function incomplete({ at, end }: Rest): string {
+  return `INCOMPLETE [${end - at} bytes] `
+}
+
+function tcpText(rest: Rest, flags: number): string {
+  const { view, at, end, later } = rest
+  let text = 'PROTO=TCP '
+  if (later) return text
+  if (end - at < tcp.MIN_HEADER) return text + incomplete(rest)
+  text += `SPT=${view.getUint16(at)} DPT=${view.getUint16(at + 2)} `
+  if ((flags & LOG_TCP_SEQUENCE) !== 0)
+    text += `SEQ=${view.getUint32(at + tcp.SEQUENCE)} ACK=${view.getUint32(at + tcp.ACKNOWLEDGEMENT)} `
+  const reserved = (view.getUint8(at + tcp.DATA_OFFSET) & 0x0f) << 2
+  text += `WINDOW=${view.getUint16(at + tcp.WINDOW)} RES=0x${hex2(reserved)} `
+  const set = view.getUint8(at + tcp.FLAGS)
+  for (const [bit, name] of TCP_FLAGS) if ((set & bit) !== 0) text += name
+  text += `URGP=${view.getUint16(at + tcp.URGENT)} `
+  const length = tcp.headerLength(view, at)
+  if ((flags & LOG_TCP_OPTIONS) !== 0 && length > tcp.MIN_HEADER) {
+    if (at + length > end) return `${text}OPT (TRUNCATED)`
+    text += `OPT (${hexBytes(view, at + tcp.MIN_HEADER, at + length)}) `
+  }
+  return text
+}
+
+const TCP_FLAGS: readonly (readonly [number, string])[] = [
+  [tcp.CWR, 'CWR '],
+  [tcp.ECE, 'ECE '],
+  [tcp.URG, 'URG '],
+  [tcp.ACK, 'ACK '],
+  [tcp.PSH, 'PSH '],
+  [tcp.RST, 'RST '],
+  [tcp.SYN, 'SYN '],
+  [tcp.FIN, 'FIN '],
+]
+
+function udpText(rest: Rest, name: string): string {
+  const { view, at, end, later } = rest
+  if (later) return `PROTO=${name} `
+  if (end - at < 8) return `PROTO=${name} ${incomplete(rest)}`
+  return `PROTO=${name} SPT=${view.getUint16(at)} DPT=${view.getUint16(at + 2)} LEN=${view.getUint16(at + 4)} `
+}
+
+function spiText(rest: Rest, name: string, header: number, spi: number): string {
+  const { view, at, end, later } = rest
+  if (later) return `PROTO=${name} `
+  if (end - at < header) return `PROTO=${name} ${incomplete(rest)}`
+  return `PROTO=${name} SPI=0x${view.getUint32(at + spi).toString(16)} `
+}
+
+/** Bytes that a message of a type needs for what is printed of it. */
+const ICMP_NEEDS: Readonly<Record<number, number>> = {
+  [icmp.ECHO_REPLY]: 4,
+  [icmp.DEST_UNREACHABLE]: 28,
+  [icmp.SOURCE_QUENCH]: 28,
+  [icmp.REDIRECT]: 28,
+  [icmp.ECHO]: 4,
+  [icmp.TIME_EXCEEDED]: 28,
+  [icmp.PARAMETER_PROBLEM]: 28,
+  [icmp.TIMESTAMP]: 20,
+  [icmp.TIMESTAMP_REPLY]: 20,
+  [icmp.ADDRESS]: 12,
+  [icmp.ADDRESS_REPLY]: 12,
+}
+
+function icmpText(rest: Rest, flags: number, quoted: boolean): string {
+  const { view, at, end, later } = rest
+  let text = 'PROTO=ICMP '
+  if (later) return text
+  if (end - at < icmp.HEADER) return text + incomplete(rest)
+  const type = view.getUint8(at)
+  const code = view.getUint8(at + icmp.CODE)
+  text += `TYPE=${type} CODE=${code} `
+  if (end - at < (ICMP_NEEDS[type] ?? 0)) return text + incomplete(rest)
+  switch (type) {
+    case icmp.ECHO_REPLY:
+    case icmp.ECHO:
+      return `${text}ID=${view.getUint16(at + icmp.ID)} SEQ=${view.getUint16(at + icmp.SEQUENCE)} `
+    case icmp.PARAMETER_PROBLEM:
+      return `${text}PARAMETER=${view.getUint8(at + icmp.REST)} `
+    case icmp.REDIRECT:
+      text += `GATEWAY=${formatAddress(view.getInt32(at + icmp.GATEWAY))} `
+      break
+    case icmp.DEST_UNREACHABLE:
+    case icmp.SOURCE_QUENCH:
+    case icmp.TIME_EXCEEDED:
+      break
+    default:
+      return text
+  }
+  if (!quoted) text += `[${packetText(view, at + icmp.HEADER, end, flags, true)}] `
+  if (type === icmp.DEST_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED)
+    text += `MTU=${view.getUint16(at + icmp.MTU)} `
+  return text
+}
+
+function hex2(value: number): string {
+  return value.toString(16).toUpperCase().padStart(2, '0')
+}
+
+function hexBytes(view: DataView, from: number, to: number): string {
+  let text = ''
+  for (let at = from; at < to; at++) text += hex2(view.getUint8(at))
+  return text
+}

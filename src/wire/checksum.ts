@@ -1,0 +1,57 @@
+// The Internet checksum (RFC 1071) and its incremental update (RFC 1624, equation 3).
+// Sums here are plain integers below 2^32; a checksum field is the folded sum's complement, 16 bits.
+// Full sums are for small things (headers, ICMP quotes); rewriting always updates incrementally, so its cost does not
+// depend on the packet's length.
+
+/** Folds a sum of 16-bit words into 16 bits. `sum` may be any non-negative integer below 2^48. */
+export function fold(sum: number): number {
+  // Two rounds suffice below 2^32; the first line brings larger sums there.
+  if (sum > 0xffffffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  return sum
+}
+
+/** Sum of the big-endian 16-bit words of `length` bytes at `start`, an odd last byte padded with zero; not folded. */
+export function sumOf(view: DataView, start: number, length: number): number {
+  // 64 KiB of 0xffff words sum to 2^31, so an int32 accumulator would overflow only beyond one IP packet.
+  const end = start + (length & ~1)
+  let sum = 0
+  for (let at = start; at < end; at += 2) sum += view.getUint16(at)
+  if (length & 1) sum += view.getUint8(end) << 8
+  return sum
+}
+
+/** The checksum (complemented) of `length` bytes at `start`, on top of an unfolded `initial` sum. */
+export function checksum(view: DataView, start: number, length: number, initial = 0): number {
+  return ~fold(sumOf(view, start, length) + initial) & 0xffff
+}
+
+/** Sum of the IPv4 pseudo-header (RFC 793, RFC 768); addresses are int32. Not folded. */
+export function pseudoSum4(source: number, destination: number, protocol: number, length: number): number {
+  return (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length
+}
+
+/** Checksum `field` after a 16-bit word it covers changed from `before` to `after` (RFC 1624, equation 3). */
+export function update16(field: number, before: number, after: number): number {
+  let sum = (~field & 0xffff) + (~before & 0xffff) + (after & 0xffff)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  return ~sum & 0xffff
+}
+
+/** Checksum `field` after a 32-bit word it covers changed from `before` to `after`, both int32. */
+export function update32(field: number, before: number, after: number): number {
+  let sum = (~field & 0xffff) + (~before >>> 16) + (~before & 0xffff) + (after >>> 16) + (after & 0xffff)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  sum = (sum & 0xffff) + (sum >>> 16)
+  return ~sum & 0xffff
+}
+
+/**
+ * The same for a partial checksum: with NEEDS_CSUM the field holds the pseudo-header's sum, not complemented, so only
+ * changed addresses are folded in, and ports never are (virtio 1.2, 5.1.6.2).
+ */
+export function updatePartial32(field: number, before: number, after: number): number {
+  return ~update32(~field & 0xffff, before, after) & 0xffff
+}

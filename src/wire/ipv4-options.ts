@@ -1,0 +1,48 @@
+// IPv4 options (RFC 791, 3.1) as a router has to look at them before it acts: are they well formed, and does one ask for
+// source routing, which is off (RFC 7126, 4.3). Router alert, record route and timestamps pass as they are.
+
+export const OPTIONS_FINE = -1
+export const SOURCE_ROUTED = -2
+
+const END = 0
+const NOP = 1
+const RECORD_ROUTE = 7
+const TIMESTAMP = 68
+const LOOSE_SOURCE_ROUTE = 131
+const STRICT_SOURCE_ROUTE = 137
+
+/**
+ * Judges the options of a header of `headerLength` bytes at `o`.
+ * @returns OPTIONS_FINE, SOURCE_ROUTED, or the offset within the header of the byte that is wrong
+ */
+export function checkOptions(view: DataView, o: number, headerLength: number): number {
+  let at = 20
+  while (at < headerLength) {
+    const kind = view.getUint8(o + at)
+    if (kind === END) return OPTIONS_FINE
+    if (kind === NOP) {
+      at++
+      continue
+    }
+    if (at + 1 >= headerLength) return at
+    const length = view.getUint8(o + at + 1)
+    if (length < 2 || at + length > headerLength) return at
+    switch (kind) {
+      case LOOSE_SOURCE_ROUTE:
+      case STRICT_SOURCE_ROUTE:
+        if (length < 3) return at + 1
+        if (view.getUint8(o + at + 2) < 4) return at + 2
+        return SOURCE_ROUTED
+      case RECORD_ROUTE:
+        if (length < 3) return at + 1
+        if (view.getUint8(o + at + 2) < 4) return at + 2
+        break
+      case TIMESTAMP:
+        if (length < 4) return at + 1
+        if (view.getUint8(o + at + 2) < 5) return at + 2
+        break
+    }
+    at += length
+  }
+  return OPTIONS_FINE
+}

@@ -1,0 +1,189 @@
+// The same packets through our conntrack and through the kernel's, and what they disagree on. The kernel is a router in
+// an anonymous namespace, which goes away with its descriptor: device a (10.0.1.0/24) and device b (10.0.2.0/24), and
+// rules that write the connection state of each packet into its TTL.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Conntrack } from '../../src/conntrack/conntrack.ts'
+import { loadNative, POLLIN } from '../../src/device/native.ts'
+import { ACCEPT } from '../../src/hook/hook.ts'
+import { Packet } from '../../src/packet/packet.ts'
+import { PARSED, parse4 } from '../../src/packet/parse.ts'
+import { Slab } from '../../src/packet/slab.ts'
+import { sysctls } from '../../src/sysctl.ts'
+import { SystemClock, Time } from '../../src/time.ts'
+
+const STATES = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED']
+const RULES = `*mangle
+-A FORWARD -m conntrack --ctstate INVALID -j TTL --ttl-set 100
+-A FORWARD -m conntrack --ctstate NEW -j TTL --ttl-set 101
+-A FORWARD -m conntrack --ctstate ESTABLISHED -j TTL --ttl-set 102
+-A FORWARD -m conntrack --ctstate RELATED -j TTL --ttl-set 103
+COMMIT
+`
+
+/** One flow, as both sides can tell it: tuple, then state and status; and the seconds that it has left. */
+export interface Flow {
+  readonly text: string
+  readonly seconds: number
+}
+
+export class BesideKernel {
+  readonly conntrack: Conntrack
+  readonly #time = new Time()
+  readonly #clock = new SystemClock()
+  readonly #slab = new Slab(4)
+  readonly #packet = new Packet(this.#slab)
+  readonly #native = loadNative()
+  readonly #netns: number
+  readonly #devices: readonly number[]
+  /** A process inside the namespace: its /proc/PID/net is where the kernel lists its flows. */
+  readonly #inside: ChildProcess
+  readonly #bytes = new Uint8Array(65_536)
+  readonly #descriptors = new Int32Array(2)
+
+  constructor(settings: Record<string, number> = {}) {
+    const native = this.#native
+    const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': 1000, ...settings })
+    this.#tick()
+    this.conntrack = new Conntrack(this.#time, sysctl, 1)
+    this.#netns = native.anonymousNetns()
+    const netns = `/proc/self/fd/${this.#netns}`
+    const path = `/proc/${process.pid}/fd/${this.#netns}`
+    const write = (name: string, value: number) => native.writeSysctl(netns, name, String(value))
+    write('net.ipv6.conf.default.disable_ipv6', 1)
+    write('net.ipv4.ip_forward', 1)
+    native.setLink(netns, { name: 'lo', up: true })
+    this.#devices = ['a', 'b'].map((name, i) => {
+      const { fd } = native.openTun({ name, netns })
+      native.setLink(netns, { name, up: true, mtu: 65_535 })
+      native.addAddress(netns, { name, address: `10.0.${i + 1}.1`, prefixLength: 24 })
+      write(`net.ipv4.conf.${name}.rp_filter`, 0)
+      return fd
+    })
+    const lock = join(tmpdir(), `tunfilter-beside-${process.pid}-${this.#netns}`)
+    execFileSync('nsenter', [`--net=${path}`, 'iptables-legacy-restore', '-w'], {
+      input: RULES,
+      env: { ...process.env, XTABLES_LOCKFILE: lock },
+    })
+    rmSync(lock, { force: true })
+    this.#inside = spawn('nsenter', [`--net=${path}`, 'sleep', '600'], { stdio: 'ignore' })
+    // Until nsenter has become sleep, it is still outside.
+    const command = `/proc/${this.#inside.pid}/comm`
+    while (readFileSync(command, 'latin1').trim() !== 'sleep') native.poll(new Int32Array(3), 0, 5)
+    for (const [name, value] of Object.entries(settings))
+      if (name !== 'net.netfilter.nf_conntrack_max') write(name, value)
+  }
+
+  close(): void {
+    this.#inside.kill('SIGKILL')
+    for (const fd of this.#devices) this.#native.close(fd)
+    this.#native.close(this.#netns)
+  }
+
+  #tick(): void {
+    this.#time.set(this.#clock.now())
+  }
+
+  /** What the kernel makes of a packet that comes in by device 0 or 1: its state, or 'dropped'. */
+  kernel(device: number, bytes: Uint8Array): string {
+    const native = this.#native
+    this.#bytes.set(bytes)
+    this.#descriptors[0] = 0
+    this.#descriptors[1] = bytes.length
+    native.writeBatch(this.#devices[device]!, this.#bytes, this.#descriptors, 1, false)
+    const out = this.#devices[device ^ 1]!
+    if (native.poll(Int32Array.of(out, POLLIN, 0), 1, 20) !== 1) return 'dropped'
+    native.readBatch(out, this.#bytes, this.#descriptors, 1, 65_536, false)
+    return STATES[this.#bytes[8]! - 100] ?? `TTL ${this.#bytes[8]}`
+  }
+
+  /** What we make of it. */
+  ours(bytes: Uint8Array): string {
+    this.#tick()
+    const start = this.#slab.take()
+    this.#slab.bytes.set(bytes, start)
+    const p = this.#packet
+    p.begin(start, bytes.length, 1)
+    try {
+      if (parse4(p) !== PARSED) return 'dropped'
+      if (this.conntrack.input(p) !== ACCEPT) return 'dropped'
+      const state = STATES[p.ctinfo]!
+      if (this.conntrack.confirm(p) !== ACCEPT) return 'dropped'
+      return state
+    } finally {
+      this.conntrack.forget(p)
+      this.#slab.give(start)
+    }
+  }
+
+  kernelFlows(): Flow[] {
+    const text = readFileSync(`/proc/${this.#inside.pid}/net/nf_conntrack`, 'latin1')
+    return text.split('\n').filter(Boolean).map(parseLine)
+  }
+
+  ourFlows(): Flow[] {
+    this.#tick()
+    const { flows } = this.conntrack
+    const found: Flow[] = []
+    for (let ct = 0; ct < flows.used; ct++) {
+      const left = (flows.expires(ct) - this.#time.now) | 0
+      if (flows.inUse(ct) && left > 0) found.push({ text: this.#describe(ct), seconds: left / 1000 })
+    }
+    return found
+  }
+
+  #describe(ct: number): string {
+    const { flows } = this.conntrack
+    const protocol = flows.protocol(ct)
+    const words = [String(protocol), this.conntrack.tracker(protocol).stateName(ct)]
+    for (const direction of [0, 1]) {
+      words.push(text(flows.source(ct, direction)), text(flows.destination(ct, direction)))
+      const [sport, dport] = [flows.sport(ct, direction), flows.dport(ct, direction)]
+      if (protocol === 1) words.push(String(dport >> 8), String(dport & 255), String(sport))
+      else if (protocol === 6 || protocol === 17 || protocol === 136 || protocol === 132)
+        words.push(String(sport), String(dport))
+    }
+    const status = flows.status(ct)
+    if ((status & 2) === 0) words.push('[UNREPLIED]')
+    if ((status & 4) !== 0) words.push('[ASSURED]')
+    return words.filter(Boolean).join(' ')
+  }
+
+  /** Lines for every flow that only one side has or that differ; '' where the two agree. */
+  differences(): string {
+    const theirs = this.kernelFlows()
+    const ours = this.ourFlows()
+    const lines: string[] = []
+    for (const flow of theirs) {
+      const same = ours.find(({ text }) => text === flow.text)
+      if (same === undefined) lines.push(`kernel only: ${flow.seconds} ${flow.text}`)
+      // The kernel prints whole seconds, rounded down.
+      else if (Math.abs(same.seconds - flow.seconds - 0.5) > 1)
+        lines.push(`kernel ${flow.seconds}, ours ${same.seconds}: ${flow.text}`)
+    }
+    for (const flow of ours)
+      if (!theirs.some(({ text }) => text === flow.text)) lines.push(`ours only: ${flow.seconds} ${flow.text}`)
+    return lines.join('\n')
+  }
+}
+
+function text(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.')
+}
+
+/** A line of /proc/net/nf_conntrack: `ipv4 2 tcp 6 431999 ESTABLISHED src=10.0.1.2 ... [ASSURED] mark=0 ...`. */
+function parseLine(line: string): Flow {
+  const words = line.trim().split(/\s+/)
+  const kept: string[] = [words[3]!]
+  for (const word of words.slice(5)) {
+    const [, name, value] = /^(\w+)=(.*)$/.exec(word) ?? []
+    if (name === undefined) {
+      if (word !== '[UNREPLIED]' && word !== '[ASSURED]') kept.push(word)
+    } else if (['src', 'dst', 'sport', 'dport', 'type', 'code', 'id'].includes(name)) kept.push(value!)
+  }
+  for (const word of ['[UNREPLIED]', '[ASSURED]']) if (line.includes(word)) kept.push(word)
+  return { text: kept.join(' '), seconds: Number(words[4]) }
+}

@@ -1,0 +1,145 @@
+// The kernel and the engine side by side, without a scenario's expectations: for generated cases. Packets are compared by all of
+// their bytes but for what Linux leaves to chance: the IP id of the router's own packets, and ports and identifiers that NAT
+// picked. What the kernel picked then corresponds to what the engine picked, one to one, from there on.
+
+import { decode, describePacket, encode, hexOf, type Packet, type Raw } from '../support/packet/index.ts'
+import type { StepResult } from '../support/scenario/run.ts'
+import type { Sent } from '../support/scenario/subject.ts'
+import { sameConntrack, tablesOf, textLines } from '../support/scenario/text.ts'
+
+export interface Difference {
+  readonly where: string
+  readonly kernel: string
+  readonly engine: string
+}
+
+/** Linux picks a port of the class of the one that was asked for. */
+const classOf = (port: number) => (port < 512 ? 0 : port < 1024 ? 1 : 2)
+
+export class Correspondence {
+  private readonly toEngine = new Map<number, number>()
+  private readonly toKernel = new Map<number, number>()
+  /** IP ids that were handed in: a packet with one of these was forwarded, and keeps it. */
+  private readonly ids = new Set<number>()
+
+  /** The packet for the engine that corresponds to one for the kernel. To be called for all that goes in. */
+  translate(bytes: Uint8Array): Uint8Array {
+    if (bytes.length >= 6) this.ids.add((bytes[4]! << 8) | bytes[5]!)
+    const packet = decode(bytes)
+    if (packet.proto === 'raw') return bytes
+    return encode(this.mapped(packet, (port) => this.toEngine.get(port) ?? port))
+  }
+
+  /** Whether both are the same packet, up to what corresponds. */
+  same(kernel: Uint8Array, engine: Uint8Array): boolean {
+    if (hexOf(kernel) === hexOf(engine)) return true
+    const [ours, theirs] = [decode(kernel), decode(engine)]
+    if (ours.proto === 'raw' || theirs.proto === 'raw' || !this.learn(ours, theirs)) return false
+    const expected = this.mapped(ours, (port) => this.toEngine.get(port) ?? port)
+    const id = theirs.fields.ipid ?? 0
+    if (!this.ids.has(Number(expected.fields.ipid ?? 0)) && !this.ids.has(Number(id))) expected.fields.ipid = id
+    try {
+      return hexOf(encode(expected)) === hexOf(engine)
+    } catch {
+      return false
+    }
+  }
+
+  /** A text with the kernel's ports replaced by the engine's, where conntrack and LOG print ports and identifiers. */
+  text(line: string): string {
+    return line.replace(/\b(sport=|dport=|id=|SPT=|DPT=| ID=)(\d+)/g, (_, name: string, port: string) => {
+      return `${name}${this.toEngine.get(Number(port)) ?? port}`
+    })
+  }
+
+  private learn(ours: Packet, theirs: Packet): boolean {
+    for (const [a, b] of [
+      [ours.sourcePort, theirs.sourcePort],
+      [ours.destinationPort, theirs.destinationPort],
+      [ours.fields.id, theirs.fields.id],
+    ]) {
+      if (a === b) continue
+      if (typeof a !== 'number' || typeof b !== 'number') return false
+      if (this.toEngine.has(a) || this.toKernel.has(b)) {
+        if (this.toEngine.get(a) !== b) return false
+      } else if (ours.proto !== 'icmp' && classOf(a) !== classOf(b)) return false
+      this.toEngine.set(a, b)
+      this.toKernel.set(b, a)
+    }
+    if (ours.inner && theirs.inner && ours.inner.proto !== 'raw' && theirs.inner.proto !== 'raw')
+      return this.learn(ours.inner, theirs.inner)
+    return true
+  }
+
+  private mapped(packet: Packet, port: (port: number) => number): Packet {
+    const result: Packet = { ...packet, fields: { ...packet.fields } }
+    if (typeof packet.sourcePort === 'number') result.sourcePort = port(packet.sourcePort)
+    if (typeof packet.destinationPort === 'number') result.destinationPort = port(packet.destinationPort)
+    if (typeof packet.fields.id === 'number') result.fields.id = port(packet.fields.id)
+    if (packet.inner) result.inner = this.inner(packet.inner, port)
+    return result
+  }
+
+  private inner(inner: Packet | Raw, port: (port: number) => number): Packet | Raw {
+    return inner.proto === 'raw' ? inner : this.mapped(inner, port)
+  }
+}
+
+/** Packet by packet and device by device. */
+export function compareSent(where: string, kernel: Sent, engine: Sent, correspondence: Correspondence): Difference[] {
+  const differences: Difference[] = []
+  for (const device of new Set([...kernel.keys(), ...engine.keys()])) {
+    const [ours, theirs] = [kernel.get(device) ?? [], engine.get(device) ?? []]
+    for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
+      const [a, b] = [ours[i], theirs[i]]
+      if (a && b && correspondence.same(a, b)) continue
+      const text = (bytes: Uint8Array | undefined) => (bytes ? describePacket(bytes) : 'nothing')
+      differences.push({ where: `${where}, packet ${i + 1} out of ${device}`, kernel: text(a), engine: text(b) })
+    }
+  }
+  return differences
+}
+
+/** Lines of iptables-save -c, of the tables that the engine has. */
+export function compareCounters(where: string, kernel: string, engine: string): Difference[] {
+  const [ours, theirs] = [tablesOf(kernel), tablesOf(engine)]
+  return [...theirs].flatMap(([table, lines]) => compareLines(`${where}, table ${table}`, ours.get(table) ?? [], lines))
+}
+
+/** Lines of conntrack -L -o extended, in any order. The kernel's timeouts may be `slack` seconds shorter. */
+export function compareConntrack(
+  where: string,
+  kernel: string,
+  engine: string,
+  c: Correspondence,
+  slack = 1,
+): Difference[] {
+  const theirs = textLines(engine).sort()
+  const ours = textLines(kernel)
+    .map((line) => c.text(line))
+    .sort()
+  return compareLines(`${where}, conntrack`, sameConntrack(theirs, ours, slack), theirs)
+}
+
+export function compareLines(where: string, kernel: readonly string[], engine: readonly string[]): Difference[] {
+  const differences: Difference[] = []
+  for (let i = 0; i < Math.max(kernel.length, engine.length); i++)
+    if (kernel[i] !== engine[i])
+      differences.push({
+        where: `${where}, line ${i + 1}`,
+        kernel: kernel[i] ?? 'nothing',
+        engine: engine[i] ?? 'nothing',
+      })
+  return differences
+}
+
+/** Two runs of one scenario, step by step. */
+export function compareRuns(kernel: readonly StepResult[], engine: readonly StepResult[]): Difference[] {
+  return engine.flatMap((result, i) =>
+    kernel[i]?.skipped ? [] : compareLines(result.title, kernel[i]?.got ?? ['no such step'], result.got),
+  )
+}
+
+export function differenceText(differences: readonly Difference[]): string {
+  return differences.map(({ where, kernel, engine }) => `${where}\n  kernel ${kernel}\n  engine ${engine}`).join('\n')
+}

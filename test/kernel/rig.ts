@@ -1,0 +1,211 @@
+// The kernel as a router under test: a network namespace of its own with TUN devices, whose far ends are this process, and the
+// rules loaded by Debian's iptables-legacy. The namespace is anonymous: it is gone when the rig is closed, or killed.
+// The kernel forwards within the write call, so an answer is nearly always there when the write returns.
+
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { RouterConfig } from '../../src/config.ts'
+import { loadNative, type Native, POLLIN } from '../../src/device/native.ts'
+import type { Subject } from '../support/scenario/subject.ts'
+import { KernelLog } from './kmsg.ts'
+import { NamespaceShell } from './shell.ts'
+
+const STRIDE = 65536
+const SLOTS = 16
+
+/** What a scenario may rely on: Linux's defaults, but for a router. Interfaces are made later and inherit `default`. */
+const BASELINE: Record<string, number> = {
+  'net.ipv6.conf.all.disable_ipv6': 1,
+  'net.ipv6.conf.default.disable_ipv6': 1,
+  'net.ipv4.ip_forward': 1,
+  'net.ipv4.conf.all.rp_filter': 0,
+  'net.ipv4.conf.all.send_redirects': 1,
+  'net.ipv4.conf.all.route_localnet': 0,
+  'net.ipv4.conf.all.accept_source_route': 0,
+  'net.ipv4.conf.all.log_martians': 0,
+}
+
+const CHAINS: Record<string, string> = {
+  raw: 'PREROUTING OUTPUT',
+  mangle: 'PREROUTING INPUT FORWARD OUTPUT POSTROUTING',
+  nat: 'PREROUTING INPUT OUTPUT POSTROUTING',
+  filter: 'INPUT FORWARD OUTPUT',
+  security: 'INPUT FORWARD OUTPUT',
+}
+
+function emptyTable(table: string): string {
+  const chains = CHAINS[table]?.split(' ') ?? []
+  return [`*${table}`, ...chains.map((chain) => `:${chain} ACCEPT [0:0]`), 'COMMIT'].join('\n')
+}
+
+interface Far {
+  readonly name: string
+  readonly fd: number
+}
+
+export interface RigOptions {
+  /**
+   * How long nothing has to come before it is taken for nothing, in milliseconds; 3 when left out. The kernel has nearly
+   * always answered when the write returns, so for many cases 0.2 will do: what came late would show in a later exchange.
+   */
+  readonly silence?: number
+  /** How long to wait for packets that are expected. */
+  readonly patience?: number
+}
+
+export class KernelRig implements Subject {
+  readonly slack = 1
+  private readonly native: Native
+  private readonly netnsFd: number
+  private readonly lockFile: string
+  private readonly shell: NamespaceShell
+  private readonly log_: KernelLog | undefined
+  private readonly far: Far[] = []
+  private readonly slab = new Uint8Array(STRIDE * SLOTS)
+  private readonly descriptors = Int32Array.from({ length: 2 * SLOTS }, (_, i) => (i % 2 ? 0 : (i / 2) * STRIDE))
+  private readonly silence: number
+  private tables = new Set<string>()
+  private readonly patience: number
+
+  private constructor(native: Native, options: RigOptions) {
+    this.native = native
+    this.silence = options.silence ?? 3
+    this.patience = options.patience ?? 60
+    this.netnsFd = native.anonymousNetns()
+    // Its own lock file: otherwise every iptables on this machine would wait for every other.
+    this.lockFile = join(tmpdir(), `tunfilter-rig-${process.pid}-${this.netnsFd}.lock`)
+    this.shell = new NamespaceShell(`/proc/${process.pid}/fd/${this.netnsFd}`, { XTABLES_LOCKFILE: this.lockFile })
+    this.log_ = KernelLog.open()
+  }
+
+  static async open(config: RouterConfig, options: RigOptions = {}): Promise<KernelRig> {
+    const rig = new KernelRig(loadNative(), options)
+    try {
+      await rig.configure(config)
+      return rig
+    } catch (error) {
+      await rig.close()
+      throw error
+    }
+  }
+
+  private async configure(config: RouterConfig): Promise<void> {
+    const { native } = this
+    const netns = `/proc/self/fd/${this.netnsFd}`
+    for (const [name, value] of Object.entries({ ...BASELINE, ...config.sysctl })) {
+      this.sysctl(netns, name, value)
+      if (name.startsWith('net.ipv4.conf.all.')) this.sysctl(netns, name.replace('.all.', '.default.'), value)
+    }
+    native.setLink(netns, { name: 'lo', up: true })
+    for (const [name, device] of Object.entries(config.devices)) {
+      const { fd } = native.openTun({ name, netns })
+      this.far.push({ name, fd })
+      native.setLink(netns, { name, up: true, mtu: device.mtu ?? 1500, txQueueLength: 1000 })
+      for (const text of device.addresses ?? []) {
+        const [, address, peer, length] = /^([\d.]+)(?: peer ([\d.]+))?\/(\d+)$/.exec(text) ?? []
+        if (!address) throw new Error(`"${text}" is not an address (10.0.1.1/24, 10.0.1.1 peer 10.0.1.2/32)`)
+        native.addAddress(netns, { name, address, prefixLength: Number(length), ...(peer && { peer }) })
+      }
+    }
+    for (const { to, via, dev, src, mtu, metric, type } of config.routes ?? []) {
+      const words = ['ip -4 route add', type ?? '', to, via && `via ${via}`, dev && `dev ${dev}`, src && `src ${src}`]
+      words.push(mtu ? `mtu ${mtu}` : '', metric ? `metric ${metric}` : '')
+      await this.shell.run(words.filter(Boolean).join(' '))
+    }
+    this.drain(0)
+  }
+
+  private sysctl(netns: string, name: string, value: number): void {
+    const now = Number(this.native.readSysctl(netns, name))
+    if (now !== value) this.native.writeSysctl(netns, name, String(value))
+  }
+
+  /** Loads the rules instead of all that was there before: a table that they do not name is emptied. */
+  async load(rules: string): Promise<void> {
+    const named = new Set([...rules.matchAll(/^\*\s*(\w+)/gm)].map(([, table]) => table!))
+    const rest = [...this.tables].filter((table) => !named.has(table)).map(emptyTable)
+    this.tables = new Set([...named, ...this.tables])
+    const text = [this.log_?.tagged(rules) ?? rules, ...rest].join('\n')
+    if (this.tables.size > 0) await this.shell.run('iptables-legacy-restore -w', text)
+  }
+
+  exchange(device: string, packets: readonly Uint8Array[], expected: number): Map<string, Uint8Array[]> {
+    const far = this.far.find(({ name }) => name === device)
+    if (!far) throw new Error(`no device ${device}`)
+    const sent = new Map<string, Uint8Array[]>()
+    for (const packet of packets) {
+      // A packet that TUN itself refuses (no version nibble, empty) has simply not arrived.
+      this.slab.set(packet, 0)
+      this.descriptors[1] = packet.length
+      this.native.writeBatch(far.fd, this.slab, this.descriptors, 1, false)
+      this.collect(sent)
+    }
+    this.drain(expected, sent)
+    return sent
+  }
+
+  /** Reads until nothing has come for a while; longer while less than `expected` is there. */
+  private drain(expected: number, sent = new Map<string, Uint8Array[]>()): void {
+    const wait = Int32Array.from(this.far.flatMap(({ fd }) => [fd, POLLIN, 0]))
+    for (;;) {
+      const count = [...sent.values()].reduce((sum, packets) => sum + packets.length, 0)
+      const timeout = count < expected ? this.patience : this.silence
+      if (this.native.poll(wait, this.far.length, timeout) <= 0) return
+      if (!this.collect(sent)) return
+    }
+  }
+
+  private collect(sent: Map<string, Uint8Array[]>): boolean {
+    let any = false
+    for (const { name, fd } of this.far) {
+      for (;;) {
+        const count = this.native.readBatch(fd, this.slab, this.descriptors, SLOTS, STRIDE - 1, false)
+        if (count <= 0) break
+        any = true
+        const packets = sent.get(name) ?? []
+        sent.set(name, packets)
+        for (let i = 0; i < count; i++)
+          packets.push(this.slab.slice(i * STRIDE, i * STRIDE + this.descriptors[2 * i + 1]!))
+      }
+    }
+    return any
+  }
+
+  pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, milliseconds)
+    })
+  }
+
+  async counters(): Promise<string> {
+    const text = await this.shell.run('iptables-legacy-save -c')
+    return this.log_?.untagged(text) ?? text
+  }
+
+  conntrack(): Promise<string> {
+    return this.shell.run('conntrack -L -o extended 2>/dev/null')
+  }
+
+  log(): string[] | undefined {
+    return this.log_?.read()
+  }
+
+  /** Forgets flows and rules, so that the next case finds the namespace as new: some milliseconds instead of a new one. */
+  async reset(): Promise<void> {
+    await this.load('')
+    // Flushing walks a large table even where there is nothing in it.
+    const flows = this.native.readSysctl(`/proc/self/fd/${this.netnsFd}`, 'net.netfilter.nf_conntrack_count')
+    if (Number(flows) > 0) await this.shell.run('conntrack -F 2>/dev/null')
+    this.drain(0)
+    this.log_?.read()
+  }
+
+  async close(): Promise<void> {
+    await this.shell.close()
+    this.log_?.close()
+    for (const { fd } of this.far) this.native.close(fd)
+    this.native.close(this.netnsFd)
+    rmSync(this.lockFile, { force: true })
+  }
+}

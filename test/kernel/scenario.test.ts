@@ -1,0 +1,34 @@
+// Every scenario through the real kernel: what the file expects is what Linux does; and then the same packets through the engine,
+// compared with what the kernel did, packet by packet. See README.md.
+
+import { describe, expect, test } from 'vitest'
+import { scenarios, show } from '../support/scenario/files.ts'
+import { disagreementText, runScenario, type StepResult } from '../support/scenario/run.ts'
+import { compareRuns, differenceText } from './compare.ts'
+import { KernelRig } from './rig.ts'
+import { needsKernel } from './with-kernel.ts'
+
+describe.each(scenarios().map((scenario) => [scenario.name, scenario] as const))('%s', (_name, scenario) => {
+  let kernel: StepResult[] = []
+
+  test(...needsKernel('the kernel does what the scenario says'), async () => {
+    const rig = await KernelRig.open(scenario.config)
+    try {
+      kernel = await runScenario(scenario, rig)
+    } finally {
+      await rig.close()
+    }
+    show('kernel', scenario, kernel)
+    expect(disagreementText(kernel)).toBe('')
+  })
+
+  test(...needsKernel('the engine does what the kernel does'), async () => {
+    const { EngineSubject } = await import('../support/scenario/engine.ts')
+    const subject = new EngineSubject(scenario.config)
+    try {
+      expect(differenceText(compareRuns(kernel, await runScenario(scenario, subject)))).toBe('')
+    } finally {
+      subject.close()
+    }
+  })
+})

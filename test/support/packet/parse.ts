@@ -1,0 +1,176 @@
+// One line of the scenario language into a Packet. Every word must be understood: what is not is an error that names it.
+
+import type { Field, FieldName, IpFlag, Packet, Payload, Raw } from './model.ts'
+import { addressNumber, bytesOf, ICMP_NAMES, IP_FIELDS, IP_FLAGS, L4_FIELDS, TCP_FLAGS } from './model.ts'
+
+const fieldNames: ReadonlySet<string> = new Set([...L4_FIELDS, ...IP_FIELDS])
+const ofProtocol: Record<string, readonly string[]> = {
+  tcp: ['seq', 'ack', 'win', 'urg', 'doff', 'res', 'sum'],
+  udp: ['ulen', 'sum'],
+  icmp: ['type', 'code', 'id', 'seq', 'mtu', 'gw', 'ptr', 'rest', 'sum'],
+  ip: [],
+}
+const largest: Partial<Record<FieldName, number>> = {
+  type: 255,
+  code: 255,
+  seq: 0xffffffff,
+  ack: 0xffffffff,
+  doff: 15,
+  res: 15,
+  gw: 0xffffffff,
+  ptr: 255,
+  rest: 0xffffffff,
+  proto: 255,
+  tos: 255,
+  frag: 65528,
+  ttl: 255,
+  ihl: 15,
+}
+
+class Words {
+  private at = 0
+  private readonly words: string[]
+  private readonly line: string
+
+  constructor(line: string) {
+    this.line = line
+    this.words = line.match(/"(?:[^"\\]|\\.)*"|<[^>]+>|\S+/g) ?? []
+  }
+  get done(): boolean {
+    return this.at === this.words.length
+  }
+  peek(): string | undefined {
+    return this.words[this.at]
+  }
+  next(expected: string): string {
+    const word = this.words[this.at++]
+    if (word === undefined) this.fail(`${expected} was expected at the end`)
+    return word
+  }
+  fail(message: string): never {
+    throw new SyntaxError(`${message} in the packet "${this.line}"`)
+  }
+}
+
+/** Parses one packet. Throws SyntaxError. */
+export function parsePacket(line: string): Packet | Raw {
+  const words = new Words(line)
+  const packet = parseOne(words)
+  if (!words.done) words.fail(`"${words.peek()}" is not understood`)
+  return packet
+}
+
+function parseOne(words: Words): Packet | Raw {
+  const proto = words.next('a protocol (tcp, udp, icmp, ip, raw)')
+  if (proto === 'raw') {
+    const hex = words.peek() === ']' || words.done ? '' : words.next('hexadecimal digits')
+    bytesOf(hex)
+    return { proto, hex }
+  }
+  if (proto !== 'tcp' && proto !== 'udp' && proto !== 'icmp' && proto !== 'ip')
+    words.fail(`"${proto}" is not a protocol (tcp, udp, icmp, ip, raw)`)
+  const [source, sourcePort] = endpoint(words.next('a source address'), words)
+  if (words.next('">"') !== '>') words.fail('">" was expected after the source')
+  const [destination, destinationPort] = endpoint(words.next('a destination address'), words)
+  const packet: Packet = { proto, source, destination, fields: {}, ipFlags: new Set() }
+  if (sourcePort !== undefined || destinationPort !== undefined) {
+    if (sourcePort === undefined || destinationPort === undefined) words.fail('one port is missing')
+    if (proto !== 'tcp' && proto !== 'udp') words.fail(`${proto} has no ports`)
+    packet.sourcePort = sourcePort
+    packet.destinationPort = destinationPort
+  }
+  while (!words.done && words.peek() !== ']') word(packet, words)
+  if (proto === 'tcp' && packet.sourcePort !== undefined && packet.tcpFlags === undefined)
+    words.fail('TCP flags are missing (S, S., ., P., F., R, none)')
+  if (proto === 'ip' && packet.fields.proto === undefined) words.fail('"proto N" is missing after ip')
+  return packet
+}
+
+function word(packet: Packet, words: Words): void {
+  const { proto } = packet
+  const word = words.next('a word')
+  const name = word as FieldName
+  const hasHeader = packet.sourcePort !== undefined || proto === 'icmp'
+  const icmp = proto === 'icmp' ? ICMP_NAMES.find(([text]) => text === word) : undefined
+  if (fieldNames.has(word)) {
+    const isL4 = (L4_FIELDS as readonly string[]).includes(word)
+    if (isL4 && !(hasHeader && ofProtocol[proto]!.includes(word))) words.fail(`"${word}" is not a field here`)
+    if (word === 'proto' && proto !== 'ip') words.fail('"proto" is for ip only')
+    if (packet.fields[name] !== undefined) words.fail(`"${word}" is given twice`)
+    packet.fields[name] = fieldValue(name, words.next(`a value of ${word}`), words)
+  } else if (word in IP_FLAGS) packet.ipFlags.add(word as IpFlag)
+  else if (icmp) {
+    packet.fields.type = icmp[1]
+    packet.fields.code = icmp[2]
+  } else if (word === '[') {
+    if (proto !== 'icmp') words.fail('only ICMP quotes a packet')
+    packet.inner = parseOne(words)
+    if (words.next('"]"') !== ']') words.fail('"]" was expected')
+  } else if (word === 'opts') {
+    packet.ipOptions = words.next('IP options in hexadecimal')
+    if (bytesOf(packet.ipOptions).length % 4 !== 0) words.fail('IP options take a multiple of 4 bytes')
+  } else if (word.startsWith('<') && proto === 'tcp') {
+    packet.tcpOptions = word
+      .slice(1, -1)
+      .split(',')
+      .map((option) => option.trim())
+  } else if (proto === 'tcp' && hasHeader && (word === 'none' || /^[FSRPUEW.]+$/.test(word))) {
+    packet.tcpFlags = 0
+    for (const [letter, bit] of TCP_FLAGS) if (word !== 'none' && word.includes(letter)) packet.tcpFlags |= bit
+  } else if (word === 'len' || word === 'hex' || word.startsWith('"')) {
+    if (packet.payload) words.fail('the payload is given twice')
+    packet.payload = payload(word, words)
+  } else words.fail(`"${word}" is not understood`)
+}
+
+function payload(word: string, words: Words): Payload {
+  if (word.startsWith('"')) return { kind: 'text', text: JSON.parse(word) as string }
+  if (word === 'hex') {
+    const hex = words.next('hexadecimal digits')
+    bytesOf(hex)
+    return { kind: 'hex', hex }
+  }
+  const length = number(words.next('a length'), 65535, words)
+  let from = 0
+  if (words.peek() === 'from') {
+    words.next('from')
+    from = number(words.next('a byte'), 255, words)
+  }
+  return { kind: 'len', length, from }
+}
+
+function endpoint(text: string, words: Words): [Field, Field | undefined] {
+  const colon = text.indexOf(':')
+  const address = colon < 0 ? text : text.slice(0, colon)
+  const port = colon < 0 ? undefined : text.slice(colon + 1)
+  return [
+    address.startsWith('$') ? hole(address, 0xffffffff, words) : addressNumber(address),
+    port === undefined ? undefined : field(port, 65535, words),
+  ]
+}
+
+function fieldValue(name: FieldName, text: string, words: Words): Field {
+  if (text === 'bad' && (name === 'sum' || name === 'ipsum')) return 'bad'
+  if (name === 'gw' && !text.startsWith('$')) return addressNumber(text)
+  const value = field(text, largest[name] ?? 65535, words)
+  if (name === 'frag' && typeof value === 'number' && value % 8 !== 0) words.fail('frag counts bytes, in steps of 8')
+  return value
+}
+
+function field(text: string, high: number, words: Words): Field {
+  return text.startsWith('$') ? hole(text, high, words) : number(text, high, words)
+}
+
+function hole(text: string, high: number, words: Words): Field {
+  const found = /^\$(\w+)(?:\[([\d.]+)-([\d.]+)\])?$/.exec(text)
+  if (!found) words.fail(`"${text}" is not a place-holder ($name, $name[low-high])`)
+  const bound = (part: string | undefined, otherwise: number) =>
+    part === undefined ? otherwise : part.includes('.') ? addressNumber(part) : number(part, high, words)
+  return { hole: found[1]!, low: bound(found[2], 0), high: bound(found[3], high) }
+}
+
+function number(text: string, high: number, words: Words): number {
+  const value = /^(\d+|0x[\da-f]+)$/i.test(text) ? Number(text) : Number.NaN
+  if (!(value <= high)) words.fail(`"${text}" is not a number from 0 to ${high}`)
+  return value
+}

@@ -1,0 +1,74 @@
+// The engine as the subject of a scenario: devices in memory, a clock that moves only at a pause, and a fixed seed.
+
+import { stringify } from 'yaml'
+import type { RouterConfig } from '../../../src/config.ts'
+import { formatFlows } from '../../../src/conntrack/list.ts'
+import { MemoryDevice } from '../../../src/device/memory.ts'
+import { Engine } from '../../../src/engine.ts'
+import { parseConfig } from '../../../src/gateway/config.ts'
+import { seededRandom } from '../../../src/random.ts'
+import { VirtualClock } from '../../../src/time.ts'
+import type { Subject } from './subject.ts'
+
+/** Any moment does. It is no multiple of a second, so that rounding shows. */
+const START = 1_700_000_000_123
+
+export class EngineSubject implements Subject {
+  readonly slack = 0
+  readonly engine: Engine
+  readonly clock = new VirtualClock(START)
+  private readonly devices: Map<string, MemoryDevice>
+  private lines: string[] = []
+
+  constructor(config: RouterConfig, seed = 1) {
+    // Through the program's own parser: a scenario's configuration is one that `up` and `replay` take.
+    const parsed = parseConfig(stringify(config), 'scenario')
+    this.devices = new Map(Object.keys(parsed.devices).map((name) => [name, new MemoryDevice(name)]))
+    this.engine = Engine.open({
+      config: parsed,
+      devices: this.devices,
+      clock: this.clock,
+      random: seededRandom(seed),
+      log: (_level, line) => this.lines.push(line),
+    })
+  }
+
+  load(rules: string): void {
+    this.engine.load(rules)
+  }
+
+  exchange(device: string, packets: readonly Uint8Array[]): Map<string, Uint8Array[]> {
+    for (const packet of packets) this.devices.get(device)!.inject(packet)
+    while (this.engine.step() > 0);
+    const sent = new Map<string, Uint8Array[]>()
+    for (const [name, memory] of this.devices) {
+      const out = memory.take()
+      if (out.length > 0) sent.set(name, out)
+    }
+    return sent
+  }
+
+  pause(milliseconds: number): void {
+    this.clock.advance(milliseconds)
+    this.engine.step()
+  }
+
+  counters(): string {
+    return this.engine.saveRules({ counters: true })
+  }
+
+  conntrack(): string {
+    const { conntrack, time } = this.engine
+    return [...formatFlows(conntrack.flows, time.now, (protocol) => conntrack.tracker(protocol))].join('\n')
+  }
+
+  log(): string[] {
+    const lines = this.lines
+    this.lines = []
+    return lines
+  }
+
+  close(): void {
+    this.engine.close()
+  }
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Tests that start programs in namespaces of their own wait for those, not for a clock.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
