@@ -37,7 +37,7 @@ import type { Time } from './time.ts'
 import { update16 } from './wire/checksum.ts'
 import * as icmp from './wire/icmp.ts'
 import * as ip from './wire/ipv4.ts'
-import { checkOptions, OPTIONS_FINE, SOURCE_ROUTED } from './wire/ipv4-options.ts'
+import { checkOptions, OPTIONS_FINE, recordRoute, SOURCE_ROUTED } from './wire/ipv4-options.ts'
 import * as vnet from './wire/vnet.ts'
 
 /** How deeply the router's own packets may cause each other. */
@@ -211,7 +211,13 @@ export class Pipeline implements Mouth {
       this.local.redirect(p, p.nexthop)
     const verdict = this.#way.walk(FORWARD, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
+    if (p.headerLength > ip.MIN_HEADER) this.#record(p)
     this.#postrouting(p)
+  }
+
+  #record(p: Packet): void {
+    const address = this.routing.selectSource(p.outLink, p.nexthop)
+    if (recordRoute(p.view, p.start, p.headerLength, address)) ip.writeChecksum(p.view, p.start, p.headerLength)
   }
 
   // ── to the router itself ────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,11 +9,15 @@ import { createServer } from 'node:http'
 const UDP_PORT = 5353
 const [role, ...rest] = process.argv.slice(2)
 
-/** Bytes that differ from place to place, so that loss or exchange would show. */
+let made = Buffer.alloc(0)
+
+/** Bytes that differ from place to place, so that loss or exchange would show; made once. */
 function content(length) {
-  const bytes = Buffer.alloc(length)
-  for (let i = 0; i + 4 <= length; i += 4) bytes.writeUInt32LE(Math.imul(i, 0x9e3779b1) >>> 0, i)
-  return bytes
+  if (made.length !== length) {
+    made = Buffer.alloc(length)
+    for (let i = 0; i + 4 <= length; i += 4) made.writeUInt32LE(Math.imul(i, 0x9e3779b1) >>> 0, i)
+  }
+  return made
 }
 
 function serve() {

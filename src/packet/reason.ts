@@ -8,8 +8,8 @@ export const REASONS = [
   'header-checksum',
   'total-length', // total length below the header's length
   'oversize', // longer than an IP packet can be
-  'martian-source', // a source that cannot be (0/8, 127/8, multicast, broadcast, an own address)
-  'martian-destination', // 0/8, or 127/8 from outside
+  'martian-source', // a source that cannot be (0.0.0.0, 127/8, multicast, broadcast, an own address)
+  'martian-destination', // 0.0.0.0, or 127/8 from outside
   'reverse-path', // rp_filter
   'not-forwarding', // ip_forward is 0
   'no-route',

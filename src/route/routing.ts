@@ -90,13 +90,15 @@ export class Routing {
     if (ip.isMulticast(source) || source === ip.BROADCAST_ADDRESS) return REASON['martian-source']
     if (destination === ip.BROADCAST_ADDRESS || (source === 0 && destination === 0))
       return this.#takeLocal(type.BROADCAST, inLink)
-    if (ip.isZeroNet(source)) return REASON['martian-source']
-    if (ip.isZeroNet(destination)) return REASON['martian-destination']
+    if (source === 0) return REASON['martian-source']
+    if (destination === 0) return REASON['martian-destination']
     if (inLink !== LOOPBACK && !this.#routeLocalnet) {
       if (ip.isLoopback(destination)) return REASON['martian-destination']
       if (ip.isLoopback(source)) return REASON['martian-source']
     }
     if (ip.isMulticast(destination)) {
+      // Nobody joins groups here but the kernel's own membership in "all hosts" (RFC 1112, 4).
+      if (destination !== ip.ALL_HOSTS) return REASON.broadcast
       const wrong = this.#checkSource(source, inLink)
       return wrong === ROUTED ? this.#takeLocal(type.MULTICAST, inLink) : wrong
     }
@@ -172,7 +174,7 @@ export class Routing {
 
   /** Type of an address as the local table sees it (what addrtype asks); `link` 0 for any. */
   addressType(address: number, link: number): number {
-    if (ip.isZeroNet(address) || address === ip.BROADCAST_ADDRESS) return type.BROADCAST
+    if (address === 0 || address === ip.BROADCAST_ADDRESS) return type.BROADCAST
     if (ip.isMulticast(address)) return type.MULTICAST
     const found = this.local.find(address)
     if (found < 0) return type.UNICAST

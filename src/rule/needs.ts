@@ -2,9 +2,11 @@
 
 import type { MatchUse, RuleSet } from './model.ts'
 
-/** Whether conntrack (and defragmentation) must run: there is a nat table, or a match or target that looks at flows. */
+/**
+ * Whether conntrack (and defragmentation) must run: some match or target looks at flows. A nat table alone does not ask
+ * for it: without a rule that translates, Linux never even walks it.
+ */
 export function conntrackNeeded({ tables }: RuleSet): boolean {
-  if (tables.has('nat')) return true
   for (const table of tables.values())
     for (const chain of table.chains.values())
       for (const { matches, action } of chain.rules)

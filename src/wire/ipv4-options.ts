@@ -1,5 +1,6 @@
 // IPv4 options (RFC 791, 3.1) as a router has to look at them before it acts: are they well formed, and does one ask for
-// source routing, which is off (RFC 7126, 4.3). Router alert, record route and timestamps pass as they are.
+// source routing, which is off (RFC 7126, 4.3). A record route option with room left gets the router's address; router
+// alert and timestamps pass as they are.
 
 export const OPTIONS_FINE = -1
 export const SOURCE_ROUTED = -2
@@ -45,4 +46,30 @@ export function checkOptions(view: DataView, o: number, headerLength: number): n
     at += length
   }
   return OPTIONS_FINE
+}
+
+/**
+ * Enters `address` where a record route option has room left.
+ * @returns whether it did; the header's checksum is the caller's to write then
+ */
+export function recordRoute(view: DataView, o: number, headerLength: number, address: number): boolean {
+  let at = 20
+  while (at < headerLength) {
+    const kind = view.getUint8(o + at)
+    if (kind === END) return false
+    if (kind === NOP) {
+      at++
+      continue
+    }
+    const length = view.getUint8(o + at + 1)
+    if (kind === RECORD_ROUTE) {
+      const pointer = view.getUint8(o + at + 2)
+      if (pointer + 3 > length) return false
+      view.setInt32(o + at + pointer - 1, address)
+      view.setUint8(o + at + 2, pointer + 4)
+      return true
+    }
+    at += length
+  }
+  return false
 }

@@ -36,6 +36,7 @@ export const PROTO_UDPLITE = 136
 
 export const LOOPBACK_ADDRESS = 0x7f000001
 export const BROADCAST_ADDRESS = -1
+export const ALL_HOSTS = 0xe0000001 | 0
 
 /** 127.0.0.0/8 (RFC 1122, 3.2.1.3). */
 export function isLoopback(address: number): boolean {
@@ -45,11 +46,6 @@ export function isLoopback(address: number): boolean {
 /** 224.0.0.0/4 (RFC 1112). */
 export function isMulticast(address: number): boolean {
   return address >>> 28 === 0xe
-}
-
-/** 0.0.0.0/8, "this network" (RFC 1122, 3.2.1.3). */
-export function isZeroNet(address: number): boolean {
-  return address >>> 24 === 0
 }
 
 /** Writes the 20 bytes of a header without options, its checksum included. `fragment` is the word with DF, MF, offset. */

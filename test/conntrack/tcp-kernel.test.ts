@@ -47,7 +47,9 @@ describe('random TCP conversations fare as in the kernel', () => {
           .join('\n')
         conversation.log.push(`${line}: ${kernel}`)
         if (kernel !== ours || differences !== '')
-          expect.fail(`${name} step ${step}: kernel ${kernel}, ours ${ours}\n${differences}\n${conversation.log.join('\n')}`)
+          expect.fail(
+            `${name} step ${step}: kernel ${kernel}, ours ${ours}\n${differences}\n${conversation.log.join('\n')}`,
+          )
       }
     })
 })

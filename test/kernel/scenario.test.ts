@@ -2,6 +2,7 @@
 // compared with what the kernel did, packet by packet. See README.md.
 
 import { describe, expect, test } from 'vitest'
+import { EngineSubject } from '../support/scenario/engine.ts'
 import { scenarios, show } from '../support/scenario/files.ts'
 import { disagreementText, runScenario, type StepResult } from '../support/scenario/run.ts'
 import { compareRuns, differenceText } from './compare.ts'
@@ -23,7 +24,6 @@ describe.each(scenarios().map((scenario) => [scenario.name, scenario] as const))
   })
 
   test(...needsKernel('the engine does what the kernel does'), async () => {
-    const { EngineSubject } = await import('../support/scenario/engine.ts')
     const subject = new EngineSubject(scenario.config)
     try {
       expect(differenceText(compareRuns(kernel, await runScenario(scenario, subject)))).toBe('')
