@@ -54,6 +54,7 @@ function beside(figures: readonly Figure[]): string[] {
 
 const NAMES: Readonly<Record<string, string>> = {
   millionPacketsASecond: 'million packets a second',
+  processorNanoseconds: 'ns of processor time a packet',
   collections: 'garbage collections',
   tablesOnly: 'bytes in tables',
   busyCores: 'cores busy',

@@ -11,7 +11,6 @@ import type { HookName } from './hook/hook.ts'
 import { HOOK_NAMES } from './hook/hook.ts'
 import { parseRestore } from './iptables/restore.ts'
 import { save } from './iptables/save.ts'
-import { conntrackNeeded } from './rule/needs.ts'
 import { Batch } from './packet/batch.ts'
 import { Packet } from './packet/packet.ts'
 import { REASON, REASONS } from './packet/reason.ts'
@@ -23,6 +22,7 @@ import { Routing } from './route/routing.ts'
 import { carryCounters } from './rule/carry.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
 import type { RuleSet } from './rule/model.ts'
+import { conntrackNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
@@ -43,7 +43,10 @@ export interface EngineOptions {
   readonly notice?: (message: string) => void
 }
 
-/** A user's hook: sees the packet during the call only (`p.copy()` keeps it) and says ACCEPT, DROP, STOLEN or REPEAT. */
+/**
+ * A user's hook: sees the packet during the call only (`p.copy()` keeps it) and says ACCEPT (or CONTINUE), DROP, or STOLEN
+ * when it took the packet over: that is then counted as such.
+ */
 export type HookFunction = (p: Packet) => number
 
 export interface EngineCounters {
@@ -230,7 +233,10 @@ export class Engine {
 
   /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
   #fill(rx: Batch): number {
-    const most = Math.min(rx.capacity, this.slab.free - (this.slab.slots >> 2))
+    const reserve = this.slab.slots >> 2
+    // What waits to be sent gives its slots back, or the devices that come first would starve the others.
+    if (this.slab.free < reserve + rx.capacity) this.#flush()
+    const most = Math.min(rx.capacity, this.slab.free - reserve)
     for (let i = 0; i < most; i++) rx.set(i, this.slab.take(), 0)
     return Math.max(most, 0)
   }
@@ -242,10 +248,8 @@ export class Engine {
       const link = all[i]
       if (link.tx.count === 0) continue
       link.flush(this.slab, dropped)
-      if (link.failure !== link.reported) {
-        link.reported = link.failure
-        this.#notice(`${link.name}: transmit failed (errno ${link.failure}); counted from now on`)
-      }
+      while (link.untold.length > 0)
+        this.#notice(`${link.name}: transmit failed (errno ${link.untold.shift()}); counted from now on`)
     }
   }
 
@@ -270,6 +274,7 @@ export class Engine {
     this.#full = false
     this.conntrack.tick()
     this.pipeline.defrag.tick()
+    this.pipeline.drainBacklog()
     this.#flush()
   }
 

@@ -15,7 +15,8 @@
 // Linux's: ip_rcv, ip_route_input, ip_forward, ip_local_deliver, ip_output.
 
 import type { Conntrack } from './conntrack/conntrack.ts'
-import { Defrag, HELD, PASS } from './conntrack/defrag.ts'
+import { Defrag, HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './conntrack/defrag.ts'
+import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
 import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
@@ -23,12 +24,13 @@ import { type Step, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
 import { Nat } from './nat/nat.ts'
 import { fragmentOut } from './packet/fragment.ts'
-import { CT_UNTRACKED, Packet } from './packet/packet.ts'
+import { CT_UNTRACKED, NO_FLOW, Packet } from './packet/packet.ts'
 import { PARSED, parse4 } from './packet/parse.ts'
 import { REASON } from './packet/reason.ts'
 import type { Slab } from './packet/slab.ts'
 import { ROUTED, type Routing } from './route/routing.ts'
 import * as type from './route/type.ts'
+import { CONTINUE } from './rule/define.ts'
 import { Interpreter } from './rule/interpreter.ts'
 import type { TableName } from './rule/model.ts'
 import type { Program } from './rule/program.ts'
@@ -96,6 +98,8 @@ export class Pipeline implements Mouth {
   readonly #backlog: Packet[] = []
   readonly #sendRedirects: boolean
   #way = new Way()
+  /** Where the fragments go that #emit is called for. */
+  #outLink = 0
 
   constructor(parts: PipelineParts, dropped: Float64Array) {
     this.slab = parts.slab
@@ -107,7 +111,12 @@ export class Pipeline implements Mouth {
     const routing = () => this.routing
     this.nat = new Nat(parts.conntrack, routing, parts.links, parts.random)
     this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
-    this.defrag = new Defrag(parts.slab, parts.time, parts.sysctl, (p, reason) => this.#fragmentsLost(p, reason))
+    this.defrag = new Defrag(parts.slab, parts.time, parts.sysctl, parts.random(), {
+      expired: (first) => this.#fragmentsExpired(first),
+      dropped: (reason) => {
+        this.dropped[reason]++
+      },
+    })
   }
 
   /**
@@ -138,8 +147,15 @@ export class Pipeline implements Mouth {
       if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
       else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => this.nat.input(p, at, rules) })
     }
-    for (const user of users) way.add(user.hook, user)
+    for (const user of users) way.add(user.hook, { ...user, run: (p, at) => this.#runUser(user, p, at) })
     this.#way = way
+  }
+
+  /** CONTINUE is what rules' targets say for ACCEPT; of a packet that the hook took over only the slot is still here. */
+  #runUser(user: UserHook, p: Packet, at: number): number {
+    const verdict = user.run(p, at)
+    if (verdict === STOLEN) this.drop(p, REASON.stolen)
+    return verdict === CONTINUE ? ACCEPT : verdict
   }
 
   /** The steps that are registered at a hook, in their order. */
@@ -159,7 +175,6 @@ export class Pipeline implements Mouth {
   #prerouting(p: Packet): void {
     const verdict = this.#way.walk(PREROUTING, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
-    if (p.headerLength > ip.MIN_HEADER && !this.#optionsAllow(p)) return
     this.#route(p)
   }
 
@@ -176,6 +191,7 @@ export class Pipeline implements Mouth {
     const said = routing.input(p.destination, p.source, p.inLink)
     if (said !== ROUTED) return this.#unroutable(p, said)
     p.routeType = routing.type
+    if (p.headerLength > ip.MIN_HEADER && !this.#optionsAllow(p)) return
     if (routing.type !== type.UNICAST) return this.#deliver(p)
     p.outLink = routing.link
     p.nexthop = routing.nexthop
@@ -184,10 +200,10 @@ export class Pipeline implements Mouth {
   }
 
   #unroutable(p: Packet, reason: number): void {
-    if (reason === REASON['no-route']) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.NET_UNREACHABLE, 0)
+    if (reason === REASON['no-route']) this.local.routeError(p, icmp.NET_UNREACHABLE)
     else if (reason === REASON['unreachable-route']) {
-      if (this.routing.type === type.UNREACHABLE) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.HOST_UNREACHABLE, 0)
-      else if (this.routing.type === type.PROHIBIT) this.local.error(p, icmp.DEST_UNREACHABLE, icmp.ADMIN_PROHIBITED, 0)
+      if (this.routing.type === type.UNREACHABLE) this.local.routeError(p, icmp.HOST_UNREACHABLE)
+      else if (this.routing.type === type.PROHIBIT) this.local.routeError(p, icmp.ADMIN_PROHIBITED)
     }
     this.drop(p, reason)
   }
@@ -201,7 +217,7 @@ export class Pipeline implements Mouth {
       this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_TTL, 0)
       return this.drop(p, REASON['ttl-exceeded'])
     }
-    if (p.length > p.mtu && (p.fragment & ip.DF) !== 0) {
+    if (p.length > p.mtu && mustStayWhole(p)) {
       this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
       return this.drop(p, REASON['fragmentation-needed'])
     }
@@ -223,7 +239,7 @@ export class Pipeline implements Mouth {
   // ── to the router itself ────────────────────────────────────────────────────────────────────────────────────────────
 
   #deliver(p: Packet): void {
-    if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) !== 0 && !this.#reassemble(p, Defrag.LOCAL)) return
+    if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) !== 0 && !this.#reassemble(p, USER_LOCAL)) return
     const verdict = this.#way.walk(INPUT, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
     this.local.deliver(p)
@@ -286,14 +302,14 @@ export class Pipeline implements Mouth {
   #postrouting(p: Packet): void {
     const verdict = this.#way.walk(POSTROUTING, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
-    const mtu = p.fragmentMax === 0 ? p.mtu : Math.min(p.mtu, p.fragmentMax & 0xffff)
-    if (p.length <= mtu) return this.#transmit(p)
-    if ((p.fragment & ip.DF) !== 0 && p.fragmentMax === 0) {
+    // The loopback device takes every packet whole; others what came in fragments no larger than those were.
+    if ((p.length <= p.mtu && p.fragmentMax === 0) || p.outLink === LOOPBACK) return this.#transmit(p)
+    if (mustStayWhole(p)) {
       this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
       return this.drop(p, REASON['fragmentation-needed'])
     }
-    const lost = fragmentOut(p, mtu, this.#emit)
-    if (lost) return this.drop(p, REASON['no-slot'])
+    this.#outLink = p.outLink
+    if (fragmentOut(p, p.mtu, this.#emit) === 0) return this.drop(p, REASON['no-slot'])
     this.#free(p)
   }
 
@@ -303,7 +319,7 @@ export class Pipeline implements Mouth {
     this.#enqueue(p.outLink, p.start, p.length)
   }
 
-  readonly #emit = (p: Packet, start: number, length: number): void => this.#enqueue(p.outLink, start, length)
+  readonly #emit = (start: number, length: number): void => this.#enqueue(this.#outLink, start, length)
 
   #enqueue(outLink: number, start: number, length: number): void {
     const link = this.links.at(outLink)
@@ -315,9 +331,11 @@ export class Pipeline implements Mouth {
   #loop(p: Packet): void {
     const looped = this.#backlog.length < BACKLOG_MAX ? this.#packet() : undefined
     if (looped === undefined) return this.drop(p, REASON['device-queue-full'])
-    const { ct, ctinfo, direction, zone, attached, mark, depth } = p
+    // An answer's flow that is not confirmed ends with the packet that is answered, before this one comes in again.
+    if (p.ct !== NO_FLOW && (this.conntrack.flows.status(p.ct) & CONFIRMED) === 0) this.conntrack.forget(p)
+    const { ct, ctinfo, direction, zone, mark, depth } = p
     looped.begin(p.start, p.length, LOOPBACK)
-    Object.assign(looped, { ct, ctinfo, direction, zone, attached, mark, depth })
+    Object.assign(looped, { ct, ctinfo, direction, zone, mark, depth })
     this.#backlog.push(looped)
   }
 
@@ -333,7 +351,7 @@ export class Pipeline implements Mouth {
 
   readonly #defragment = (p: Packet, at: number): number => {
     if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) === 0 || p.ctinfo === CT_UNTRACKED) return ACCEPT
-    return this.#reassemble(p, at === PREROUTING ? Defrag.PREROUTING : Defrag.OUTPUT) ? ACCEPT : STOLEN
+    return this.#reassemble(p, at === PREROUTING ? USER_PREROUTING : USER_OUTPUT) ? ACCEPT : STOLEN
   }
 
   /** True when `p` is a whole packet now; false when it is held or was dropped. */
@@ -344,10 +362,8 @@ export class Pipeline implements Mouth {
     return false
   }
 
-  /** Fragments that waited in vain: the first one's sender is told, if there was a first one. */
-  #fragmentsLost(p: Packet | undefined, reason: number): void {
-    this.dropped[reason]++
-    if (p === undefined) return
+  /** Fragments that waited in vain for the others: their sender is told, if they were for the router itself. */
+  #fragmentsExpired(p: Packet): void {
     if (this.routing.input(p.destination, p.source, p.inLink) === ROUTED && this.routing.type === type.LOCAL) {
       p.routeType = type.LOCAL
       this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_REASSEMBLY, 0)
@@ -358,7 +374,7 @@ export class Pipeline implements Mouth {
 
   #end(p: Packet, verdict: number): void {
     if (verdict === DROP) return this.drop(p, this.#way.reason)
-    // STOLEN: whoever stole it owns the slot now.
+    // STOLEN: whoever said so has seen to the packet.
     if (verdict !== STOLEN) this.drop(p, REASON['queue-unbound'])
   }
 
@@ -399,4 +415,12 @@ export class Pipeline implements Mouth {
   #packet(): Packet {
     return this.#spare.pop() ?? new Packet(this.slab)
   }
+}
+
+/**
+ * DF forbids to split it. A packet that came in fragments may leave in fragments again, if none of those was larger than
+ * the MTU.
+ */
+function mustStayWhole(p: Packet): boolean {
+  return (p.fragment & ip.DF) !== 0 && (p.fragmentMax === 0 || (p.fragmentMax & 0xffff) > p.mtu)
 }

@@ -29,7 +29,6 @@ export const SYSCTLS = {
   'net.ipv4.conf.all.rp_filter': count(0, 0, 2),
   'net.ipv4.conf.all.send_redirects': flag(1),
   'net.ipv4.conf.all.route_localnet': flag(0),
-  'net.ipv4.conf.all.accept_source_route': flag(0),
   'net.netfilter.nf_conntrack_max': count(262144, 1, 16_000_000),
   'net.netfilter.nf_conntrack_checksum': flag(1),
   'net.netfilter.nf_conntrack_log_invalid': count(0, 0, 255),

@@ -84,7 +84,8 @@ export class Conntrack implements Tracking {
       const said = tracker.track(p, ct)
       if (said === REOPEN) continue
       if (said === INVALID || said === DROPPED) {
-        if ((this.flows.status(ct) & f.CONFIRMED) === 0) this.flows.release(ct)
+        if (p.begins) this.flows.release(ct)
+        p.begins = false
         if (said === INVALID) return this.#invalid(p)
         p.ct = NO_FLOW
         this.stats[STAT_DROP]++
@@ -103,26 +104,33 @@ export class Conntrack implements Tracking {
     if (p.transport === 0 && !portless) return NO_FLOW
     const ports = portless ? 0 : (p.sport << 16) | p.dport
     const key = f.key(p.protocol, p.zone)
-    let found = flows.find(p.source, p.destination, ports, key)
-    if (found >= 0) {
-      const base = (found >> 1) * f.WORDS
-      if (((words[base + f.EXPIRES] - this.time.now) | 0) > 0) {
-        p.ct = found >> 1
-        p.direction = found & 1
-        const status = words[base + f.STATUS]
-        p.ctinfo =
-          (found & 1) === 1 || (status & f.SEEN_REPLY) !== 0
-            ? CT_ESTABLISHED
-            : (status & f.EXPECTED) !== 0
-              ? CT_RELATED
-              : CT_NEW
-        return p.ct
-      }
-      this.kill(found >> 1)
-      this.stats[EXPIRED]++
-      found = -1
-    }
-    return this.#begin(p, ports, key)
+    const found = this.#find(p.source, p.destination, ports, key)
+    if (found < 0) return this.#begin(p, ports, key)
+    const status = words[(found >> 1) * f.WORDS + f.STATUS]
+    p.ct = found >> 1
+    p.direction = found & 1
+    p.ctinfo =
+      (found & 1) === 1 || (status & f.SEEN_REPLY) !== 0
+        ? CT_ESTABLISHED
+        : (status & f.EXPECTED) !== 0
+          ? CT_RELATED
+          : CT_NEW
+    return p.ct
+  }
+
+  /** The flow that has this tuple and lasts, as record << 1 | direction, or -1: one that is over is removed. */
+  #find(source: number, destination: number, ports: number, key: number): number {
+    const found = this.flows.find(source, destination, ports, key)
+    if (found < 0 || !this.#expired(found >> 1)) return found
+    this.kill(found >> 1)
+    this.stats[EXPIRED]++
+    return -1
+  }
+
+  /** Whether some flow other than `except` has this tuple. */
+  taken(source: number, destination: number, ports: number, key: number, except: number): boolean {
+    const found = this.#find(source, destination, ports, key)
+    return found >= 0 && found >> 1 !== except
   }
 
   #begin(p: Packet, ports: number, key: number): number {
@@ -148,6 +156,7 @@ export class Conntrack implements Tracking {
     words[base + f.TUPLE_WORDS + f.PORTS] = reply
     words[base + f.KEY] = key
     p.ct = ct
+    p.begins = true
     p.direction = 0
     p.ctinfo = CT_NEW
     return ct
@@ -158,7 +167,7 @@ export class Conntrack implements Tracking {
     const inner = this.#inner
     if (valid && innerTuple(p, inner)) {
       const { flows } = this
-      const found = flows.find(inner.source, inner.destination, inner.ports, f.key(inner.protocol, p.zone))
+      const found = this.#find(inner.source, inner.destination, inner.ports, f.key(inner.protocol, p.zone))
       if (found >= 0 && flows.destination(found >> 1, found & 1) === p.destination) {
         p.ct = found >> 1
         p.direction = found & 1
@@ -180,24 +189,23 @@ export class Conntrack implements Tracking {
 
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
   confirm(p: Packet): number {
-    if (p.ct === NO_FLOW) return ACCEPT
+    // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
+    if (!p.begins) return ACCEPT
     const { flows } = this
     const { words } = flows
     const base = p.ct * f.WORDS
-    if ((words[base + f.STATUS] & f.CONFIRMED) !== 0) return ACCEPT
-    // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
-    if (p.direction !== 0) return ACCEPT
     const key = words[base + f.KEY]
     const reply = base + f.TUPLE_WORDS
     if (
-      flows.find(words[base + f.SOURCE], words[base + f.DESTINATION], words[base + f.PORTS], key) >= 0 ||
-      flows.find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], key) >= 0
+      this.#find(words[base + f.SOURCE], words[base + f.DESTINATION], words[base + f.PORTS], key) >= 0 ||
+      this.#find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], key) >= 0
     ) {
       this.stats[INSERT_FAILED]++
       return DROP
     }
     words[base + f.STATUS] |= f.CONFIRMED
     flows.insert(p.ct)
+    p.begins = false
     this.stats[INSERT]++
     return ACCEPT
   }
@@ -205,9 +213,10 @@ export class Conntrack implements Tracking {
   /** The packet is at its end: a flow that it began and that was not confirmed goes with it. */
   forget(p: Packet): void {
     if (p.ct === NO_FLOW) return
-    if (!p.attached && (this.flows.status(p.ct) & f.CONFIRMED) === 0) {
+    if (p.begins) {
       this.flows.unlinkBySource(p.ct)
       this.flows.release(p.ct)
+      p.begins = false
     }
     p.ct = NO_FLOW
     p.ctinfo = CT_INVALID
@@ -217,7 +226,6 @@ export class Conntrack implements Tracking {
   attach(answer: Packet, p: Packet): void {
     if (p.ct === NO_FLOW) return
     answer.ct = p.ct
-    answer.attached = true
     answer.ctinfo = CT_RELATED
     answer.direction = p.direction ^ 1
     answer.zone = p.zone
@@ -225,7 +233,7 @@ export class Conntrack implements Tracking {
 
   /** Target NOTRACK: the packet has no flow and is UNTRACKED. */
   untrack(p: Packet): void {
-    p.ct = NO_FLOW
+    this.forget(p)
     p.ctinfo = CT_UNTRACKED
   }
 
@@ -296,7 +304,6 @@ function hasPorts(protocol: number): boolean {
     case ip.PROTO_ICMP:
     case ip.PROTO_UDPLITE:
     case ip.PROTO_SCTP:
-    case ip.PROTO_DCCP:
       return true
     default:
       return false

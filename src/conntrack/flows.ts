@@ -150,12 +150,6 @@ export class FlowTable {
     this.#take((ct << 1) | 1)
   }
 
-  /** Whether some confirmed flow other than `except` has this tuple. */
-  taken(source: number, destination: number, ports: number, key: number, except: number): boolean {
-    const found = this.find(source, destination, ports, key)
-    return found >= 0 && found >> 1 !== except
-  }
-
   /**
    * The record that stands `step` places behind this hash's home in the index, or -1 for an empty place: early drop
    * walks along here.

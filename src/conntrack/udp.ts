@@ -75,6 +75,7 @@ export class UdpTracker implements Tracker {
     const covered = p.view.getUint16(p.transport + udp.LENGTH) || whole
     if (covered < udp.HEADER || covered > whole) return true
     if (p.view.getUint16(p.transport + udp.CHECKSUM) === 0) return true
-    return this.#verify && partialChecksumWrong(p, ip.PROTO_UDPLITE, covered)
+    // Linux sums the pseudo-header with UDP's number, so it calls what UDP-Lite's senders do right INVALID; so do we.
+    return this.#verify && partialChecksumWrong(p, ip.PROTO_UDP, covered)
   }
 }

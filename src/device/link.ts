@@ -39,9 +39,9 @@ export class Link {
   readonly counters: Float64Array
   /** False once the device failed for good (deleted, namespace gone). */
   alive = true
-  /** errno of the last failed transmission, and of the last one that was logged: each kind is logged once. */
-  failure = 0
-  reported = 0
+  /** errnos of failed transmissions that nobody was told of yet; each kind is told once. */
+  readonly untold: number[] = []
+  readonly #failures = new Set<number>()
 
   constructor(
     index: number,
@@ -61,37 +61,43 @@ export class Link {
 
   /**
    * Transmits what waits and gives the slots back. What the device did not take is counted under its reason in
-   * `dropped`; the first failure of each kind is kept in `failure` for whoever logs it.
+   * `dropped`; the first failure of each kind is put into `untold` for whoever logs it.
    */
   flush(slab: Slab, dropped: Float64Array): void {
     const { tx, counters, device } = this
     if (tx.count === 0) return
-    const failed = device === undefined || !this.alive ? tx.count : tx.count - device.transmit(slab, tx)
-    counters[TX_PACKETS] += tx.count - failed
-    for (let i = 0; i < tx.count; i++) {
-      slab.give(tx.start(i))
-      const length = tx.length(i)
-      if (length >= 0 && this.alive) counters[TX_BYTES] += length
+    if (device === undefined || !this.alive) {
+      counters[TX_ERRORS] += tx.count
+      dropped[REASON['device-error']] += tx.count
+    } else {
+      device.transmit(slab, tx)
+      this.#count(dropped)
     }
-    if (failed > 0) this.#countFailures(failed, dropped)
+    for (let i = 0; i < tx.count; i++) slab.give(tx.start(i))
     tx.count = 0
   }
 
-  #countFailures(failed: number, dropped: Float64Array): void {
+  /** Each packet by its descriptor: a length for what left, a negative errno for what did not. */
+  #count(dropped: Float64Array): void {
     const { tx, counters } = this
-    if (!this.alive) {
-      counters[TX_ERRORS] += failed
-      dropped[REASON['device-error']] += failed
-      return
-    }
     for (let i = 0; i < tx.count; i++) {
-      const errno = -tx.length(i)
-      if (errno <= 0) continue
-      const full = errno === EAGAIN || errno === ENOBUFS
-      counters[full ? TX_DROPPED : TX_ERRORS]++
-      dropped[full ? REASON['device-queue-full'] : REASON['device-error']]++
-      this.failure = errno
+      const length = tx.length(i)
+      if (length >= 0) {
+        counters[TX_PACKETS]++
+        counters[TX_BYTES] += length
+      } else {
+        const full = -length === EAGAIN || -length === ENOBUFS
+        counters[full ? TX_DROPPED : TX_ERRORS]++
+        dropped[full ? REASON['device-queue-full'] : REASON['device-error']]++
+        this.#tell(-length)
+      }
     }
+  }
+
+  #tell(errno: number): void {
+    if (this.#failures.has(errno)) return
+    this.#failures.add(errno)
+    this.untold.push(errno)
   }
 }
 

@@ -25,16 +25,16 @@ export interface PlaybackOptions {
 
 export class Playback implements Disposable {
   readonly devices: ReadonlyMap<string, PcapngDevice>
-  /** Time stamp of the packet that was read last, in nanoseconds since the epoch: transmitted packets get it. */
+  /** What transmitted packets get as time stamp, in nanoseconds since the epoch: that of the packet which came last. */
   time = 0n
-  /** Packets read, and those of them that were passed over. */
+  /** Packets of the file so far, and those of them that were passed over. */
   read = 0
   skipped = 0
   readonly #options: PlaybackOptions
   readonly #reader: PcapngReader
   #writer: PcapngWriter | undefined
-  /** What start() has read and next() has not given yet; undefined also stands for the end of the file. */
-  #ahead: { readonly packet: CapturedPacket | undefined } | undefined
+  /** The packet that comes next, where peek() has looked. */
+  #ahead: { readonly packet: CapturedPacket; readonly device: PcapngDevice; readonly time: bigint } | undefined
   /** Interfaces that were looked at. */
   readonly #targets = new Map<CaptureInterface, PcapngDevice | undefined>()
 
@@ -46,36 +46,31 @@ export class Playback implements Disposable {
   }
 
   /**
-   * Reads up to the first packet, so that `time` is its time stamp; nothing is written yet. Throws ERR_CAPTURE for a file
-   * that is broken, and ERR_CAPTURE_INTERFACE for interfaces that fit no device.
+   * The time stamp of the packet that comes next, undefined at the end of the file; nothing is written. Throws ERR_CAPTURE
+   * for a file that is broken, and ERR_CAPTURE_INTERFACE for interfaces that fit no device.
    */
-  start(): void {
-    this.#ahead ??= { packet: this.#read() }
-    this.time = this.#ahead.packet?.time ?? 0n
-  }
-
-  /** Puts the next packet of the file where its device receives it; false at the end of the file. Throws as start() does. */
-  next(): boolean {
-    for (;;) {
-      const packet = this.#ahead === undefined ? this.#read() : this.#ahead.packet
-      this.#ahead = undefined
-      this.#openWriter()
-      if (packet === undefined) return false
+  peek(): bigint | undefined {
+    while (this.#ahead === undefined) {
+      const packet = this.#reader.next()
+      this.#meetInterfaces()
+      if (packet === undefined) return undefined
       this.read++
-      if (packet.time !== undefined) this.time = packet.time
       const device = this.#targets.get(packet.interface)
-      if (device !== undefined) {
-        device.offer(packet)
-        return true
-      }
-      this.skipped++
+      if (device !== undefined) this.#ahead = { packet, device, time: packet.time ?? this.time }
+      else this.skipped++
     }
+    return this.#ahead.time
   }
 
-  #read(): CapturedPacket | undefined {
-    const packet = this.#reader.next()
-    this.#meetInterfaces()
-    return packet
+  /** Puts the next packet of the file where its device receives it; false at the end of the file. Throws as peek() does. */
+  next(): boolean {
+    const time = this.peek()
+    this.#openWriter()
+    if (time === undefined || this.#ahead === undefined) return false
+    this.time = time
+    this.#ahead.device.offer(this.#ahead.packet)
+    this.#ahead = undefined
+    return true
   }
 
   close(): void {

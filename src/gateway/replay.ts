@@ -12,6 +12,9 @@ import { VirtualClock } from '../time.ts'
 import { readConfig } from './config.ts'
 import type { Summary } from './summary.ts'
 
+/** How often timers are looked at, in milliseconds. */
+const TICK = 20
+
 /** Files; `-` is standard input or output. */
 export interface ReplayOptions {
   readonly config: string
@@ -43,8 +46,8 @@ export function replay(options: ReplayOptions): Summary {
     unnamed: options.unnamed,
     skipUnknown: options.skipUnknown,
   })
-  playback.start()
-  const clock = new VirtualClock(milliseconds(playback.time))
+  const first = playback.peek() ?? 0n
+  const clock = new VirtualClock(milliseconds(first))
   let logged: TextOutput | undefined
   const log = (_level: number, line: string) => logged?.write(`${line}\n`)
   using engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
@@ -52,12 +55,15 @@ export function replay(options: ReplayOptions): Summary {
 
   using outputs = new Outputs()
   logged = outputs.open(options.log)
-  const first = playback.time
-  while (playback.next()) {
+  for (let next = playback.peek(); next !== undefined; next = playback.peek()) {
+    waitUntil(next, clock, engine, playback)
+    playback.next()
     // Interfaces of one capture need not agree about the time; the engine's never runs backwards.
-    clock.set(Math.max(clock.now(), milliseconds(playback.time)))
+    clock.set(Math.max(clock.now(), milliseconds(next)))
     engine.step()
   }
+  // An output without a packet is a capture too.
+  playback.next()
   outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))
   const flows = outputs.open(options.conntrack)
   let count = 0
@@ -67,6 +73,16 @@ export function replay(options: ReplayOptions): Summary {
   }
   const seconds = Number(playback.time - first) / 1e9
   return { capture: { packets: playback.read, skipped: playback.skipped, seconds }, flows: count, ...engine.counters() }
+}
+
+/** Time passes between two packets: while fragments are held, somebody may be told that the rest did not come. */
+function waitUntil(next: bigint, clock: VirtualClock, engine: Engine, playback: Playback): void {
+  const end = milliseconds(next)
+  while (engine.pipeline.defrag.held > 0 && clock.now() + TICK < end) {
+    clock.advance(TICK)
+    playback.time = BigInt(Math.round(clock.now() * 1000)) * 1000n
+    engine.step()
+  }
 }
 
 function milliseconds(nanoseconds: bigint): number {

@@ -12,7 +12,8 @@ export function print(summary: Summary, json: boolean): string {
   if (json) return `${JSON.stringify(summary)}\n`
   const { packets, skipped, seconds } = summary.capture
   const passedOver = skipped > 0 ? `, ${skipped} passed over` : ''
-  return `${packets} packets in ${seconds.toFixed(3)} s${passedOver}; ${summary.flows} flows\n${printTotals(summary)}`
+  const flows = `${summary.flows} flow${summary.flows === 1 ? '' : 's'}`
+  return `${packets} packets in ${seconds.toFixed(3)} s${passedOver}; ${flows}\n${printTotals(summary)}`
 }
 
 /** Packets and bytes by device, then drops by reason. */

@@ -80,9 +80,10 @@ class DataPlane {
     const { slab, conntrack, ruleSet } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
     report({ kind: 'started', devices: this.#notes, rules: countRules(ruleSet), limits })
-    while (!this.#stopping) {
+    for (;;) {
       const received = this.#engine.step()
       this.#takeOrders()
+      if (this.#stopping) break
       if (this.#listing !== undefined) this.#listSome(this.#listing)
       else if (received === 0) this.#wait()
       if (lostLines > 0) this.#tellLostLines()

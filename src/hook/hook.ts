@@ -22,8 +22,8 @@ export const PRIORITY_SNAT = 100
 export const PRIORITY_HELPER = 300
 export const PRIORITY_CONFIRM = 0x7fffffff
 
-// What a hook says. DROP counts and frees the packet; STOLEN means that somebody else owns it now; REPEAT walks the same
-// hook again from the start; QUEUE hands it to the listener of p.queue.
+// What a hook says. DROP counts and frees the packet; STOLEN means that it was seen to already; REPEAT runs the same function
+// again; QUEUE hands it to the listener of p.queue.
 export const DROP = 0
 export const ACCEPT = 1
 export const STOLEN = 2

@@ -35,7 +35,6 @@ interface Read {
   readonly name: Word
   readonly words: readonly Word[]
   readonly rules: readonly Rule[]
-  readonly jump: Word | undefined
 }
 
 export function commandOf(read: Read, context: ReadContext, complain: Complain): Command | undefined {

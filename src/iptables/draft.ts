@@ -151,7 +151,7 @@ export class Draft {
     for (const rule of rules) {
       const wanted = formatRule(rule)
       const at = left.findIndex((one) => formatRule(one) === wanted)
-      if (at < 0) return `chain ${chain.name} has no such rule:${wanted}`
+      if (at < 0) return `chain ${chain.name} has no such rule:${wanted.replace(/\s+/g, ' ')}`
       if (really) left.splice(at, 1)
     }
     if (really) chain.rules = left

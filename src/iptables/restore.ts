@@ -192,7 +192,6 @@ class Restore {
       from = close + 1
     }
     const words = splitWords(line, from)
-    if (!Array.isArray(words)) return this.#complain(words.column, words.message)
     const complain = (column: number, message: string) => this.#complain(column, message)
     const command = readCommand(
       words,

@@ -4,13 +4,22 @@
 // column, and as much of the line as can still be understood is read for further complaints.
 
 import type { MatchDeclaration, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
-import { EXPECTS_PROTOCOL, readInterface, readNetwork, readProtocol } from '../rule/kinds.ts'
-import type { Action, Counters, InterfaceName, MatchUse, Negatable, Network } from '../rule/model.ts'
-import { BUILTIN_CHAINS, type Family, NO_COUNTERS, type Rule, type TableName } from '../rule/model.ts'
+import {
+  type Action,
+  BUILTIN_CHAINS,
+  type Counters,
+  type Family,
+  type MatchUse,
+  NO_COUNTERS,
+  type Rule,
+  type TableName,
+} from '../rule/model.ts'
 import { protocolName } from '../rule/names.ts'
 import { parseNumber } from '../rule/number.ts'
-import { Problem, shown } from '../rule/option.ts'
+import { shown } from '../rule/option.ts'
+import { PROTO_ICMPV6 } from '../wire/ipv4.ts'
 import { type Command, type CommandKind, commandOf } from './command.ts'
+import { ConditionReader } from './conditions.ts'
 import { type Complain, Extension } from './extension.ts'
 import { findLong, GLOBAL_NAMES, type Global, globalByLetter } from './global.ts'
 import type { Word } from './lexer.ts'
@@ -41,27 +50,19 @@ export function readCommand(
   return new RuleReader(words, context, complain).read()
 }
 
-interface Seen<T> {
-  readonly value: T
-  readonly not: boolean
-  readonly word: Word
-}
+/** Short options before which ! may stand. */
+const NEGATABLE = 'sdpiof'
 
 class RuleReader {
   readonly #words: readonly Word[]
   readonly #context: ReadContext
   readonly #complain: Complain
+  readonly #conditions: ConditionReader
   #wrong = false
   #next = 0
   #command: { kind: CommandKind; name: Word; words: Word[] } | undefined
-  #sources: Seen<readonly Network[]> | undefined
-  #destinations: Seen<readonly Network[]> | undefined
-  #in: Seen<InterfaceName> | undefined
-  #out: Seen<InterfaceName> | undefined
-  #protocol: Seen<number> | undefined
-  #fragment: Seen<true> | undefined
   #counters: Counters | undefined
-  #jump: Seen<string> | undefined
+  #jump: Word | undefined
   #goto = false
   #target: Extension | undefined
   readonly #matches: Extension[] = []
@@ -75,16 +76,20 @@ class RuleReader {
   constructor(words: readonly Word[], context: ReadContext, complain: Complain) {
     this.#words = words
     this.#context = context
+    const last = words.at(-1)
     this.#complain = (column, message) => {
       this.#wrong = true
-      complain(column, message)
+      const open = last?.open && column >= last.column
+      complain(column, open ? 'the quote that begins here is not closed on its line' : message)
     }
+    this.#conditions = new ConditionReader(context.family, this.#complain)
   }
 
   read(): Command | 'skip' | undefined {
     const first = this.#words[0]
-    if (!this.#walk()) return undefined
-    if (this.#otherFamily) return this.#wrong ? undefined : 'skip'
+    const whole = this.#walk()
+    if (this.#otherFamily && !this.#wrong) return 'skip'
+    if (!whole) return undefined
     if (this.#command === undefined) {
       this.#complain(first?.column ?? 1, 'the line has no command: expected -A CHAIN and a rule, or another command')
       return undefined
@@ -99,7 +104,7 @@ class RuleReader {
     const rules = takesRule && !byNumber ? this.#rules(first.column) : []
     if (this.#wrong) return undefined
     const { kind, name, words } = this.#command
-    return commandOf({ kind, name, words, rules, jump: this.#jump?.word }, this.#context, this.#complain)
+    return commandOf({ kind, name, words, rules }, this.#context, this.#complain)
   }
 
   /** Walks all words; false when it had to stop half way. */
@@ -135,11 +140,30 @@ class RuleReader {
     const letters = word.text.slice(1)
     for (let i = 0; i < letters.length; i++) {
       const option = globalByLetter(letters[i])
-      if (option === undefined) return this.#stop(word, `unknown option '-${letters[i]}'${hintForShort(word.text)}`)
+      if (option === undefined)
+        return this.#stop(word, `unknown option ${shown(`-${letters[i]}`)}${this.#hintForShort(letters)}`)
       if (option.arity !== 'none' && i < letters.length - 1)
-        return this.#stop(word, `${shown(word.text)}: expected a blank between -${letters[i]} and its value`)
+        return this.#stop(
+          word,
+          `${shown(word.text)}: expected a blank between -${letters[i]} and its value${this.#hintForShort(letters)}`,
+        )
       if (!this.#global(option, word, not)) return false
     }
+    return true
+  }
+
+  /** `-dport` is what people write who mean `--dport`. */
+  #hintForShort(letters: string): string {
+    const { declarations } = this.#context.registry
+    const known = GLOBAL_NAMES.includes(letters) || declarations.some((d) => Object.hasOwn(d.options, letters))
+    return known ? `; did you mean '--${letters}'?` : ''
+  }
+
+  /** `--dport ! 80` is what people write who learnt iptables long ago. */
+  #misplacedNot(option: Word, value: Word | undefined): boolean {
+    if (value?.text !== '!') return false
+    const after = this.#words[this.#next]?.text ?? 'VALUE'
+    this.#complain(value.column, `! stands behind ${option.text}: expected ${shown(`! ${option.text} ${after}`)}`)
     return true
   }
 
@@ -172,17 +196,19 @@ class RuleReader {
         )
       values.push(value)
       this.#next++
+      if (owner.declaration.options[key].traits.negated && this.#misplacedNot(word, value)) return false
     }
     this.#ruleOption ??= word
-    const at = { family: this.#context.family, protocol: this.#protocol }
+    const at = { family: this.#context.family, protocol: this.#conditions.protocol }
     owner.give(key, word, values, not !== undefined, at, this.#complain)
     return true
   }
 
   /** Brings the protocol's own match in; false if there is none or it has been done. */
   #imply(word: Word): boolean {
-    if (this.#implied || this.#protocol === undefined) return false
-    const name = this.#protocol.value === 58 ? 'icmp6' : protocolName(this.#protocol.value)
+    const { protocol } = this.#conditions
+    if (this.#implied || protocol === undefined) return false
+    const name = protocol.value === PROTO_ICMPV6 ? 'icmp6' : protocolName(protocol.value)
     const declaration = this.#context.registry.match(name, this.#context.family)
     if (declaration === undefined) return false
     this.#implied = true
@@ -210,7 +236,9 @@ class RuleReader {
     }
     const known = [...GLOBAL_NAMES, ...this.#extensions.flatMap((e) => Object.keys(e.declaration.options))]
     const implied =
-      this.#protocol === undefined ? undefined : registry.match(protocolName(this.#protocol.value), family)
+      this.#conditions.protocol === undefined
+        ? undefined
+        : registry.match(protocolName(this.#conditions.protocol.value), family)
     if (implied !== undefined) known.push(...Object.keys(implied.options))
     return this.#stop(word, `unknown option ${shown(`--${name}`)}${didYouMean(name, known).replace("'", "'--")}`)
   }
@@ -222,19 +250,21 @@ class RuleReader {
     if (option.arity === 'one') {
       value = this.#words[this.#next++]
       if (value === undefined) return this.#stop(word, `${word.text} needs a value`)
+      if (NEGATABLE.includes(letter) && this.#misplacedNot(word, value)) return false
     } else if (option.arity === 'may') {
       value = this.#optional()
     }
-    if (not !== undefined && !'sdpiof'.includes(letter))
+    if (not !== undefined && !NEGATABLE.includes(letter))
       this.#complain(not.column, `! cannot stand before ${word.text}`)
     if (option.sort === 'command') return this.#setCommand(letter as CommandKind, word, value)
     if (option.sort === 'rule') {
       this.#ruleOption ??= word
       return this.#part(letter, word, value as Word, not !== undefined)
     }
-    if (letter === '4' || letter === '6') this.#otherFamily ||= Number(letter) !== this.#context.family
+    // What is for the other family is not looked at any further.
+    if (letter === '4' || letter === '6') this.#otherFamily = Number(letter) !== this.#context.family
     else if (letter !== 'v') this.#complain(word.column, `${word.text} cannot stand in a rule file`)
-    return true
+    return !this.#otherFamily
   }
 
   /** The next word, if it does not look like an option. */
@@ -259,66 +289,11 @@ class RuleReader {
   }
 
   #part(letter: string, word: Word, value: Word, not: boolean): boolean {
-    switch (letter) {
-      case 's':
-        if (this.#once(this.#sources, word)) this.#sources = this.#networks(value, not)
-        return true
-      case 'd':
-        if (this.#once(this.#destinations, word)) this.#destinations = this.#networks(value, not)
-        return true
-      case 'i':
-        if (this.#once(this.#in, word)) this.#in = this.#interface(word, value, not)
-        return true
-      case 'o':
-        if (this.#once(this.#out, word)) this.#out = this.#interface(word, value, not)
-        return true
-      case 'p':
-        if (this.#once(this.#protocol, word)) this.#protocol = this.#readProtocol(value, not)
-        return true
-      case 'f':
-        if (this.#context.family === 6) this.#complain(word.column, '-f is not for IPv6: expected -m frag')
-        if (this.#once(this.#fragment, word)) this.#fragment = { value: true, not, word }
-        return true
-      case 'm':
-        return this.#match(value)
-      case 'c':
-        return this.#setCounters(word, value)
-      default:
-        return this.#setJump(letter === 'g', word, value)
-    }
-  }
-
-  #once(before: Seen<unknown> | undefined, word: Word): boolean {
-    if (before !== undefined) this.#complain(word.column, `${word.text} is given twice`)
-    return before === undefined
-  }
-
-  #networks(word: Word, not: boolean): Seen<readonly Network[]> | undefined {
-    const networks: Network[] = []
-    let column = word.column
-    const parts = word.text.split(',')
-    for (const part of parts) {
-      const network = readNetwork(part, this.#context.family)
-      if (network instanceof Problem) this.#complain(column, network.message)
-      else networks.push(network)
-      column += part.length + 1
-    }
-    return { value: networks, not, word }
-  }
-
-  #interface(option: Word, word: Word, not: boolean): Seen<InterfaceName> | undefined {
-    const name = readInterface(word.text)
-    if (!(name instanceof Problem)) return { value: name, not, word: option }
-    this.#complain(word.column, name.message)
-    return undefined
-  }
-
-  #readProtocol(word: Word, not: boolean): Seen<number> | undefined {
-    const value = readProtocol(word.text)
-    if (value === undefined)
-      this.#complain(word.column, `${shown(word.text)} is not understood: expected ${EXPECTS_PROTOCOL}`)
-    else if (value === 0 && not) this.#complain(word.column, `! -p ${word.text} would match nothing`)
-    return value === undefined || value === 0 ? undefined : { value, not, word }
+    if (letter === 'm') return this.#match(value)
+    if (letter === 'c') return this.#setCounters(word, value)
+    if (letter === 'j' || letter === 'g') return this.#setJump(letter === 'g', word, value)
+    this.#conditions.take(letter, word, value, not)
+    return true
   }
 
   #match(word: Word): boolean {
@@ -353,7 +328,7 @@ class RuleReader {
   #setJump(isGoto: boolean, option: Word, word: Word): boolean {
     const { registry, family } = this.#context
     if (this.#jump !== undefined) return this.#stop(option, `${option.text} is given twice: expected one -j or -g`)
-    this.#jump = { value: word.text, not: false, word }
+    this.#jump = word
     this.#goto = isGoto
     const declaration = registry.target(word.text, family)
     if (isGoto || declaration === undefined) return this.#checkChain(word, isGoto)
@@ -380,14 +355,14 @@ class RuleReader {
   #rules(column: number): Rule[] {
     const { family, table, file, line } = this.#context
     const chain = this.#command?.words[0]?.text ?? ''
+    const { protocol } = this.#conditions
     const around: Surroundings = {
       family,
       table,
       chain,
-      protocol: this.#protocol?.not === false ? this.#protocol.value : undefined,
+      protocol: protocol?.not === false ? protocol.value : undefined,
     }
-    this.#checkDevices(chain)
-    this.#checkAddresses()
+    this.#conditions.check(chain)
     const matches: MatchUse[] = []
     for (const extension of this.#matches) {
       const options = extension.finish(around, this.#complain)
@@ -395,70 +370,21 @@ class RuleReader {
     }
     const action = this.#action(around)
     if (this.#wrong) return []
-    const base = {
-      inInterface: device(this.#in),
-      outInterface: device(this.#out),
-      protocol: plain(this.#protocol),
-      fragment: plain(this.#fragment),
-      matches,
-      action,
-      counters: this.#context.counters ? (this.#counters ?? this.#context.before ?? NO_COUNTERS) : NO_COUNTERS,
-      place: { file, line, column },
-    }
-    const rules: Rule[] = []
-    for (const source of networksOf(this.#sources))
-      for (const destination of networksOf(this.#destinations))
-        rules.push(withoutHoles({ source, destination, ...base }))
-    return rules
-  }
-
-  #checkDevices(chain: string): void {
-    if (this.#in !== undefined && (chain === 'OUTPUT' || chain === 'POSTROUTING'))
-      this.#complain(this.#in.word.column, `-i cannot stand in ${chain}, where a packet comes from no device`)
-    if (this.#out !== undefined && (chain === 'INPUT' || chain === 'PREROUTING'))
-      this.#complain(this.#out.word.column, `-o cannot stand in ${chain}, where a packet goes to no device yet`)
-  }
-
-  /** Several addresses are several rules, of which one or the other would match whatever is negated. */
-  #checkAddresses(): void {
-    const both = [this.#sources, this.#destinations]
-    const not = both.find((seen) => seen?.not)
-    if (not !== undefined && both.some((seen) => seen !== undefined && seen.value.length > 1))
-      this.#complain(not.word.column, '! cannot stand in a rule with several addresses')
+    const counters = this.#context.counters ? (this.#counters ?? this.#context.before ?? NO_COUNTERS) : NO_COUNTERS
+    const place = { file, line, column }
+    const conditions = this.#conditions.conditions()
+    return this.#conditions
+      .pairs()
+      .map(([source, destination]) => ({ source, destination, ...conditions, matches, action, counters, place }))
   }
 
   #action(around: Surroundings): Action | undefined {
     if (this.#target === undefined)
-      return this.#jump === undefined ? undefined : { kind: 'jump', chain: this.#jump.value, goto: this.#goto }
+      return this.#jump === undefined ? undefined : { kind: 'jump', chain: this.#jump.text, goto: this.#goto }
     const options: OptionValues | undefined = this.#target.finish(around, this.#complain)
     if (around.table === 'nat' && this.#target.declaration.name === 'DROP')
       this.#complain(this.#target.word.column, 'DROP cannot stand in table nat, which is not for filtering')
     if (options === undefined) return undefined
     return { kind: 'target', declaration: this.#target.declaration as TargetDeclaration, options }
   }
-}
-
-/** `-dport` is what people write who mean `--dport`. */
-function hintForShort(text: string): string {
-  return text.length > 2 ? `; did you mean '-${text}'?` : ''
-}
-
-function plain<T>(seen: Seen<T> | undefined): Negatable<T> | undefined {
-  return seen === undefined ? undefined : { value: seen.value, not: seen.not }
-}
-
-/** `-i +` is every device, and so the same as leaving it out. */
-function device(seen: Seen<InterfaceName> | undefined): Negatable<InterfaceName> | undefined {
-  return seen?.value.wildcard && seen.value.name === '' && !seen.not ? undefined : plain(seen)
-}
-
-function networksOf(seen: Seen<readonly Network[]> | undefined): readonly (Negatable<Network> | undefined)[] {
-  if (seen === undefined) return [undefined]
-  return seen.value.map((value) =>
-    !seen.not && value.mask.every((word) => word === 0) ? undefined : { value, not: seen.not },
-  )
-}
-
-function withoutHoles(rule: Rule): Rule {
-  return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined)) as unknown as Rule
 }

@@ -3,7 +3,7 @@
 // Linux's icmp_send, icmp_reply, tcp_v4_send_reset and nf_send_reset (RFC 792, RFC 1812 4.3, RFC 9293 3.10.7).
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
-import { LOOPBACK } from '../device/link.ts'
+import { LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { readHeader4 } from '../packet/parse.ts'
 import type { Routing } from '../route/routing.ts'
@@ -42,6 +42,7 @@ export class Local {
   readonly #ttl: number
   readonly #ignoreEcho: boolean
   readonly #ignoreBroadcastEcho: boolean
+  readonly #useInbound: boolean
 
   constructor(
     conntrack: Conntrack,
@@ -60,6 +61,7 @@ export class Local {
     this.#ttl = sysctl['net.ipv4.ip_default_ttl']
     this.#ignoreEcho = sysctl['net.ipv4.icmp_echo_ignore_all'] !== 0
     this.#ignoreBroadcastEcho = sysctl['net.ipv4.icmp_echo_ignore_broadcasts'] !== 0
+    this.#useInbound = sysctl['net.ipv4.icmp_errors_use_inbound_ifaddr'] !== 0
   }
 
   /** Delivers a packet to the router itself. Nothing listens here, so what is due is an answer, or silence. */
@@ -71,8 +73,11 @@ export class Local {
         if (p.routeType === type.LOCAL && this.#tcpIsWhole(p)) this.#resetClosed(p)
         return
       case ip.PROTO_UDP:
-      case ip.PROTO_UDPLITE:
         if (p.routeType === type.LOCAL && this.#udpIsWhole(p))
+          this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+        return
+      case ip.PROTO_UDPLITE:
+        if (p.routeType === type.LOCAL && this.#udpLiteIsWhole(p))
           this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
         return
       case ip.PROTO_IGMP:
@@ -91,15 +96,18 @@ export class Local {
     if (kind !== icmp.ECHO && kind !== icmp.TIMESTAMP) return
     if (kind === icmp.ECHO && this.#ignoreEcho) return
     if (p.routeType !== type.LOCAL && this.#ignoreBroadcastEcho) return
-    if (kind === icmp.TIMESTAMP && length < icmp.HEADER + 12) return
+    if (kind === icmp.TIMESTAMP && length < icmp.HEADER + 4) return
     const source = p.routeType === type.LOCAL ? p.destination : this.#sourceTowards(p.source)
     const answer = this.#prepare(p, p.source)
     if (answer === undefined) return
+    const reply = kind === icmp.ECHO ? icmp.ECHO_REPLY : icmp.TIMESTAMP_REPLY
+    if (answer.outLink !== LOOPBACK && !this.#rate.allow(p.source, reply, 0)) return this.#mouth.discard(answer)
     const at = answer.start + ip.MIN_HEADER
     const size = kind === icmp.TIMESTAMP ? icmp.HEADER + 12 : length
-    p.slab.bytes.copyWithin(at, transport, transport + size)
-    view.setUint8(at, kind === icmp.ECHO ? icmp.ECHO_REPLY : icmp.TIMESTAMP_REPLY)
+    p.slab.bytes.copyWithin(at, transport, transport + Math.min(size, length))
+    view.setUint8(at, reply)
     if (kind === icmp.TIMESTAMP) {
+      view.setUint8(at + icmp.CODE, 0)
       const sinceMidnight = Math.floor(this.#time.wall) % 86_400_000
       view.setUint32(at + icmp.HEADER + 4, sinceMidnight)
       view.setUint32(at + icmp.HEADER + 8, sinceMidnight)
@@ -122,9 +130,8 @@ export class Local {
     if (p.protocol === ip.PROTO_ICMP) {
       if (p.start + p.length <= p.start + p.headerLength) return
       const quoted = view.getUint8(p.start + p.headerLength)
-      if (quoted > icmp.MAX_TYPE || icmp.isError(quoted)) return
+      if (!mayBeAnswered(quoted)) return
     }
-    const own = p.routeType === type.LOCAL || p.inLink === 0
     const answer = this.#prepare(p, p.source)
     if (answer === undefined) return
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(p.source, kind, code)) return this.#mouth.discard(answer)
@@ -138,10 +145,22 @@ export class Local {
     view.setInt32(at + icmp.REST, info)
     view.setUint16(at + icmp.CHECKSUM, checksum(view, at, icmp.HEADER + quote))
     const tos = (view.getUint8(p.start + ip.TOS) & 0x1e) | INTERNETWORK_CONTROL
-    const source = own && p.inLink !== 0 ? p.destination : own ? p.source : this.#routing().preferredSource
+    const source = this.#errorSource(p)
     if (source === 0) return this.#mouth.discard(answer)
     this.#conntrack.attach(answer, p)
     this.#send(answer, icmp.HEADER + quote, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
+  }
+
+  /** Who speaks when p, whose source the last look-up was for, is answered by an error. */
+  #errorSource(p: Packet): number {
+    if (p.routeType === type.LOCAL) return p.destination
+    const routing = this.#routing()
+    return this.#useInbound && p.inLink !== NO_LINK ? routing.selectSource(p.inLink, p.source) : routing.preferredSource
+  }
+
+  /** Tells the sender that there is no route, or that it must not be used. */
+  routeError(p: Packet, code: number): void {
+    if (this.#rate.allowRouteError(p.source)) this.error(p, icmp.DEST_UNREACHABLE, code, 0)
   }
 
   /** Tells a host on the same link of a better gateway. */
@@ -243,37 +262,64 @@ export class Local {
     return this.#random() & 0xffff
   }
 
+  /** As REJECT judges it: the plain sum over all that follows the IP header, but for protocols that have another one. */
   #checksumIsRight(p: Packet): boolean {
     switch (p.protocol) {
-      case ip.PROTO_TCP:
-        return p.transport === 0 || this.#transportSum(p) === 0xffff
       case ip.PROTO_UDP:
+        if (p.transport !== 0 && p.view.getUint16(p.transport + udp.CHECKSUM) === 0) return true
+        break
       case ip.PROTO_UDPLITE:
-        return (
-          p.transport === 0 || p.view.getUint16(p.transport + udp.CHECKSUM) === 0 || this.#transportSum(p) === 0xffff
-        )
-      case ip.PROTO_ICMP:
-        return p.transport === 0 || fold(sumOf(p.view, p.transport, p.start + p.length - p.transport)) === 0xffff
-      default:
+      case ip.PROTO_SCTP:
+      case ip.PROTO_GRE:
+      case ip.PROTO_ESP:
+      case ip.PROTO_AH:
         return true
     }
+    return this.#sumIsRight(p, p.length - p.headerLength)
   }
 
-  #transportSum(p: Packet): number {
-    if (p.partial) return 0xffff
-    const length = p.start + p.length - p.transport
-    return fold(sumOf(p.view, p.transport, length) + pseudoSum4(p.source, p.destination, p.protocol, length))
+  /** Over the first `length` bytes behind the IP header; with a pseudo-header where the protocol has one. */
+  #sumIsRight(p: Packet, length: number): boolean {
+    if (p.partial) return true
+    const sum = sumOf(p.view, p.start + p.headerLength, length)
+    const plain = p.protocol !== ip.PROTO_TCP && p.protocol !== ip.PROTO_UDP
+    const whole = fold(plain ? sum : sum + pseudoSum4(p.source, p.destination, p.protocol, length))
+    return whole === 0xffff || whole === 0
   }
 
   #tcpIsWhole(p: Packet): boolean {
     if (p.transport === 0) return false
     const header = tcp.headerLength(p.view, p.transport)
-    return header >= tcp.MIN_HEADER && p.transport + header <= p.start + p.length && this.#transportSum(p) === 0xffff
+    return (
+      header >= tcp.MIN_HEADER &&
+      p.transport + header <= p.start + p.length &&
+      this.#sumIsRight(p, p.length - p.headerLength)
+    )
   }
 
+  /** Also cuts what lies behind the UDP length, which is then not quoted either. */
   #udpIsWhole(p: Packet): boolean {
     if (p.transport === 0) return false
     const length = p.view.getUint16(p.transport + udp.LENGTH)
-    return length >= udp.HEADER && p.transport + length <= p.start + p.length && this.#checksumIsRight(p)
+    if (length < udp.HEADER || p.transport + length > p.start + p.length) return false
+    p.length = p.headerLength + length
+    return p.view.getUint16(p.transport + udp.CHECKSUM) === 0 || this.#sumIsRight(p, length)
   }
+
+  /** UDP-Lite's checksum covers as much as its header says (RFC 3828), 0 for all, and has to be there. */
+  #udpLiteIsWhole(p: Packet): boolean {
+    if (p.transport === 0 || p.view.getUint16(p.transport + udp.CHECKSUM) === 0) return false
+    const length = p.length - p.headerLength
+    const covered = p.view.getUint16(p.transport + udp.LENGTH) || length
+    if (covered < udp.HEADER || covered > length) return false
+    const pseudo = pseudoSum4(p.source, p.destination, p.protocol, length)
+    return fold(sumOf(p.view, p.transport, covered) + pseudo) === 0xffff
+  }
+}
+
+/** Messages about which no error is sent: errors, and what Linux knows only as something to discard. */
+const NO_ANSWER = (0b111 << 1) | (0b1111 << 4) | (0b1111 << 9)
+
+function mayBeAnswered(kind: number): boolean {
+  return kind <= icmp.MAX_TYPE && ((NO_ANSWER >>> kind) & 1) === 0
 }

@@ -7,7 +7,10 @@ import type { Time } from '../time.ts'
 import * as icmp from '../wire/icmp.ts'
 
 const BURST = 6
-const REDIRECT_SILENCE = 20_000
+/** What is unroutable pays twice: once here, with a smaller bucket, and then like every ICMP error. */
+const ROUTE_ERROR_COST = 1000
+const ROUTE_ERROR_BURST = 5
+const REDIRECT_SILENCE = 20_480
 const REDIRECT_LOAD = 20
 const REDIRECT_NUMBER = 9
 /** Destinations that are remembered; the oldest is forgotten for a new one. */
@@ -45,13 +48,23 @@ export class IcmpRate {
     if (type === icmp.DEST_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) return true
     if (!this.#allowAny()) return false
     if (this.#limit === 0) return true
+    return this.#draw(destination, this.#limit, BURST)
+  }
+
+  /** Draws one message from a destination's bucket, which fills by time and holds `burst` of them. */
+  #draw(destination: number, cost: number, burst: number): boolean {
     const peer = this.#peer(destination)
     const { wall } = this.#time
-    const tokens = Math.min(peer.tokens + wall - peer.last, BURST * this.#limit)
+    const tokens = Math.min(peer.tokens + wall - peer.last, burst * cost)
     peer.last = wall
-    const allowed = tokens >= this.#limit
-    peer.tokens = allowed ? tokens - this.#limit : tokens
+    const allowed = tokens >= cost
+    peer.tokens = allowed ? tokens - cost : tokens
     return allowed
+  }
+
+  /** May this address be told now that there is no route? Asked before allow(), out of the same bucket. */
+  allowRouteError(destination: number): boolean {
+    return this.#draw(destination, ROUTE_ERROR_COST, ROUTE_ERROR_BURST)
   }
 
   /** May a redirect go to this address now? */

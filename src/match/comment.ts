@@ -6,6 +6,6 @@ import { text } from '../rule/option.ts'
 export const comment = defineMatch({
   name: 'comment',
   summary: 'a remark on the rule; matches every packet',
-  options: { comment: text({ max: 255 }).required().help('the remark') },
+  options: { comment: text({ max: 255, lines: true }).required().help('the remark') },
   match: () => () => 1,
 })

@@ -5,7 +5,7 @@ import { portRange } from '../rule/kinds.ts'
 import { PROTO_UDP } from '../wire/ipv4.ts'
 import { ANY_PORT, fragmentOffset, unlessAny } from './port-match.ts'
 
-const ports = portRange({ services: 'udp', reversed: true }).negatable()
+const ports = portRange({ services: 'any', decimal: true, reversed: true }).negatable()
 
 export const udp = defineMatch({
   name: 'udp',

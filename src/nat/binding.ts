@@ -94,7 +94,7 @@ export class Binding {
   }
 
   #portInRange(manip: number, range: NatRange): boolean {
-    if (!this.#hasPorts()) return true
+    if (!hasPorts(this.#protocol)) return true
     const port = this.#port(manip)
     return port >= range.minPort && port <= range.maxPort
   }
@@ -134,15 +134,14 @@ export class Binding {
       const spread = ((range.maxAddress >>> 0) - (range.minAddress >>> 0) + 1) >>> 0
       const zone = this.#key >>> 8
       const h = hashAddresses(this.source, (range.flags & PERSISTENT) !== 0 ? 0 : this.destination, zone)
-      // The whole of IPv4 as a range has a spread of 2^32, which wraps to 0: any address then.
-      address = (range.minAddress + (spread === 0 ? h : scale(h, spread))) | 0
+      address = (range.minAddress + scale(h, spread)) | 0
     }
     if (manip === MANIP_SRC) this.source = address
     else this.destination = address
   }
 
   #choosePort(manip: number, range: NatRange): void {
-    if (!this.#hasPorts()) return
+    if (!hasPorts(this.#protocol)) return
     let min = range.minPort
     let size = range.maxPort - range.minPort + 1
     if ((range.flags & PROTO_SPECIFIED) === 0) {
@@ -165,7 +164,8 @@ export class Binding {
     else offset = 0
     for (let attempts = Math.min(size, MAX_ATTEMPTS); ; attempts >>= 1) {
       for (let i = 0; i < attempts; i++, offset++) {
-        this.#setPort(manip, min + modulo(offset, size))
+        // The offset wraps at 16 bits, before the range is applied, also where it began below the base port.
+        this.#setPort(manip, min + ((offset & 0xffff) % size))
         if (!this.#used()) return
       }
       // Nothing free: the clash is found when the flow is confirmed, and the packet dropped.
@@ -176,25 +176,11 @@ export class Binding {
 
   /** Would the reply to this tuple look like a packet of another flow? */
   #used(): boolean {
-    return this.#conntrack.flows.taken(this.destination, this.source, this.#invert(this.ports), this.#key, this.#ct)
+    return this.#conntrack.taken(this.destination, this.source, this.#invert(this.ports), this.#key, this.#ct)
   }
 
   #invert(ports: number): number {
     return this.#protocol === ip.PROTO_ICMP ? invertIcmp(ports) : (ports << 16) | (ports >>> 16)
-  }
-
-  #hasPorts(): boolean {
-    switch (this.#protocol) {
-      case ip.PROTO_TCP:
-      case ip.PROTO_UDP:
-      case ip.PROTO_UDPLITE:
-      case ip.PROTO_ICMP:
-      case ip.PROTO_DCCP:
-      case ip.PROTO_SCTP:
-        return true
-      default:
-        return false
-    }
   }
 
   /** The port of that end; an ICMP flow has one identifier for both. */
@@ -210,10 +196,20 @@ export class Binding {
   }
 }
 
-function between(address: number, min: number, max: number): boolean {
-  return address >>> 0 >= min >>> 0 && address >>> 0 <= max >>> 0
+/** Protocols whose ports, or identifier, NAT changes. */
+export function hasPorts(protocol: number): boolean {
+  switch (protocol) {
+    case ip.PROTO_TCP:
+    case ip.PROTO_UDP:
+    case ip.PROTO_UDPLITE:
+    case ip.PROTO_ICMP:
+    case ip.PROTO_SCTP:
+      return true
+    default:
+      return false
+  }
 }
 
-function modulo(n: number, size: number): number {
-  return ((n % size) + size) % size
+function between(address: number, min: number, max: number): boolean {
+  return address >>> 0 >= min >>> 0 && address >>> 0 <= max >>> 0
 }

@@ -37,7 +37,7 @@ export function hashAddresses(source: number, destination: number, zone: number)
   return c >>> 0
 }
 
-/** A hash scaled to 0 .. size - 1; both uint32. */
+/** A hash scaled to 0 .. size - 1; both uint32. In halves, because their product has up to 64 bits. */
 export function scale(hash: number, size: number): number {
-  return Math.floor((hash * size) / 0x1_0000_0000)
+  return Math.floor(((hash >>> 16) * size + Math.floor(((hash & 0xffff) * size) / 0x1_0000)) / 0x1_0000)
 }

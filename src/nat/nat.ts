@@ -11,7 +11,7 @@ import type { Routing } from '../route/routing.ts'
 import { checksum } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
-import { Binding } from './binding.ts'
+import { Binding, hasPorts } from './binding.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from './range.ts'
 import { rewrite, rewriteAt } from './rewrite.ts'
 
@@ -96,6 +96,7 @@ export class Nat {
     const innerProtocol = view.getUint8(inner + ip.PROTOCOL)
     const innerHeader = (view.getUint8(inner) & 15) << 2
     const later = (view.getUint16(inner + ip.FLAGS_FRAGMENT) & ip.FRAGMENT_OFFSET_MASK) !== 0
+    if (!later && hasPorts(innerProtocol) && inner + innerHeader + QUOTED_TRANSPORT > end) return DROP
     // The quoted packet went the other way: its other end is the one that was changed there.
     const innerSource = manip === MANIP_DST
     rewriteAt(
@@ -174,6 +175,9 @@ export class Nat {
 
   readonly #null = { flags: MAP_IPS, minAddress: 0, maxAddress: 0, minPort: 0, maxPort: 0, basePort: 0 }
 }
+
+/** What an ICMP error has to quote of a transport header that is to be rewritten (RFC 792). */
+const QUOTED_TRANSPORT = 8
 
 /** PREROUTING and OUTPUT change the destination, INPUT and POSTROUTING the source. */
 function manipOf(hook: number): number {

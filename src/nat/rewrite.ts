@@ -1,18 +1,19 @@
 // Rewriting one end of a packet in place. Checksums are updated incrementally (RFC 1624), partial ones (NEEDS_CHECKSUM)
-// by the address alone; a UDP checksum of 0 stays 0. The packet quoted in an ICMP error is rewritten the same way, as
+// by the address alone; a UDP checksum of 0 stays 0; SCTP's CRC32c is computed anew. The packet quoted in an ICMP error is rewritten the same way, as
 // far as it is there (RFC 5508, 4.2).
 
 import type { Packet } from '../packet/packet.ts'
 import { update16, update32, updatePartial32 } from '../wire/checksum.ts'
+import { crc32c } from '../wire/crc32c.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
+import * as sctp from '../wire/sctp.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import { MANIP_SRC } from './range.ts'
 
 /** Gives a packet's source or destination a new address and port (or ICMP identifier), and its descriptor with it. */
 export function rewrite(p: Packet, manip: number, address: number, port: number): void {
-  const before = manip === MANIP_SRC ? p.source : p.destination
   rewriteAt(p.view, p.start, p.transport, p.start + p.length, p.protocol, manip, address, port, p.partial)
   if (manip === MANIP_SRC) p.source = address
   else p.destination = address
@@ -21,7 +22,6 @@ export function rewrite(p: Packet, manip: number, address: number, port: number)
     if (icmp.hasIdentifier(p.dport >>> 8)) p.sport = port
   } else if (manip === MANIP_SRC) p.sport = port
   else p.dport = port
-  if (before !== address) p.moved = true
 }
 
 /**
@@ -76,8 +76,11 @@ export function rewriteAt(
       return
     }
     case ip.PROTO_SCTP:
-    case ip.PROTO_DCCP:
-      // SCTP's CRC32c covers no pseudo-header and is not incremental; see nat.ts, which refuses to change its ports.
+      if (end < transport + 4) return
+      swapPort(view, transport, manip, port)
+      if (end < transport + sctp.HEADER) return
+      view.setUint32(transport + sctp.CHECKSUM, 0)
+      view.setUint32(transport + sctp.CHECKSUM, crc32c(view, transport, end - transport), true)
       return
   }
 }

@@ -53,8 +53,6 @@ export class Packet {
 
   /** The transport checksum holds the pseudo-header's sum only: the device that sends it out completes it. */
   partial = false
-  /** NAT changed an address since this was last cleared: whoever routed by it has to look again. */
-  moved = false
 
   // What rules and conntrack hung on it.
   mark = 0
@@ -65,8 +63,8 @@ export class Packet {
   direction = 0
   /** Zone of a CT target, taken by conntrack. */
   zone = 0
-  /** The flow is another packet's, which this one answers: it is not ours to confirm or to give up. */
-  attached = false
+  /** The packet began its flow, which is in no table yet: it is confirmed with this packet, or given up. */
+  begins = false
   /** Traversals are being traced (target TRACE). */
   trace = 0
   /** Largest fragment seen while this packet was reassembled, 0 if it was not; with DF in the upper half word. */
@@ -89,13 +87,12 @@ export class Packet {
     this.mtu = 0
     this.routeType = 0
     this.partial = false
-    this.moved = false
     this.mark = 0
     this.ct = NO_FLOW
     this.ctinfo = CT_INVALID
     this.direction = 0
     this.zone = 0
-    this.attached = false
+    this.begins = false
     this.trace = 0
     this.fragmentMax = 0
     this.depth = 0

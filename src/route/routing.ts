@@ -88,8 +88,11 @@ export class Routing {
    */
   input(destination: number, source: number, inLink: number): number {
     if (ip.isMulticast(source) || source === ip.BROADCAST_ADDRESS) return REASON['martian-source']
-    if (destination === ip.BROADCAST_ADDRESS || (source === 0 && destination === 0))
-      return this.#takeLocal(type.BROADCAST, inLink)
+    if (destination === ip.BROADCAST_ADDRESS || (source === 0 && destination === 0)) {
+      // Who has no address yet (DHCP) has none to be judged.
+      const wrong = source === 0 ? ROUTED : this.#checkSource(source, inLink)
+      return wrong === ROUTED ? this.#takeLocal(type.BROADCAST, inLink) : wrong
+    }
     if (source === 0) return REASON['martian-source']
     if (destination === 0) return REASON['martian-destination']
     if (inLink !== LOOPBACK && !this.#routeLocalnet) {
@@ -124,7 +127,9 @@ export class Routing {
     if (this.#rpFilter === 0) return ROUTED
     if (!this.#find(source)) return REASON['reverse-path']
     if (this.type !== type.UNICAST) return REASON['martian-source']
-    return this.#rpFilter === 1 && this.link !== inLink ? REASON['reverse-path'] : ROUTED
+    // Loose means: any way back, but for a device that has no address of its own.
+    const strict = this.#rpFilter === 1 || this.#links.at(inLink).addresses.length === 0
+    return strict && this.link !== inLink ? REASON['reverse-path'] : ROUTED
   }
 
   /** Where a packet of the router's own goes; false when nowhere. Local destinations go by the loopback device. */

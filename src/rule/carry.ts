@@ -1,5 +1,5 @@
-// Counters survive a reload where a rule stands unchanged: within a chain of the same table and name, equal rules are
-// paired in order. A rule set that brings counters of its own (iptables-save -c) keeps those.
+// Counters survive a reload where a rule, or a chain's policy, stands unchanged: within a chain of the same table and name,
+// equal rules are paired in order. A rule set that brings counters of its own (iptables-save -c) keeps those.
 
 import type { Chain, Counters, Rule } from './model.ts'
 import type { Program } from './program.ts'
@@ -12,7 +12,7 @@ export function carryCounters(before: Program, after: Program): void {
     for (const chain of table.chains.values()) {
       const oldChain = old.chains.get(chain.name)
       if (oldChain === undefined) continue
-      carry(before, after, oldChain, chain)
+      if (oldChain.policy === chain.policy) carry(before, after, oldChain, chain)
       const known = new Map<string, Rule[]>()
       for (const rule of oldChain.rules) {
         const key = identity(rule)

@@ -13,7 +13,7 @@ type Plain<T> = Option<T, false, false>
 export type PortRange = Range
 
 /** Whose services a name is looked up among: one protocol's, the rule's -p, or any. */
-export type ServiceOf = 'tcp' | 'udp' | 'rule' | 'any'
+export type ServiceOf = 'tcp' | 'rule' | 'any'
 
 /** A port by number or service name; undefined where it is none. */
 export function readPort(text: string, of: ServiceOf, context: ParseContext): number | undefined {
@@ -22,8 +22,14 @@ export function readPort(text: string, of: ServiceOf, context: ParseContext): nu
   return context.protocol === undefined ? undefined : servicePort(text, protocolName(context.protocol.value))
 }
 
+/** The same where getaddrinfo reads it: a leading 0 makes no octal number, and there are no hexadecimal ones. */
+function readDecimalPort(text: string, of: ServiceOf, context: ParseContext): number | undefined {
+  const digits = text.trimStart().replace(/^\+(?=\d)/, '')
+  return /^\d/.test(digits) ? parseDecimal(digits, 0xffff) : readPort(text, of, context)
+}
+
 function noPort(text: string, expects: string): Problem {
-  if (isNumber(text)) return new Problem(`${shown(text)} is out of range: expected ${expects}`)
+  if (/^\d+$/.test(text)) return new Problem(`${shown(text)} is out of range: expected ${expects}`)
   return new Problem(`${shown(text)} is neither a port number nor a known service: expected ${expects}`)
 }
 
@@ -46,8 +52,8 @@ export function portRange({ services, reversed = false, decimal = false }: PortR
       const ends: number[] = []
       for (const [i, part] of parts.entries()) {
         const open = part === '' && parts.length === 2
-        const plain = decimal && isNumber(part)
-        const port = open ? [0, 0xffff][i] : plain ? parseDecimal(part, 0xffff) : readPort(part, services, context)
+        const read = decimal ? readDecimalPort : readPort
+        const port = open ? [0, 0xffff][i] : read(part, services, context)
         if (port === undefined) return noPort(part, expects)
         ends.push(port)
       }

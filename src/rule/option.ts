@@ -190,16 +190,18 @@ interface TextOptions {
   /** What is longer is cut off there, as iptables does with --log-prefix. */
   readonly cut?: boolean
   readonly min?: number
+  /** Line breaks may stand in it. */
+  readonly lines?: boolean
 }
 
 /** Free text, quoted when it is saved. */
-export function text({ max, cut = false, min = 0 }: TextOptions): Option<string, false, false> {
+export function text({ max, cut = false, min = 0, lines = false }: TextOptions): Option<string, false, false> {
   const expects = `text of ${min > 0 ? `${min} to ` : 'at most '}${max} bytes`
   return word(
     expects,
     (given) => {
       if (given.length < min) return new Problem(`the text is empty: expected ${expects}`)
-      if (/[\n\0]/.test(given)) return new Problem(`the text holds a line break or a NUL byte: expected ${expects}`)
+      if (!lines && given.includes('\n')) return new Problem(`the text holds a line break: expected ${expects}`)
       const bytes = Buffer.byteLength(given)
       if (bytes <= max) return given
       if (!cut) return new Problem(`the text has ${bytes} bytes: expected ${expects}`)
@@ -300,6 +302,6 @@ export function list<T>(of: Option<T>, { max }: { max: number }): Option<readonl
 
 /** An option that Linux has and that nothing here enforces: it is known, so that it can be refused with the reason. */
 export function notEnforced(words: number, reason: string): Option<never, false, false> {
-  const problem = new Problem(`is not enforced: ${reason}`)
+  const problem = new Problem(`not enforced: ${reason}`)
   return option<never>({ words, expects: 'not to be used', parse: () => problem, format: () => '' })
 }

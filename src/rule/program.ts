@@ -4,6 +4,7 @@
 // its counters.
 
 import type { Links } from '../device/link.ts'
+import { TunfilterError } from '../errors.ts'
 import { ACCEPT, DROP, HOOK_NAMES } from '../hook/hook.ts'
 import { CONTINUE, type MatchFunction, RETURN, type TargetFunction } from './define.ts'
 import type { Environment } from './environment.ts'
@@ -55,11 +56,11 @@ export class Entry {
     target: TargetFunction | undefined,
     counter: number,
   ) {
-    this.source = word(rule.source?.value.address)
     this.sourceMask = word(rule.source?.value.mask)
+    this.source = word(rule.source?.value.address) & this.sourceMask
     this.sourceNot = rule.source?.not === true
-    this.destination = word(rule.destination?.value.address)
     this.destinationMask = word(rule.destination?.value.mask)
+    this.destination = word(rule.destination?.value.address) & this.destinationMask
     this.destinationNot = rule.destination?.not === true
     this.inLinks = linksOf(rule.inInterface, links)
     this.outLinks = linksOf(rule.outInterface, links)
@@ -147,7 +148,13 @@ export class Program {
       for (const chain of table.chains.values()) {
         const entries = programs.get(chain.name)?.entries ?? []
         chain.rules.forEach((rule, i) => {
-          if (rule.action?.kind === 'jump') entries[i].chain = programs.get(rule.action.chain)
+          if (rule.action?.kind !== 'jump') return
+          entries[i].chain = programs.get(rule.action.chain)
+          if (entries[i].chain === undefined)
+            throw new TunfilterError(
+              'ERR_RULES',
+              `${tableName}: ${chain.name}: there is no chain '${rule.action.chain}'`,
+            )
         })
       }
       this.#bases.set(

@@ -95,8 +95,8 @@ function split6(text: string): [string, string | undefined] {
 }
 
 function readAddresses(text: string, family: Family): NatTo['addresses'] {
-  const ends = text.split('-')
-  const [min, max = min] = ends.map((end) => parseStrict(end, family))
+  const ends = text.split('-').map((end) => parseStrict(end, family))
+  const [min, max] = ends.length === 1 ? [ends[0], ends[0]] : ends
   return ends.length > 2 || min === undefined || max === undefined ? undefined : { min, max }
 }
 

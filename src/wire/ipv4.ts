@@ -36,6 +36,7 @@ export const PROTO_UDPLITE = 136
 
 export const LOOPBACK_ADDRESS = 0x7f000001
 export const BROADCAST_ADDRESS = -1
+/** 224.0.0.1: the group that every host is in (RFC 1112). */
 export const ALL_HOSTS = 0xe0000001 | 0
 
 /** 127.0.0.0/8 (RFC 1122, 3.2.1.3). */

@@ -100,6 +100,24 @@ export class BesideKernel {
     return STATES[this.#bytes[8]! - 100] ?? `TTL ${this.#bytes[8]}`
   }
 
+  /** All packets that the kernel sends on when this one comes in. */
+  kernelForwards(device: number, bytes: Uint8Array): Uint8Array[] {
+    const native = this.#native
+    this.#bytes.set(bytes)
+    this.#descriptors[0] = 0
+    this.#descriptors[1] = bytes.length
+    native.writeBatch(this.#devices[device]!, this.#bytes, this.#descriptors, 1, false)
+    const out = this.#devices[device ^ 1]!
+    const found: Uint8Array[] = []
+    while (native.readBatch(out, this.#bytes, this.#descriptors, 1, 65_536, false) === 1)
+      found.push(this.#bytes.slice(0, this.#descriptors[1]))
+    return found
+  }
+
+  sysctl(name: string, value: number): void {
+    this.#native.writeSysctl(`/proc/self/fd/${this.#netns}`, name, String(value))
+  }
+
   /** What we make of it. */
   ours(bytes: Uint8Array): string {
     this.#tick()

@@ -68,20 +68,23 @@ async function runStep(step: Step, subject: Subject, bindings: Bindings): Promis
     case 'counters':
       return { title: 'counters', ...compareCounters(step.text, await subject.counters()) }
     case 'conntrack': {
-      const expected = textLines(bindings.fillText(step.text)).sort()
-      const got = textLines(await subject.conntrack()).sort()
-      return { title: 'conntrack', expected, got: sameConntrack(expected, got, subject.slack) }
+      const written = unfilled(textLines(step.text), bindings)
+      const got = sameConntrack([...written.keys()], textLines(await subject.conntrack()), subject.slack)
+      return { title: 'conntrack', expected: [...written.values()].sort(), got: shown(got, written).sort() }
     }
     case 'log': {
       // The kernel ends a line with a blank, which nobody sees in a file.
-      const expected = bindings
-        .fillText(step.text)
-        .split('\n')
-        .map((line) => line.trimEnd())
-        .filter(Boolean)
-      const lines = await subject.log()
-      if (!lines) return { title: 'log', expected, got: expected, skipped: 'the kernel log is not readable' }
-      return { title: 'log', expected, got: lines.map((line, i) => matchLine(expected[i], line.trimEnd())) }
+      const lines = step.text.split('\n').map((line) => line.trimEnd())
+      const written = lines.filter((line) => line !== '')
+      const filled = written.map((line) => bindings.fillText(line))
+      const got = await subject.log()
+      if (!got) return { title: 'log', expected: written, got: written, skipped: 'the kernel log is not readable' }
+      const matches = (line: string, i: number) => filled[i] !== undefined && matchLine(filled[i], line.trimEnd())
+      return {
+        title: 'log',
+        expected: written,
+        got: got.map((line, i) => (matches(line, i) ? written[i]! : line.trimEnd())),
+      }
     }
   }
 }
@@ -121,12 +124,20 @@ function compareCounters(expectedText: string, gotText: string) {
   return { expected: expected.size > 0 ? lines(expected) : [expectedText.trim()], got: lines(got) }
 }
 
-/** The expected line where it matches, `$any` standing for a run of anything but blanks. */
-function matchLine(expected: string | undefined, got: string): string {
-  if (expected === undefined) return got
+/** Whether a line is as expected, `$any` standing for a run of anything but blanks. */
+function matchLine(expected: string, got: string): boolean {
   const pattern = expected
     .split(/\$any\b/)
     .map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
     .join('[^ ]+')
-  return new RegExp(`^${pattern}$`).test(got) ? expected : got
+  return new RegExp(`^${pattern}$`).test(got)
+}
+
+/** Lines with their place-holders filled, and as they were written: what matched is shown as written, for either subject. */
+function unfilled(lines: readonly string[], bindings: Bindings): Map<string, string> {
+  return new Map(lines.map((line) => [bindings.fillText(line), line]))
+}
+
+function shown(lines: readonly string[], written: ReadonlyMap<string, string>): string[] {
+  return lines.map((line) => written.get(line) ?? line)
 }

@@ -1,0 +1,87 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { RefusedError } from '../../src/errors.ts'
+import { parseRestore } from '../../src/iptables/restore.ts'
+import { save } from '../../src/iptables/save.ts'
+import type { RuleSet } from '../../src/rule/model.ts'
+import { ACCEPTED, fileOf } from './cases.ts'
+import { ruleFile } from './generate.ts'
+
+const parse = (text: string) => parseRestore(text, { file: 'rules', family: 4, counters: true })
+
+/** All that matters of a rule set: tables by name, chains by name, rules without their places in a file. */
+function meaning({ tables }: RuleSet) {
+  const chains = (name: 'raw' | 'nat' | 'filter') =>
+    [...(tables.get(name)?.chains.values() ?? [])]
+      .map((chain) => ({ ...chain, rules: chain.rules.map(({ place: _, ...rule }) => rule) }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  return { raw: chains('raw'), nat: chains('nat'), filter: chains('filter') }
+}
+
+test('what is saved means the same when it is read again', () => {
+  fc.assert(
+    fc.property(ruleFile, (text) => {
+      const rules = parse(text)
+      const saved = save(rules, { counters: true })
+      expect(meaning(parse(saved))).toEqual(meaning(rules))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('the saved form is saved as it is', () => {
+  for (const [, saved] of ACCEPTED.filter(([written]) => !written.includes(' ; '))) {
+    if (saved === undefined) continue
+    const once = save(parse(fileOf(saved)))
+    expect(save(parse(once))).toBe(once)
+  }
+})
+
+test('damaged rule files are refused with complaints, or read; nothing else is thrown', () => {
+  const cases = ACCEPTED.map(([written]) => fileOf(written))
+  const damage = fc.record({
+    file: fc.oneof(fc.constantFrom(...cases), ruleFile),
+    edits: fc.array(
+      fc.tuple(
+        fc.nat(),
+        fc.nat(8),
+        fc.oneof(
+          fc.string({ maxLength: 6 }),
+          fc.constantFrom('\n', '"', '!', ' ', '\0', '-', ':', ',', '/', '[', '\\', '\r', '999999999999'),
+        ),
+      ),
+      {
+        minLength: 1,
+        maxLength: 4,
+      },
+    ),
+  })
+  let refused = 0
+  let read = 0
+  fc.assert(
+    fc.property(damage, ({ file, edits }) => {
+      let text = file
+      for (const [at, gone, put] of edits) {
+        const from = at % (text.length + 1)
+        text = text.slice(0, from) + put + text.slice(from + gone)
+      }
+      try {
+        save(parse(text), { counters: true })
+        read++
+      } catch (error) {
+        if (!(error instanceof RefusedError)) throw error
+        refused++
+        const lines = text.split('\n')
+        for (const { line, column, message } of error.complaints) {
+          expect(message).toMatch(/^[^\n\r\0]{5,}$/)
+          expect(line).toBeLessThanOrEqual(lines.length)
+          expect(column).toBeGreaterThan(0)
+          expect(column).toBeLessThanOrEqual((lines[line - 1]?.length ?? 0) + 2)
+        }
+      }
+    }),
+    { numRuns: 3000 },
+  )
+  expect(refused).toBeGreaterThan(500)
+  expect(read).toBeGreaterThan(0)
+})
