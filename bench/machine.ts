@@ -48,7 +48,9 @@ function cpuFlags(): string {
 function commit(): string {
   try {
     const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim()
-    return git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', 'src', 'native') === '' ? '' : ' and changes')
+    return (
+      git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', 'src', 'native') === '' ? '' : ' and changes')
+    )
   } catch {
     return 'unknown'
   }

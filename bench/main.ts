@@ -105,8 +105,11 @@ async function main(): Promise<void> {
     options: { quick: { type: 'boolean', default: false }, task: { type: 'string' } },
   })
   if (values.task !== undefined) {
+    // Whoever wants the result is gone: end as on a signal, which leaves nothing behind.
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
     const result = await measure(JSON.parse(values.task) as Task)
-    process.send!(result)
+    process.removeAllListeners('disconnect')
+    process.send!(result, () => process.disconnect())
     return
   }
   const parts = positionals.length === 0 ? PARTS : positionals

@@ -17,7 +17,8 @@ export interface Recorded extends Result {
 export function table(recorded: Recorded): string {
   const { figures, targets, skipped, failed, machine, taken } = recorded
   const lines = [`Taken ${taken.slice(0, 10)} on ${describe(machine)}.${recorded.quick ? ' A quick run.' : ''}`, '']
-  if (figures.length > 0) lines.push(...(figures.some(({ who }) => who !== undefined) ? beside(figures) : alone(figures)), '')
+  if (figures.length > 0)
+    lines.push(...(figures.some(({ who }) => who !== undefined) ? beside(figures) : alone(figures)), '')
   if (targets.length > 0) {
     lines.push('| promised | | measured | |', '|---|---|---|---|')
     for (const { what, wanted, got, held } of targets)
@@ -44,8 +45,7 @@ function beside(figures: readonly Figure[]): string[] {
   for (const ours of figures.filter(({ who }) => who === 'tunfilter')) {
     const theirs = figures.find((f) => f.who === 'kernel' && f.what === ours.what && f.where === ours.where)
     const ratio = theirs === undefined ? '' : (ours.value / theirs.value).toFixed(2)
-    const other =
-      theirs === undefined ? ['', '', ratio] : [`${theirs.value}`, `${theirs.low} to ${theirs.high}`, ratio]
+    const other = theirs === undefined ? ['', '', ratio] : [`${theirs.value}`, `${theirs.low} to ${theirs.high}`, ratio]
     const cells = [ours.what, ours.where, ours.unit, `${ours.value}`, `${ours.low} to ${ours.high}`, ...other]
     lines.push(`| ${[...cells, extras(ours), theirs === undefined ? '' : extras(theirs)].join(' | ')} |`)
   }

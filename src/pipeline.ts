@@ -341,7 +341,8 @@ export class Pipeline implements Mouth {
 
   /** Receives what was looped back, until nothing more comes; called once a packet or batch is done. */
   drainBacklog(): void {
-    for (let p = this.#backlog.shift(); p !== undefined; p = this.#backlog.shift()) {
+    while (this.#backlog.length > 0) {
+      const p = this.#backlog.shift() as Packet
       this.receive(p)
       this.#spare.push(p)
     }

@@ -1,5 +1,6 @@
-// The sysctls that the engine obeys, under Linux's names, with Linux's defaults. One table: the configuration is
-// validated by it, and the packet path reads plain numbers. A name that is not here is refused, not ignored.
+// The sysctls that the engine obeys, under Linux's names, with its defaults (but for ip_forward: this is a router). One
+// table: the configuration is validated by it, and the packet path reads plain numbers. A name that is not here is
+// refused, not ignored.
 
 import { TunfilterError } from './errors.ts'
 
@@ -22,8 +23,8 @@ export const SYSCTLS = {
   'net.ipv4.icmp_errors_use_inbound_ifaddr': flag(0),
   'net.ipv4.icmp_ratelimit': count(1000, 0, 0x7fffffff),
   'net.ipv4.icmp_ratemask': count(6168, 0, 0x7fffffff),
-  'net.ipv4.icmp_msgs_per_sec': count(10000, 0, 0x7fffffff),
-  'net.ipv4.icmp_msgs_burst': count(10000, 0, 0x7fffffff),
+  'net.ipv4.icmp_msgs_per_sec': count(1000, 0, 0x7fffffff),
+  'net.ipv4.icmp_msgs_burst': count(50, 0, 0x7fffffff),
   'net.ipv4.ipfrag_time': seconds(30),
   'net.ipv4.ipfrag_high_thresh': count(4 << 20, 0, 0x7fffffff),
   'net.ipv4.conf.all.rp_filter': count(0, 0, 2),

@@ -29,7 +29,12 @@ export async function measure(name: string, cases: readonly Case[], seconds: num
     say(`  ${result.name}: ${nanoseconds(result.details.median, cases, result.name).toFixed(1)} ns`)
     return undefined
   })
-  const summary = await suite(name, ...entries, told, complete(() => undefined))
+  const summary = await suite(
+    name,
+    ...entries,
+    told,
+    complete(() => undefined),
+  )
   return summary.results.map((result, i) => {
     const { what, where, operations } = cases[i]
     const ns = (seconds: number) => round((seconds * 1e9) / operations)

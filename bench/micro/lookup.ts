@@ -1,8 +1,8 @@
 // Look-ups in the flow table by tuples in random order, with and without huge pages behind it. What is looked up comes
 // out of an array that is read in order, as packets come out of a slab.
 
-import * as f from '../../src/conntrack/record.ts'
 import { FlowTable } from '../../src/conntrack/flows.ts'
+import * as f from '../../src/conntrack/record.ts'
 import { loadNative } from '../../src/device/native.ts'
 import { PROTO_UDP } from '../../src/wire/ipv4.ts'
 import { flow, replyOf, shuffled } from '../packets.ts'

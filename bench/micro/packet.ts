@@ -12,7 +12,7 @@ import type { Case } from './case.ts'
 
 const slab = new Slab(BATCH)
 const starts = Int32Array.from({ length: BATCH }, () => slab.take())
-starts.forEach((start, i) => writePacket(slab.view, start, flow(i)))
+for (const [i, start] of starts.entries()) writePacket(slab.view, start, flow(i))
 const p = new Packet(slab)
 
 function parse(): number {

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { loadNative } from '../../src/device/native.ts'
 import { ROOT } from '../root.ts'
 import { CONFIG, RULES_FILE } from './config.ts'
-import { isInPath, killAll, processorTime, type Running, run, start, until } from './programs.ts'
+import { isInPath, processorTime, type Running, run, start, stopAll, until } from './programs.ts'
 
 const PREFIX = 'tfbench'
 const CLIENT = '10.0.0.2'
@@ -34,7 +34,7 @@ export async function withLab<T>(use: (gateways: readonly Gateway[]) => Promise<
   const made: string[] = []
   const directory = mkdtempSync(join(tmpdir(), `${PREFIX}-`))
   const end = async () => {
-    killAll()
+    await stopAll()
     for (const namespace of made.splice(0)) await run('ip', 'netns', 'delete', namespace).catch(() => undefined)
     rmSync(directory, { recursive: true, force: true })
   }
@@ -85,9 +85,11 @@ async function ourGateway(client: string, server: string, directory: string): Pr
   const args = [join(ROOT, 'dist/cli/main.js'), 'up', '--config', config, '--rules', RULES_FILE]
   const up: Running = start(process.execPath, ...args)
   let ended = false
-  up.output.finally(() => {
-    ended = true
-  }).catch(() => undefined)
+  up.output
+    .finally(() => {
+      ended = true
+    })
+    .catch(() => undefined)
   await until(
     () => ended || up.errors().includes('started'),
     10,

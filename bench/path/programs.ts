@@ -1,12 +1,12 @@
 // Running other programs: to their end, or beside us until we say stop. What was started is ended, whatever happens.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
-const running = new Set<ChildProcess>()
+const running = new Set<Running>()
 const execute = promisify(execFile)
 
 /** Runs a program to its end and returns what it printed. Throws with its error output when it fails. */
@@ -27,7 +27,6 @@ export interface Running {
 
 export function start(program: string, ...args: readonly string[]): Running {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  running.add(child)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -36,10 +35,10 @@ export function start(program: string, ...args: readonly string[]): Running {
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const ended = once(child, 'close').then(() => running.delete(child))
+  const ended = once(child, 'close').finally(() => running.delete(one))
   // Who waits for the output is told of a program that could not be started; nobody else has to be.
-  ended.catch(() => running.delete(child))
-  return {
+  ended.catch(() => undefined)
+  const one: Running = {
     pid: child.pid ?? -1,
     errors: () => stderr,
     output: ended.then(() => stdout),
@@ -50,11 +49,13 @@ export function start(program: string, ...args: readonly string[]): Running {
       clearTimeout(late)
     },
   }
+  running.add(one)
+  return one
 }
 
-/** Ends at once whatever is still running. */
-export function killAll(): void {
-  for (const child of running) child.kill('SIGKILL')
+/** Ends whatever is still running. */
+export async function stopAll(): Promise<void> {
+  await Promise.all([...running].map((one) => one.stop()))
 }
 
 /** Waits until `holds`, looking every few milliseconds; throws `otherwise()` after so many seconds. */

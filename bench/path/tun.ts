@@ -2,7 +2,7 @@
 // take turns within every round, because the machine's speed drifts by more than what is to be seen.
 
 import { existsSync } from 'node:fs'
-import { figure, type Figure, median, quantile, type Result, round, say, type Target } from '../figure.ts'
+import { type Figure, figure, median, quantile, type Result, round, say, type Target } from '../figure.ts'
 import { ROOT } from '../root.ts'
 import { type Gateway, inside, missing, SERVER, startInside, withLab } from './lab.ts'
 import { isInPath, machineTime, run, until } from './programs.ts'
@@ -129,7 +129,11 @@ const P99 = '99th percentile'
 
 /** The first packets find their way before anything is measured. */
 async function reach({ name, client }: Gateway): Promise<void> {
-  const ask = () => inside(client, 'ping', '-c', '1', '-W', '1', SERVER).then(() => true, () => false)
+  const ask = () =>
+    inside(client, 'ping', '-c', '1', '-W', '1', SERVER).then(
+      () => true,
+      () => false,
+    )
   if (isInPath('ping')) await until(ask, 5, () => `nothing comes through ${name}: ping ${SERVER} has no answer`)
 }
 
@@ -171,7 +175,10 @@ async function flood(gateway: Gateway, { seconds }: Lengths): Promise<Taken> {
   const got = JSON.parse(await sink.output) as { packets: number; seconds: number }
   const rate = got.packets === 0 ? 0 : got.packets / got.seconds
   const forwarded = rate * (seconds + 0.3)
-  const also = { busyCores: busy, ...(used === undefined ? {} : { gatewayNanosecondsAPacket: (used / forwarded) * 1e9 }) }
+  const also = {
+    busyCores: busy,
+    ...(used === undefined ? {} : { gatewayNanosecondsAPacket: (used / forwarded) * 1e9 }),
+  }
   return { what: '64-byte UDP, flood', where: 'at the receiver', unit: 'kpps', value: rate / 1000, also }
 }
 
@@ -201,5 +208,9 @@ async function pings({ client }: Gateway, { pings: count }: Lengths): Promise<Ta
 /** Waits until something listens on our port inside a namespace. */
 async function listening(namespace: string, protocol: 't' | 'u'): Promise<void> {
   const list = () => inside(namespace, 'ss', '-H', '-n', '-l', `-${protocol}`, 'sport', '=', `:${PORT}`)
-  await until(async () => (await list()) !== '', 3, () => `nothing listens on port ${PORT} in ${namespace}`)
+  await until(
+    async () => (await list()) !== '',
+    3,
+    () => `nothing listens on port ${PORT} in ${namespace}`,
+  )
 }

@@ -25,7 +25,12 @@ function serve() {
     const [, what, length] = request.url.split('/')
     if (what === 'whoami') response.end(request.socket.remoteAddress)
     else if (what === 'bytes') response.end(content(Number(length)))
-    else if (what === 'sha256') response.end(createHash('sha256').update(content(Number(length))).digest('hex'))
+    else if (what === 'sha256')
+      response.end(
+        createHash('sha256')
+          .update(content(Number(length)))
+          .digest('hex'),
+      )
     else response.writeHead(404).end()
   })
   const udp = createSocket('udp4')

@@ -4,6 +4,7 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/list.ts'
+import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
@@ -53,9 +54,9 @@ class DataPlane {
   readonly #native = loadNative()
   readonly #engine: Engine
   readonly #notes: readonly string[]
-  /** Triples for poll: the eventfd, then the devices in the order of `#names`. */
+  /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
-  readonly #polled: { readonly name: string; readonly fd: number }[] = []
+  readonly #links: readonly Link[]
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
@@ -72,8 +73,8 @@ class DataPlane {
       for (const device of opened.devices.values()) device.close()
       throw error
     }
-    for (const [name, { fd }] of opened.devices) this.#polled.push({ name, fd })
-    this.#fds = new Int32Array(3 * (1 + this.#polled.length))
+    this.#links = this.#engine.links.all.filter(({ device }) => device?.fd !== undefined)
+    this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
 
   run(): void {
@@ -95,15 +96,11 @@ class DataPlane {
 
   #wait(): void {
     const fds = this.#fds
-    fds[0] = eventFd
-    fds[1] = POLLIN
-    for (const [i, { name, fd }] of this.#polled.entries()) {
-      // A device that is gone would be ready for ever.
-      fds[3 * (i + 1)] = this.#engine.links.byName(name)?.alive === true ? fd : -1
-      fds[3 * (i + 1) + 1] = POLLIN
-    }
+    const links = this.#links
+    // A device that is gone would be ready for ever.
+    for (let i = 0; i < links.length; i++) if (!links[i].alive) fds[3 * (i + 1)] = -1
     const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
-    this.#native.poll(fds, this.#polled.length + 1, sleep)
+    this.#native.poll(fds, links.length + 1, sleep)
     if (fds[2] !== 0) this.#native.drain(eventFd)
   }
 

@@ -11,13 +11,13 @@ interface Seen<T> extends Negatable<T> {
   readonly word: Word
 }
 
-/** Addresses aside, of which there may be several, the part of a rule that stands before its matches. */
-export type Conditions = Pick<Rule, 'inInterface' | 'outInterface' | 'protocol' | 'fragment'>
+/** What else a rule has. */
+type Rest = Pick<Rule, 'matches' | 'action' | 'counters' | 'place'>
 
 export class ConditionReader {
   readonly #family: Family
   readonly #complain: Complain
-  readonly #given = new Set<string>()
+  #given = ''
   #sources: Seen<readonly Network[]> | undefined
   #destinations: Seen<readonly Network[]> | undefined
   #in: Seen<InterfaceName> | undefined
@@ -37,8 +37,8 @@ export class ConditionReader {
 
   /** @param option as it was written  @param value the word behind it; -f has none */
   take(letter: string, option: Word, value: Word, not: boolean): void {
-    if (this.#given.has(letter)) return this.#complain(option.column, `${option.text} is given twice`)
-    this.#given.add(letter)
+    if (this.#given.includes(letter)) return this.#complain(option.column, `${option.text} is given twice`)
+    this.#given += letter
     switch (letter) {
       case 's':
         this.#sources = this.#networks(option, value, not)
@@ -101,19 +101,27 @@ export class ConditionReader {
       this.#complain(not.word.column, '! cannot stand in a rule with several addresses')
   }
 
-  /** Each pair of source and destination; undefined for every address. */
-  pairs(): (readonly [Negatable<Network> | undefined, Negatable<Network> | undefined])[] {
-    const destinations = networksOf(this.#destinations)
-    return networksOf(this.#sources).flatMap((source) => destinations.map((to) => [source, to] as const))
-  }
-
-  conditions(): Conditions {
-    return {
-      inInterface: device(this.#in),
-      outInterface: device(this.#out),
-      protocol: this.#protocol,
-      fragment: this.#fragment,
-    }
+  /** A rule for each pair of source and destination, all else being equal. */
+  rules(rest: Rest): Rule[] {
+    const rules: Rule[] = []
+    const inInterface = device(this.#in)
+    const outInterface = device(this.#out)
+    const { matches, action, counters, place } = rest
+    for (const source of networksOf(this.#sources))
+      for (const destination of networksOf(this.#destinations))
+        rules.push({
+          source,
+          destination,
+          inInterface,
+          outInterface,
+          protocol: this.#protocol,
+          fragment: this.#fragment,
+          matches,
+          action,
+          counters,
+          place,
+        })
+    return rules
   }
 }
 
@@ -123,8 +131,10 @@ function device(seen: Seen<InterfaceName> | undefined): Negatable<InterfaceName>
   return { value: seen.value, not: seen.not }
 }
 
+const EVERY = [undefined]
+
 function networksOf(seen: Seen<readonly Network[]> | undefined): readonly (Negatable<Network> | undefined)[] {
-  if (seen === undefined) return [undefined]
+  if (seen === undefined) return EVERY
   return seen.value.map((value) =>
     !seen.not && value.mask.every((word) => word === 0) ? undefined : { value, not: seen.not },
   )

@@ -1,7 +1,7 @@
 // One use of a match or target while its rule is being read: options given so far, and what is said of them at the end of
 // the rule. What always holds: a value is stored only if its kind took it.
 
-import type { MatchDeclaration, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
+import type { MatchDeclaration, Options, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
 import { protocolName } from '../rule/names.ts'
 import { type Option, type ParseContext, Problem } from '../rule/option.ts'
 import type { Word } from './lexer.ts'
@@ -15,7 +15,7 @@ export class Extension {
   /** Where `-m NAME` or `-j NAME` stands, or the option that brought a protocol's match in. */
   readonly word: Word
   readonly #values: Record<string, unknown> = {}
-  readonly #given = new Map<string, Word>()
+  readonly #given: string[] = []
 
   constructor(declaration: ExtensionDeclaration, word: Word) {
     this.declaration = declaration
@@ -32,12 +32,12 @@ export class Extension {
     complain: Complain,
   ): void {
     const option = this.declaration.options[key] as Option<unknown>
-    if (this.#given.has(key)) return complain(name.column, `--${key} is given twice for ${this.#title()}`)
+    if (this.#given.includes(key)) return complain(name.column, `--${key} is given twice for ${this.#title()}`)
     for (const group of this.declaration.exclusive ?? []) {
-      const other = group.includes(key) ? group.find((one) => this.#given.has(one)) : undefined
+      const other = group.includes(key) ? group.find((one) => this.#given.includes(one)) : undefined
       if (other !== undefined) return complain(name.column, `--${key} and --${other} cannot stand together`)
     }
-    this.#given.set(key, name)
+    this.#given.push(key)
     if (not && !option.traits.negated) return complain(name.column, `! cannot stand before --${key}`)
     const value = option.kind.parse(
       values.map((word) => word.text),
@@ -55,25 +55,25 @@ export class Extension {
       complain(this.word.column, message)
       return undefined
     }
-    for (const key of Object.keys(options)) {
+    for (const key in options) {
       const { traits } = options[key]
-      if (traits.isRequired && !this.#given.has(key)) return refuse(`${this.#title()} needs --${key}`)
-      if (traits.initial !== undefined && !this.#given.has(key))
+      if (traits.isRequired && !this.#given.includes(key)) return refuse(`${this.#title()} needs --${key}`)
+      if (traits.initial !== undefined && !this.#given.includes(key))
         this.#values[key] = traits.negated ? { value: traits.initial, not: false } : traits.initial
     }
     const { anyOf } = declaration
-    if (anyOf !== undefined && !anyOf.some((key) => this.#given.has(key)))
+    if (anyOf !== undefined && !anyOf.some((key) => this.#given.includes(key)))
       return refuse(
         `${this.#title()} needs ${anyOf.length > 1 ? 'one of ' : ''}${anyOf.map((key) => `--${key}`).join(', ')}`,
       )
     const place = this.#place(around)
     if (place !== undefined) return refuse(place)
     // A value that was refused leaves a hole; the rule is lost, and what builds on its values cannot be asked.
-    for (const key of this.#given.keys()) if (this.#values[key] === undefined) return undefined
+    for (const key of this.#given) if (this.#values[key] === undefined) return undefined
     const normal = declaration.normalize?.(this.#values) ?? this.#values
     const wrong = declaration.check?.(normal, around)
     if (wrong !== undefined) return refuse(`${this.#title()}: ${wrong}`)
-    return inOrder(normal, Object.keys(options))
+    return inOrder(normal, options)
   }
 
   /** What is wrong with where it stands. */
@@ -93,9 +93,9 @@ export class Extension {
   }
 }
 
-function inOrder(values: OptionValues, keys: readonly string[]): OptionValues {
+function inOrder(values: OptionValues, options: Options): OptionValues {
   const ordered: Record<string, unknown> = {}
-  for (const key of keys) if (values[key] !== undefined) ordered[key] = values[key]
+  for (const key in options) if (values[key] !== undefined) ordered[key] = values[key]
   return ordered
 }
 

@@ -18,10 +18,11 @@ import { validateTable } from '../rule/validate.ts'
 import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
+import type { Complain } from './extension.ts'
 import { splitWords } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
-import { readCommand } from './rule.ts'
+import { type ReadContext, readCommand } from './rule.ts'
 
 export interface RestoreOptions {
   /** The file's name, for messages. */
@@ -51,6 +52,7 @@ class Restore {
   readonly #tables: Map<TableName, Table>
   readonly #complaints: Complaint[] = []
   #draft: Draft | undefined
+  #context: ReadContext | undefined
   /** Line of the table's `*`; 0 outside of tables. */
   #tableLine = 0
   #line = 0
@@ -77,7 +79,7 @@ class Restore {
     return { family, tables: this.#tables }
   }
 
-  #complain(column: number, message: string): void {
+  readonly #complain: Complain = (column, message) => {
     this.#complaints.push({ file: this.#options.file, line: this.#line, column, message })
   }
 
@@ -115,8 +117,18 @@ class Restore {
       )
     }
     const table = name as TableName
-    this.#draft = new Draft(table, this.#tables.get(table))
-    if (this.#options.noflush !== true) this.#draft.clear()
+    const draft = new Draft(table, this.#tables.get(table))
+    if (this.#options.noflush !== true) draft.clear()
+    this.#draft = draft
+    this.#context = {
+      registry: this.#registry,
+      family: this.#options.family,
+      table,
+      file: this.#options.file,
+      counters: this.#options.counters === true,
+      hasChain: (chain) => draft.has(chain),
+      chainNames: () => draft.names(),
+    }
   }
 
   #commit(): void {
@@ -181,7 +193,6 @@ class Restore {
   }
 
   #readRule(line: string, draft: Draft): void {
-    const { family, file } = this.#options
     let from = 0
     let before: Counters | undefined
     if (line[0] === '[') {
@@ -192,23 +203,8 @@ class Restore {
       from = close + 1
     }
     const words = splitWords(line, from)
-    const complain = (column: number, message: string) => this.#complain(column, message)
-    const command = readCommand(
-      words,
-      {
-        registry: this.#registry,
-        family,
-        table: draft.name,
-        file,
-        line: this.#line,
-        counters: this.#options.counters === true,
-        before,
-        hasChain: (chain) => draft.has(chain),
-        chainNames: () => draft.names(),
-      },
-      complain,
-    )
-    if (command !== undefined && command !== 'skip') draft.apply(command, complain)
+    const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
+    if (command !== undefined && command !== 'skip') draft.apply(command, this.#complain)
   }
 }
 

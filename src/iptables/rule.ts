@@ -31,23 +31,25 @@ export interface ReadContext {
   readonly family: Family
   readonly table: TableName
   readonly file: string
-  readonly line: number
   /** Are counters taken (`iptables-restore --counters`)? */
   readonly counters: boolean
-  /** What `[packets:bytes]` before the line said. */
-  readonly before?: Counters
   /** Chains of the table as it is now. */
   hasChain(name: string): boolean
   chainNames(): Iterable<string>
 }
 
-/** Reads one line; undefined when it was complained of, 'skip' when it is for the other family. */
+/**
+ * Reads one line; undefined when it was complained of, 'skip' when it is for the other family.
+ * @param before what `[packets:bytes]` before the words said
+ */
 export function readCommand(
   words: readonly Word[],
+  line: number,
+  before: Counters | undefined,
   context: ReadContext,
   complain: Complain,
 ): Command | 'skip' | undefined {
-  return new RuleReader(words, context, complain).read()
+  return new RuleReader(words, line, before, context, complain).read()
 }
 
 /** Short options before which ! may stand. */
@@ -55,6 +57,7 @@ const NEGATABLE = 'sdpiof'
 
 class RuleReader {
   readonly #words: readonly Word[]
+  readonly #line: number
   readonly #context: ReadContext
   readonly #complain: Complain
   readonly #conditions: ConditionReader
@@ -73,8 +76,16 @@ class RuleReader {
   /** First option that belongs to a rule, for commands that take none. */
   #ruleOption: Word | undefined
 
-  constructor(words: readonly Word[], context: ReadContext, complain: Complain) {
+  constructor(
+    words: readonly Word[],
+    line: number,
+    before: Counters | undefined,
+    context: ReadContext,
+    complain: Complain,
+  ) {
     this.#words = words
+    this.#line = line
+    this.#counters = before
     this.#context = context
     const last = words.at(-1)
     this.#complain = (column, message) => {
@@ -353,7 +364,7 @@ class RuleReader {
 
   /** One rule for each pair of addresses. */
   #rules(column: number): Rule[] {
-    const { family, table, file, line } = this.#context
+    const { family, table, file } = this.#context
     const chain = this.#command?.words[0]?.text ?? ''
     const { protocol } = this.#conditions
     const around: Surroundings = {
@@ -370,12 +381,9 @@ class RuleReader {
     }
     const action = this.#action(around)
     if (this.#wrong) return []
-    const counters = this.#context.counters ? (this.#counters ?? this.#context.before ?? NO_COUNTERS) : NO_COUNTERS
-    const place = { file, line, column }
-    const conditions = this.#conditions.conditions()
-    return this.#conditions
-      .pairs()
-      .map(([source, destination]) => ({ source, destination, ...conditions, matches, action, counters, place }))
+    const counters = this.#context.counters ? (this.#counters ?? NO_COUNTERS) : NO_COUNTERS
+    const place = { file, line: this.#line, column }
+    return this.#conditions.rules({ matches, action, counters, place })
   }
 
   #action(around: Surroundings): Action | undefined {

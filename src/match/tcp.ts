@@ -73,11 +73,11 @@ export const tcp = defineMatch({
     syn: flag().negatable().help('short for --tcp-flags SYN,RST,ACK,FIN SYN'),
   },
   exclusive: [['syn', 'tcp-flags']],
-  normalize: ({ syn, ...o }) => ({
-    ...o,
+  normalize: (o) => ({
     sport: unlessAny(o.sport),
     dport: unlessAny(o.dport),
-    'tcp-flags': syn === undefined ? unlessNone(o['tcp-flags']) : { value: NEW_CONNECTION, not: syn.not },
+    'tcp-option': o['tcp-option'],
+    'tcp-flags': o.syn === undefined ? unlessNone(o['tcp-flags']) : { value: NEW_CONNECTION, not: o.syn.not },
   }),
   match: (o) => {
     const source = o.sport?.value ?? ANY_PORT

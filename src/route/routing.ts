@@ -49,8 +49,9 @@ export class Routing {
           local.push(at(network | ~maskOf(own.prefixLength), 32, type.BROADCAST, link.index, own.address))
       }
     }
-    this.local = new Fib([...local, ...routes.filter((r) => r.type === type.LOCAL)])
-    this.main = new Fib([...connected, ...routes.filter((r) => r.type !== type.LOCAL)])
+    const whole = (r: Route) => (r.mtu !== 0 || r.link === NO_LINK ? r : { ...r, mtu: links.at(r.link).mtu })
+    this.local = new Fib([...local, ...routes.filter((r) => r.type === type.LOCAL)].map(whole))
+    this.main = new Fib([...connected, ...routes.filter((r) => r.type !== type.LOCAL)].map(whole))
   }
 
   /** Local table, then main; false when there is no route at all. */
@@ -69,7 +70,7 @@ export class Routing {
     this.link = route.link
     this.nexthop = route.gateway === 0 ? destination : route.gateway
     this.source = route.source
-    this.mtu = route.mtu !== 0 || route.link === NO_LINK ? route.mtu : this.#links.at(route.link).mtu
+    this.mtu = route.mtu
     return true
   }
 

@@ -41,9 +41,12 @@ export function parseMask(text: string, family: Family): readonly number[] | und
 }
 
 export function maskWords(length: number, family: Family): readonly number[] {
-  if (family === 4) return [maskOf(length)]
-  return [0, 32, 64, 96].map((before) => maskOf(Math.max(0, Math.min(32, length - before))))
+  return family === 4 ? MASKS_4[length] : [0, 32, 64, 96].map((before) => maskOf(clamp(length - before)))
 }
+
+// Thousands of rules share these.
+const MASKS_4: readonly (readonly number[])[] = Array.from({ length: 33 }, (_, length) => [maskOf(length)])
+const clamp = (length: number) => Math.max(0, Math.min(32, length))
 
 /** Length of a contiguous mask, or undefined where it has holes. */
 export function maskLength(mask: readonly number[]): number | undefined {

@@ -83,8 +83,10 @@ function tcpText(rest: Rest, flags: number): string {
   text += `SPT=${view.getUint16(at)} DPT=${view.getUint16(at + 2)} `
   if ((flags & LOG_TCP_SEQUENCE) !== 0)
     text += `SEQ=${view.getUint32(at + tcp.SEQUENCE)} ACK=${view.getUint32(at + tcp.ACKNOWLEDGEMENT)} `
-  const reserved = (view.getUint8(at + tcp.DATA_OFFSET) & 0x0f) << 2
-  text += `WINDOW=${view.getUint16(at + tcp.WINDOW)} RES=0x${hex2(reserved)} `
+  // The last of the four reserved bits is Accurate ECN's flag, which kernels since 6.18 name.
+  const reserved = view.getUint8(at + tcp.DATA_OFFSET) & 0x0f
+  text += `WINDOW=${view.getUint16(at + tcp.WINDOW)} RES=0x${hex2((reserved & 0x0e) << 2)} `
+  if ((reserved & 1) !== 0) text += 'AE '
   const set = view.getUint8(at + tcp.FLAGS)
   for (const [bit, name] of TCP_FLAGS) if ((set & bit) !== 0) text += name
   text += `URGP=${view.getUint16(at + tcp.URGENT)} `
@@ -116,7 +118,8 @@ function udpText(rest: Rest, name: string): string {
 
 function spiText(rest: Rest, name: string, header: number, spi: number): string {
   const { view, at, end, later } = rest
-  if (later) return `PROTO=${name} `
+  // Of a later fragment of AH not even the protocol is said.
+  if (later) return name === 'AH' ? '' : `PROTO=${name} `
   if (end - at < header) return `PROTO=${name} ${incomplete(rest)}`
   return `PROTO=${name} SPI=0x${view.getUint32(at + spi).toString(16)} `
 }

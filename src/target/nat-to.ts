@@ -51,7 +51,7 @@ function readPorts(text: string, base: boolean, context: ParseContext): NatPorts
   if (min > max) return new Problem(`${shown(text)} runs backwards: expected ${expects}`)
   if (found[3] === undefined) return { min, max }
   const first = base ? readPort(found[3], 'any', context) : undefined
-  return first === undefined ? unexpected(text, expects) : { min, max, base: first }
+  return first === undefined || first === 0 ? unexpected(text, expects) : { min, max, base: first }
 }
 
 function formatPorts({ min, max, base }: NatPorts): string {

@@ -71,7 +71,9 @@ class Modelled {
   }
 
   find({ source, destination, ports }: Tuple, key: number): void {
-    expect(this.flows.find(source, destination, ports, key)).toBe(this.#found.get(text({ source, destination, ports }, key)) ?? -1)
+    expect(this.flows.find(source, destination, ports, key)).toBe(
+      this.#found.get(text({ source, destination, ports }, key)) ?? -1,
+    )
   }
 
   /** How many entries stand before their home, since the cluster went around the end. */
@@ -136,15 +138,24 @@ describe('beside a Map', () => {
       for (let i = 0; i < 1000; i++) {
         const ct = flows.allocate()
         cts.push(ct)
-        write(flows, ct, [
-          { source: i, destination: -i, ports: round },
-          { source: ~i, destination: i, ports: round },
-        ], 6)
+        write(
+          flows,
+          ct,
+          [
+            { source: i, destination: -i, ports: round },
+            { source: ~i, destination: i, ports: round },
+          ],
+          6,
+        )
         flows.insert(ct)
       }
       expect(flows.allocate()).toBe(-1)
       expect(new Set(cts).size).toBe(1000)
-      for (const ct of cts) expect([flows.find(flows.source(ct, 1), flows.destination(ct, 1), round, 6) >> 1, flows.inUse(ct)]).toEqual([ct, true])
+      for (const ct of cts)
+        expect([flows.find(flows.source(ct, 1), flows.destination(ct, 1), round, 6) >> 1, flows.inUse(ct)]).toEqual([
+          ct,
+          true,
+        ])
       for (const ct of cts) {
         flows.remove(ct)
         flows.release(ct)
@@ -215,7 +226,7 @@ it('another seed gives other places', () => {
 it('the hash spreads addresses and ports that count up', () => {
   const flows = new FlowTable(100_000, 77)
   const places = new Int32Array(1 << 12)
-  for (let i = 0; i < 1 << 12; i++) places[flows.hash(0x0a000002, 0x08080808, (1024 + i) << 16 | 53, 17) & 0xfff]!++
+  for (let i = 0; i < 1 << 12; i++) places[flows.hash(0x0a000002, 0x08080808, ((1024 + i) << 16) | 53, 17) & 0xfff]!++
   // 4096 balls into 4096 bins: the fullest holds about 7.
   expect(Math.max(...places)).toBeLessThan(12)
 })

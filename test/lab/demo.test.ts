@@ -62,10 +62,10 @@ describe('the demo', () => {
       const mark = `TUNFILTER_TEST=${randomUUID()}`
       const before = surroundings()
       const { status, stdout, stderr } = spawnSync('env', [mark, 'NO_COLOR=1', ...command], { encoding: 'utf8' })
-      expect([status, stderr]).toEqual([0, ''])
-      expect([...stdout.matchAll(/^ {2}(.) (.{16}) /gm)].map(([, sign, name]) => `${sign} ${name.trimEnd()}`)).toEqual(
-        CHECKS.map((name) => `✓ ${name}`),
-      )
+      expect([status, stderr], stdout).toEqual([0, ''])
+      expect(
+        [...stdout.matchAll(/^ {2}([✓✗]) (.{16}) /gm)].map(([, sign, name]) => `${sign} ${name.trimEnd()}`),
+      ).toEqual(CHECKS.map((name) => `✓ ${name}`))
       expect(stdout).toMatch(/^ {2}ipv4 {5}2 tcp .*sport=\d+ dport=8080 src=10\.0\.1\.2 .*\[ASSURED\] mark=0 use=1$/m)
       expect(stdout).toMatch(/^ {2}\[[1-9]\d*:\d+\] -A POSTROUTING -s 10\.0\.1\.0\/24 -o tun1 -j MASQUERADE$/m)
       expect(marked(mark)).toEqual([])

@@ -68,7 +68,7 @@ describe('a rewritten packet', () => {
           expect(p.copy()).toEqual(bytesOf(before))
         })
       }),
-      { numRuns: 1500 },
+      { numRuns: 700 },
     )
   })
 
@@ -141,8 +141,10 @@ describe('a rewritten packet', () => {
 describe('a header that is cut off, as in an ICMP error', () => {
   it('is rewritten as far as it is there, and nothing behind it', () => {
     for (const kind of ['tcp', 'udp', 'icmp', 'ip']) {
-      for (let length = 20; length <= 48; length++) {
-        const bytes = bytesOf(line(kind, [0x0a000001, 1000], [0x0a000002, 80], '00'.repeat(20)))
+      const bytes = bytesOf(line(kind, [0x0a000001, 1000], [0x0a000002, 80], '00'.repeat(20)))
+      // From here on the checksum is there too.
+      const known = kind === 'tcp' ? 40 : kind === 'ip' ? 20 : 28
+      for (let length = 20; length <= bytes.length; length++) {
         const buffer = new Uint8Array(200).fill(0xa5)
         buffer.set(bytes.subarray(0, length), 50)
         const view = new DataView(buffer.buffer)
@@ -152,7 +154,7 @@ describe('a header that is cut off, as in an ICMP error', () => {
         const got = buffer.subarray(50, 50 + length)
         expect(got.subarray(0, 20)).toEqual(expected.subarray(0, 20))
         if (length >= 28) expect(got.subarray(20, 24)).toEqual(expected.subarray(20, 24))
-        if (length >= 48) expect(got).toEqual(expected.subarray(0, length))
+        if (length >= known) expect(got).toEqual(expected.subarray(0, length))
         expect(buffer.subarray(0, 50).every((byte) => byte === 0xa5)).toBe(true)
         expect(buffer.subarray(50 + length).every((byte) => byte === 0xa5)).toBe(true)
       }

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest'
+import { carryCounters } from '../../src/rule/carry.ts'
+import type { Chain, Rule } from '../../src/rule/model.ts'
+import { Program } from '../../src/rule/program.ts'
+import { chain, environment, rule, ruleSet } from './rules.ts'
+
+const env = environment({ size: 1, name: () => '' })
+const from = (port: number): Rule => rule('ACCEPT', [], { protocol: { value: port, not: false } })
+
+/** Packets after a reload: of the policy, then of each rule. Before, the policy had 1000 and rule i had i + 1. */
+function reload(before: Chain, after: Chain): number[] {
+  const old = new Program(ruleSet([before]), env)
+  old.setCounters(before, 1000, 2000)
+  before.rules.forEach((r, i) => {
+    old.setCounters(r, i + 1, 10 * (i + 1))
+  })
+  const program = new Program(ruleSet([after]), env)
+  carryCounters(old, program)
+  for (const of of [after, ...after.rules]) {
+    const { packets, bytes } = program.countersOf(of)
+    expect(bytes).toBe(packets * (of === after && packets === 1000 ? 2 : 10))
+  }
+  return [after, ...after.rules].map((of) => program.countersOf(of).packets)
+}
+
+const forward = (rules: Rule[], policy: 'ACCEPT' | 'DROP' = 'ACCEPT') => chain('FORWARD', rules, policy)
+
+it('an unchanged rule keeps its counters wherever it stands now', () => {
+  expect(reload(forward([from(1), from(2), from(3)]), forward([from(3), from(9), from(1)]))).toEqual([1000, 3, 0, 1])
+})
+
+it('equal rules are paired in order, and one too many begins anew', () => {
+  expect(reload(forward([from(1), from(1)]), forward([from(1), from(1), from(1)]))).toEqual([1000, 1, 2, 0])
+})
+
+it('where a rule stood in its file does not matter', () => {
+  const moved = { ...from(1), place: { file: 'new', line: 99, column: 1 } }
+  expect(reload(forward([from(1)]), forward([moved]))).toEqual([1000, 1])
+})
+
+it('another action, or the same with another match, is another rule', () => {
+  const dropped = rule('DROP', [], { protocol: { value: 1, not: false } })
+  const negated = rule('ACCEPT', [], { protocol: { value: 1, not: true } })
+  expect(reload(forward([from(1)]), forward([dropped, negated]))).toEqual([1000, 0, 0])
+})
+
+it("another policy begins anew, and so does another chain's rule", () => {
+  expect(reload(forward([from(1)]), forward([from(1)], 'DROP'))).toEqual([0, 1])
+  expect(reload(forward([from(1)]), chain('INPUT', [from(1)], 'ACCEPT'))).toEqual([0, 0])
+})
+
+it('counters that the rules bring themselves win', () => {
+  const brought = { ...from(1), counters: { packets: 77, bytes: 770 } }
+  expect(reload(forward([from(1)]), forward([brought]))).toEqual([1000, 77])
+})
