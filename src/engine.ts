@@ -24,6 +24,7 @@ import type { Environment, LogSink } from './rule/environment.ts'
 import type { RuleSet } from './rule/model.ts'
 import { conntrackNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
+import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
 
@@ -126,6 +127,7 @@ export class Engine {
       nat: this.pipeline.nat,
       local: this.pipeline.local,
       log,
+      shared: new Shared(),
     }
     this.#program = new Program({ family: 4, tables: new Map() }, this.#environment)
     this.#register()
@@ -144,7 +146,10 @@ export class Engine {
 
   /** The same for a rule set that was parsed already. */
   loadRules(ruleSet: RuleSet): void {
+    const { shared } = this.#environment
+    shared.begin()
     const program = new Program(ruleSet, this.#environment)
+    shared.commit()
     carryCounters(this.#program, program)
     this.#program = program
     this.#register()

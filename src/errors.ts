@@ -22,6 +22,8 @@ export interface Place {
 /** One thing that is wrong in a rule file or a configuration. */
 export interface Complaint extends Place {
   readonly message: string
+  /** The line is well written, but the rules as they are do not allow it. */
+  readonly standing?: true
 }
 
 /** A rule file or configuration that was refused, with everything that is wrong in it; nothing was changed. */

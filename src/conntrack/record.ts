@@ -1,7 +1,9 @@
-// Layout of one IPv4 flow's record: 27 int32 words. The tuples stand first, each three words; the reply tuple is the
-// original's inverse until NAT changes it. The words from TRACKER on belong to the flow's protocol tracker.
+// Layout of one IPv4 flow's record: 32 int32 words, two cache lines. The first line has all that a look-up and NAT read;
+// the words from TRACKER on belong to the flow's protocol tracker, and only TCP reaches into the second line. The tuples
+// stand first, each three words; the reply tuple is the original's inverse until NAT changes it. (27 words, the fewest
+// that do, cost 163 ns instead of 117 for a look-up among 1,000,000 flows, because records lay across lines.)
 
-export const WORDS = 27
+export const WORDS = 32
 
 export const TUPLE_WORDS = 3
 // Within a tuple; the reply tuple's begin TUPLE_WORDS later.

@@ -29,8 +29,11 @@ export type Command =
       readonly number?: number
     }
 
-interface Read {
+/** A command's words and rules as they were read, before its own words are judged. */
+export interface Read {
   readonly kind: CommandKind
+  /** -Z stands with -L or -S. */
+  readonly zeroes?: true
   /** The command's own word. */
   readonly name: Word
   readonly words: readonly Word[]
@@ -102,7 +105,7 @@ function ruleNumber(word: Word, complain: Complain): number | undefined {
 }
 
 /** What is wrong with a name for a new chain, as -N judges it. */
-function wrongName(name: string, { registry, family, table }: ReadContext): string | undefined {
+export function wrongName(name: string, { registry, family, table }: ReadContext): string | undefined {
   const wrong = wrongChainName(name)
   if (wrong !== undefined) return wrong
   if (/^[-!]/.test(name)) return `${shown(name)} is no chain name: expected another first character than - and !`

@@ -83,6 +83,10 @@ class Restore {
     this.#complaints.push({ file: this.#options.file, line: this.#line, column, message })
   }
 
+  readonly #complainOfStanding: Complain = (column, message) => {
+    this.#complaints.push({ file: this.#options.file, line: this.#line, column, message, standing: true })
+  }
+
   /** False when it makes no sense to read on. */
   #readLine(line: string): boolean {
     if (line.endsWith('\r')) {
@@ -140,7 +144,11 @@ class Restore {
     // What was wrong with single lines has left holes in the table, and the file is refused anyway.
     if (this.#complaints.length === 0)
       for (const { message, place } of validateTable(table))
-        this.#complaints.push({ message, ...(place ?? { file: this.#options.file, line: this.#line, column: 1 }) })
+        this.#complaints.push({
+          message,
+          ...(place ?? { file: this.#options.file, line: this.#line, column: 1 }),
+          standing: true,
+        })
     this.#tables.set(draft.name, table)
   }
 
@@ -181,7 +189,8 @@ class Restore {
     }
     if (policy !== 'ACCEPT' && policy !== 'DROP')
       return this.#complain(policyColumn, `${shown(policy)} is no policy: expected ACCEPT or DROP`)
-    draft.setPolicy(name, policy, this.#options.counters === true ? (counters ?? NO_COUNTERS) : NO_COUNTERS)
+    // An object of its own says that the counters begin anew (rule/carry.ts).
+    draft.setPolicy(name, policy, { ...(this.#options.counters === true ? (counters ?? NO_COUNTERS) : NO_COUNTERS) })
   }
 
   /** `:CHAIN -`: makes a chain, or empties one that was there before the file. */
@@ -204,7 +213,7 @@ class Restore {
     }
     const words = splitWords(line, from)
     const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
-    if (command !== undefined && command !== 'skip') draft.apply(command, this.#complain)
+    if (command !== undefined && command !== 'skip') draft.apply(command, this.#complainOfStanding)
   }
 }
 

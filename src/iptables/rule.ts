@@ -18,7 +18,7 @@ import { protocolName } from '../rule/names.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { PROTO_ICMPV6 } from '../wire/ipv4.ts'
-import { type Command, type CommandKind, commandOf } from './command.ts'
+import { type Command, type CommandKind, commandOf, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
 import { type Complain, Extension } from './extension.ts'
 import { findLong, GLOBAL_NAMES, type Global, globalByLetter } from './global.ts'
@@ -36,6 +36,8 @@ export interface ReadContext {
   /** Chains of the table as it is now. */
   hasChain(name: string): boolean
   chainNames(): Iterable<string>
+  /** On a command line: takes an option that no rule file has (-t, -n, -w, ...); what is wrong with it, if something is. */
+  other?(option: Global, value: Word | undefined): string | undefined
 }
 
 /**
@@ -49,7 +51,14 @@ export function readCommand(
   context: ReadContext,
   complain: Complain,
 ): Command | 'skip' | undefined {
-  return new RuleReader(words, line, before, context, complain).read()
+  const read = new RuleReader(words, line, before, context, complain).read()
+  return read === undefined || read === 'skip' ? read : commandOf(read, context, complain)
+}
+
+/** Reads the words behind `iptables` on a command line. */
+export function readArguments(words: readonly Word[], context: ReadContext, complain: Complain): Read | undefined {
+  const read = new RuleReader(words, 0, undefined, context, complain).read()
+  return read === 'skip' ? undefined : read
 }
 
 /** Short options before which ! may stand. */
@@ -63,7 +72,7 @@ class RuleReader {
   readonly #conditions: ConditionReader
   #wrong = false
   #next = 0
-  #command: { kind: CommandKind; name: Word; words: Word[] } | undefined
+  #command: { kind: CommandKind; name: Word; words: Word[]; zeroes?: true } | undefined
   #counters: Counters | undefined
   #jump: Word | undefined
   #goto = false
@@ -96,7 +105,7 @@ class RuleReader {
     this.#conditions = new ConditionReader(context.family, this.#complain)
   }
 
-  read(): Command | 'skip' | undefined {
+  read(): Read | 'skip' | undefined {
     const first = this.#words[0]
     const whole = this.#walk()
     if (this.#otherFamily && !this.#wrong) return 'skip'
@@ -114,8 +123,7 @@ class RuleReader {
       )
     const rules = takesRule && !byNumber ? this.#rules(first.column) : []
     if (this.#wrong) return undefined
-    const { kind, name, words } = this.#command
-    return commandOf({ kind, name, words, rules }, this.#context, this.#complain)
+    return { ...this.#command, rules }
   }
 
   /** Walks all words; false when it had to stop half way. */
@@ -153,11 +161,14 @@ class RuleReader {
       const option = globalByLetter(letters[i])
       if (option === undefined)
         return this.#stop(word, `unknown option ${shown(`-${letters[i]}`)}${this.#hintForShort(letters)}`)
-      if (option.arity !== 'none' && i < letters.length - 1)
+      if (option.arity !== 'none' && i < letters.length - 1) {
+        if (this.#context.other !== undefined)
+          return this.#global(option, word, not, { text: letters.slice(i + 1), column: word.column })
         return this.#stop(
           word,
           `${shown(word.text)}: expected a blank between -${letters[i]} and its value${this.#hintForShort(letters)}`,
         )
+      }
       if (!this.#global(option, word, not)) return false
     }
     return true
@@ -191,6 +202,8 @@ class RuleReader {
     if (found.kind === 'none') return this.#unknown(word, name)
     if (found.kind === 'global') {
       if (equals < 0) return this.#global(found.option, word, not)
+      if (this.#context.other !== undefined && found.option.arity !== 'none')
+        return this.#global(found.option, word, not, { text: word.text.slice(equals + 1), column: word.column })
       return this.#stop(word, `${shown(word.text)}: expected a blank between the option and its value`)
     }
     const { owner, key } = found
@@ -254,11 +267,13 @@ class RuleReader {
     return this.#stop(word, `unknown option ${shown(`--${name}`)}${didYouMean(name, known).replace("'", "'--")}`)
   }
 
-  /** One of iptables' own options. */
-  #global(option: Global, word: Word, not: Word | undefined): boolean {
+  /** One of iptables' own options. @param joined its value, where that stands in the same word */
+  #global(option: Global, word: Word, not: Word | undefined, joined?: Word): boolean {
     const { letter } = option
-    let value: Word | undefined
-    if (option.arity === 'one') {
+    let value = joined
+    if (joined !== undefined) {
+      // Nothing is left to be read.
+    } else if (option.arity === 'one') {
       value = this.#words[this.#next++]
       if (value === undefined) return this.#stop(word, `${word.text} needs a value`)
       if (NEGATABLE.includes(letter) && this.#misplacedNot(word, value)) return false
@@ -274,7 +289,10 @@ class RuleReader {
     }
     // What is for the other family is not looked at any further.
     if (letter === '4' || letter === '6') this.#otherFamily = Number(letter) !== this.#context.family
-    else if (letter !== 'v') this.#complain(word.column, `${word.text} cannot stand in a rule file`)
+    else if (this.#context.other !== undefined) {
+      const wrong = this.#context.other(option, value)
+      return wrong === undefined || this.#stop(word, wrong)
+    } else if (letter !== 'v') this.#complain(word.column, `${word.text} cannot stand in a rule file`)
     return !this.#otherFamily
   }
 
@@ -287,15 +305,28 @@ class RuleReader {
   }
 
   #setCommand(kind: CommandKind, name: Word, value: Word | undefined): boolean {
-    if (this.#command !== undefined)
-      return this.#stop(name, `-${kind} cannot stand with -${this.#command.kind}: expected one command`)
+    const earlier = this.#command
+    // `-L CHAIN -Z` lists, then zeroes; nothing else stands together.
+    const zeroes =
+      this.#context.other !== undefined &&
+      ['LZ', 'ZL', 'SZ', 'ZS'].includes(`${earlier?.kind}${kind}`) &&
+      earlier?.zeroes === undefined
+    if (earlier !== undefined && !zeroes)
+      return this.#stop(name, `-${kind} cannot stand with -${earlier.kind}: expected one command`)
     const words = value === undefined ? [] : [value]
     // Rule numbers, a policy, a new name: a second word, where there may be one.
-    if ('DIRPEZ'.includes(kind) && value !== undefined) {
+    if ('DIRPEZLS'.includes(kind) && value !== undefined) {
       const second = this.#optional()
       if (second !== undefined) words.push(second)
     }
     this.#command = { kind, name, words }
+    if (earlier !== undefined)
+      this.#command = {
+        kind: kind === 'Z' ? earlier.kind : kind,
+        name,
+        words: words.length > 0 ? words : earlier.words,
+        zeroes: true,
+      }
     return true
   }
 
@@ -379,7 +410,7 @@ class RuleReader {
       const options = extension.finish(around, this.#complain)
       if (options !== undefined) matches.push({ declaration: extension.declaration as MatchDeclaration, options })
     }
-    const action = this.#action(around)
+    const action = this.#action({ ...around, matches })
     if (this.#wrong) return []
     const counters = this.#context.counters ? (this.#counters ?? NO_COUNTERS) : NO_COUNTERS
     const place = { file, line: this.#line, column }

@@ -28,14 +28,7 @@ export function saveTable(
   { counters = false, countersOf = (of) => of.counters }: SaveOptions = {},
 ): string {
   const lines = [`*${table.name}`]
-  const builtin: Chain[] = []
-  const own: [Buffer, Chain][] = []
-  for (const chain of table.chains.values()) {
-    if (chain.policy !== undefined) builtin.push(chain)
-    else own.push([Buffer.from(chain.name), chain])
-  }
-  own.sort(([a], [b]) => Buffer.compare(a, b))
-  const chains = [...builtin, ...own.map(([, chain]) => chain)]
+  const chains = inSavedOrder(table)
   for (const chain of chains) {
     const count = counters && chain.policy !== undefined ? countersOf(chain) : { packets: 0, bytes: 0 }
     lines.push(`:${chain.name} ${chain.policy ?? '-'} [${count.packets}:${count.bytes}]`)
@@ -54,8 +47,23 @@ export function saveTable(
   return lines.join('\n')
 }
 
-/** What stands behind `-A CHAIN`; begins with a blank unless it is empty. */
-export function formatRule(rule: Rule): string {
+/** Built-in chains, then the others by name in byte order: as they are saved and listed. */
+export function inSavedOrder(table: Table): readonly Chain[] {
+  const builtin: Chain[] = []
+  const own: [Buffer, Chain][] = []
+  for (const chain of table.chains.values()) {
+    if (chain.policy !== undefined) builtin.push(chain)
+    else own.push([Buffer.from(chain.name), chain])
+  }
+  own.sort(([a], [b]) => Buffer.compare(a, b))
+  return [...builtin, ...own.map(([, chain]) => chain)]
+}
+
+/**
+ * What stands behind `-A CHAIN`; begins with a blank unless it is empty.
+ * @param counters are shown as `-c` where they are given (`iptables -v -S`)
+ */
+export function formatRule(rule: Rule, counters?: Counters): string {
   let text = ''
   const add = <T>(name: string, of: Negatable<T> | undefined, format: (value: T) => string) => {
     if (of === undefined) return
@@ -70,6 +78,7 @@ export function formatRule(rule: Rule): string {
   add('-f', rule.fragment, () => '')
   for (const { declaration, options } of rule.matches)
     text += ` -m ${declaration.name}${formatOptions(declaration, options)}`
+  if (counters !== undefined) text += ` -c ${counters.packets} ${counters.bytes}`
   const { action } = rule
   if (action?.kind === 'jump') text += ` ${action.goto ? '-g' : '-j'} ${action.chain}`
   else if (action !== undefined)
@@ -77,7 +86,8 @@ export function formatRule(rule: Rule): string {
   return text
 }
 
-function formatOptions({ options }: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
+/** Options as they are saved, each with a blank before it. */
+export function formatOptions({ options }: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
   let text = ''
   for (const name in options) {
     const given = values[name]

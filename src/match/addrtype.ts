@@ -37,6 +37,16 @@ export const addrtype = defineMatch({
     if (o['limit-iface-in']) return ['PREROUTING', 'INPUT', 'FORWARD']
     return o['limit-iface-out'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined
   },
+  list: (o) => {
+    const words = ['ADDRTYPE match']
+    for (const name of ['src-type', 'dst-type'] as const) {
+      const given = o[name]
+      if (given !== undefined) words.push(`${name} ${given.not ? '!' : ''}${types.kind.format(given.value)}`)
+    }
+    if (o['limit-iface-in']) words.push('limit-in')
+    if (o['limit-iface-out']) words.push('limit-out')
+    return words.join(' ')
+  },
   match: (o, env) => {
     const source = o['src-type']?.value ?? 0
     const sourceNot = o['src-type']?.not === true

@@ -7,5 +7,6 @@ export const comment = defineMatch({
   name: 'comment',
   summary: 'a remark on the rule; matches every packet',
   options: { comment: text({ max: 255, lines: true }).required().help('the remark') },
+  list: ({ comment }) => `/* ${comment} */`,
   match: () => () => 1,
 })

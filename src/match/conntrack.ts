@@ -50,6 +50,13 @@ export const conntrack = defineMatch({
   conntrack: true,
   options,
   anyOf: Object.keys(options) as (keyof typeof options)[],
+  // The states alone, which nearly every rule set asks for first. SNAT and DNAT are the flow's, not the packet's.
+  plain: ({ ctstate, ...others }) =>
+    ctstate !== undefined &&
+    (ctstate.value & (STATE.SNAT | STATE.DNAT)) === 0 &&
+    Object.values(others).every((other) => other === undefined)
+      ? { states: ctstate.not ? ~ctstate.value : ctstate.value }
+      : undefined,
   match: (o, { conntrack: { flows }, time }) => {
     const states = o.ctstate?.value ?? 0
     const stateGiven = o.ctstate !== undefined

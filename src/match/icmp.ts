@@ -50,6 +50,13 @@ export const icmp = defineMatch({
   families: [4],
   protocols: [PROTO_ICMP],
   options: { 'icmp-type': icmpType.negatable().required().help('type, with or without code, by name or number') },
+  list: ({ 'icmp-type': { value, not } }, numeric) => {
+    const { type, code } = value
+    const written = code < 0 ? String(type) : `${type}/${code}`
+    const name = numeric ? undefined : NAMES.find(([, means]) => means === written)?.[0]
+    if (name !== undefined) return `icmp ${not ? '!' : ''}${name}`
+    return `icmp${not ? ' !' : ''}type ${type}${code < 0 ? '' : ` code ${code}`}`
+  },
   match: ({ 'icmp-type': { value, not } }) => {
     const { type, code } = value
     const hit = not ? 0 : 1

@@ -13,6 +13,8 @@ function credits(time: number): number {
   return Math.floor((time * 1000 * CREDITS_PER_MS) / RATE_SCALE)
 }
 
+const period = rate().kind
+
 export const limit = defineMatch({
   name: 'limit',
   summary: 'matches at most so often',
@@ -22,6 +24,7 @@ export const limit = defineMatch({
       .help('how many packets in the long run'),
     'limit-burst': u32({ min: 1, max: 10_000 }).default(5).help('how many at once to begin with'),
   },
+  list: (o) => `limit: avg ${period.format(o.limit)} burst ${o['limit-burst']}`,
   match: ({ limit: period, 'limit-burst': burst }, { time }) => {
     const cost = credits(period)
     const most = credits(period * burst)

@@ -3,6 +3,7 @@
 
 import { defineMatch, HOTDROP } from '../rule/define.ts'
 import { type PortRange, portList } from '../rule/kinds.ts'
+import { serviceName } from '../rule/names.ts'
 import { type Option, option, type ParseContext, Problem } from '../rule/option.ts'
 import { PROTO_DCCP, PROTO_SCTP, PROTO_TCP, PROTO_UDP, PROTO_UDPLITE } from '../wire/ipv4.ts'
 import { fragmentOffset } from './port-match.ts'
@@ -37,27 +38,34 @@ export const multiport = defineMatch({
   },
   exclusive: [['sports', 'dports', 'ports']],
   anyOf: ['sports', 'dports', 'ports'],
+  list: (o, numeric) => {
+    const kind = o.sports !== undefined ? 'sports' : o.dports !== undefined ? 'dports' : 'ports'
+    const { value, not } = o[kind] ?? { value: [], not: false }
+    const name = (port: number) => (numeric ? String(port) : serviceName(port, 'tcp'))
+    const ports = value.map(({ min, max }) => (min === max ? name(min) : `${name(min)}:${name(max)}`))
+    return `multiport ${kind} ${not ? ' !' : ''}${ports.join(',')}`
+  },
   match: (o) => {
     const given = o.sports ?? o.dports ?? o.ports
     const ranges = Int32Array.from(given?.value.flatMap(({ min, max }) => [min, max]) ?? [])
-    const either = o.ports !== undefined
-    const bySource = either || o.sports !== undefined
-    const byDestination = either || o.dports !== undefined
+    const bySource = o.dports === undefined
+    const byDestination = o.sports === undefined
     const hit = given?.not === true ? 0 : 1
-    return (p) => {
-      if (fragmentOffset(p) !== 0) return 0
-      let source = p.sport
-      let destination = p.dport
-      if (p.transport === 0) {
-        if (p.length - p.headerLength < 4) return HOTDROP
-        source = p.view.getUint16(p.start + p.headerLength)
-        destination = p.view.getUint16(p.start + p.headerLength + 2)
-      }
+    const test = (sport: number, dport: number): number => {
       for (let i = 0; i < ranges.length; i += 2) {
-        if (bySource && source >= ranges[i] && source <= ranges[i + 1]) return hit
-        if (byDestination && destination >= ranges[i] && destination <= ranges[i + 1]) return hit
+        const min = ranges[i]
+        const max = ranges[i + 1]
+        if (bySource && sport >= min && sport <= max) return hit
+        if (byDestination && dport >= min && dport <= max) return hit
       }
       return 1 - hit
+    }
+    return (p) => {
+      if (p.transport !== 0) return test(p.sport, p.dport)
+      if (fragmentOffset(p) !== 0) return 0
+      if (p.length - p.headerLength < 4) return HOTDROP
+      const at = p.start + p.headerLength
+      return test(p.view.getUint16(at), p.view.getUint16(at + 2))
     }
   },
 })

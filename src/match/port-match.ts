@@ -2,14 +2,49 @@
 // with a range.
 
 import type { Packet } from '../packet/packet.ts'
+import { HOTDROP, type PlainTest } from '../rule/define.ts'
 import type { PortRange } from '../rule/kinds.ts'
 import type { Negatable } from '../rule/model.ts'
+import { serviceName } from '../rule/names.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
 
 export const ANY_PORT: PortRange = { min: 0, max: 0xffff }
 
 export function fragmentOffset(p: Packet): number {
   return p.fragment & FRAGMENT_OFFSET_MASK
+}
+
+/** What a match on a transport header says where there is none: a later fragment does not match, a stump is dropped. */
+export function withoutTransport(p: Packet): number {
+  return fragmentOffset(p) !== 0 ? 0 : HOTDROP
+}
+
+/** `dpt:80`, `spts:!1:1024`, as listings show the ports of tcp and udp. */
+export function listPorts(
+  source: Negatable<PortRange> | undefined,
+  destination: Negatable<PortRange> | undefined,
+  protocol: string,
+  numeric: boolean,
+): string[] {
+  const port = (n: number) => (numeric ? String(n) : serviceName(n, protocol))
+  const one = (name: string, range: Negatable<PortRange> | undefined) => {
+    if (range === undefined) return []
+    const { min, max } = range.value
+    const not = range.not ? '!' : ''
+    return [min === max ? `${name}:${not}${port(min)}` : `${name}s:${not}${port(min)}:${port(max)}`]
+  }
+  return [...one('spt', source), ...one('dpt', destination)]
+}
+
+interface Ports {
+  readonly sport?: Negatable<PortRange>
+  readonly dport?: Negatable<PortRange>
+}
+
+/** Two ranges of ports as a plain test; not where one is negated. */
+export function plainPorts({ sport, dport }: Ports): PlainTest | undefined {
+  if (sport?.not || dport?.not) return undefined
+  return { ports: { sport: sport?.value ?? ANY_PORT, dport: dport?.value ?? ANY_PORT } }
 }
 
 /** `0:65535` is saved like nothing at all, and is nothing at all; negated it stays, and matches nothing. */

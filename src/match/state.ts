@@ -19,6 +19,7 @@ export const state = defineMatch({
       .required()
       .help('one of these states'),
   },
+  plain: ({ state: { value, not } }) => ({ states: not ? ~value : value }),
   match: ({ state: { value: states, not } }) => {
     const hit = not ? 0 : 1
     return (p) => ((stateBit(p) & states) !== 0 ? hit : 1 - hit)

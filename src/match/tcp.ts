@@ -8,7 +8,7 @@ import type { Negatable } from '../rule/model.ts'
 import { flag, option, Problem, shown, u8 } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcpHeader from '../wire/tcp.ts'
-import { ANY_PORT, fragmentOffset, unlessAny } from './port-match.ts'
+import { ANY_PORT, fragmentOffset, listPorts, plainPorts, unlessAny } from './port-match.ts'
 
 interface FlagTest {
   readonly mask: number
@@ -79,20 +79,32 @@ export const tcp = defineMatch({
     'tcp-option': o['tcp-option'],
     'tcp-flags': o.syn === undefined ? unlessNone(o['tcp-flags']) : { value: NEW_CONNECTION, not: o.syn.not },
   }),
+  list: (o, numeric) => {
+    const words = ['tcp', ...listPorts(o.sport, o.dport, 'tcp', numeric)]
+    const kind = o['tcp-option']
+    if (kind !== undefined) words.push(`option=${kind.not ? '!' : ''}${kind.value}`)
+    const flags = o['tcp-flags']
+    if (flags !== undefined) {
+      const show = (sum: number) =>
+        numeric ? `0x${sum.toString(16).toUpperCase().padStart(2, '0')}` : formatFlags(sum)
+      words.push(`flags:${flags.not ? '!' : ''}${show(flags.value.mask)}/${show(flags.value.set)}`)
+    }
+    return words.join(' ')
+  },
+  plain: (o) => (o['tcp-flags'] === undefined && o['tcp-option'] === undefined ? plainPorts(o) : undefined),
   match: (o) => {
-    const source = o.sport?.value ?? ANY_PORT
-    const sourceNot = o.sport?.not === true
-    const destination = o.dport?.value ?? ANY_PORT
-    const destinationNot = o.dport?.not === true
+    const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
+    const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT
+    const sportNot = o.sport?.not === true
+    const dportNot = o.dport?.not === true
     const { mask, set } = o['tcp-flags']?.value ?? { mask: 0, set: 0 }
     const flagsNot = o['tcp-flags']?.not === true
     const wanted = o['tcp-option']
     return (p) => {
-      const offset = fragmentOffset(p)
-      if (offset !== 0) return offset === 1 ? HOTDROP : 0
-      if (p.transport === 0) return HOTDROP
-      if ((p.sport >= source.min && p.sport <= source.max) === sourceNot) return 0
-      if ((p.dport >= destination.min && p.dport <= destination.max) === destinationNot) return 0
+      // A fragment at offset 1 would hide the flags of the one before it (RFC 3128).
+      if (p.transport === 0) return fragmentOffset(p) > 1 ? 0 : HOTDROP
+      if ((p.sport >= sportMin && p.sport <= sportMax) === sportNot) return 0
+      if ((p.dport >= dportMin && p.dport <= dportMax) === dportNot) return 0
       if (((p.view.getUint8(p.transport + tcpHeader.FLAGS) & mask) === set) === flagsNot) return 0
       return wanted === undefined ? 1 : hasOption(p, wanted)
     }

@@ -1,9 +1,9 @@
 // Match udp (xt_tcpudp): ports. A later fragment does not match; a header that is cut off is dropped at once.
 
-import { defineMatch, HOTDROP } from '../rule/define.ts'
+import { defineMatch } from '../rule/define.ts'
 import { portRange } from '../rule/kinds.ts'
 import { PROTO_UDP } from '../wire/ipv4.ts'
-import { ANY_PORT, fragmentOffset, unlessAny } from './port-match.ts'
+import { ANY_PORT, listPorts, plainPorts, unlessAny, withoutTransport } from './port-match.ts'
 
 const ports = portRange({ services: 'any', decimal: true, reversed: true }).negatable()
 
@@ -16,16 +16,17 @@ export const udp = defineMatch({
     dport: ports.alias('destination-port').help('destination port or range'),
   },
   normalize: (o) => ({ sport: unlessAny(o.sport), dport: unlessAny(o.dport) }),
+  list: (o, numeric) => ['udp', ...listPorts(o.sport, o.dport, 'udp', numeric)].join(' '),
+  plain: plainPorts,
   match: (o) => {
-    const source = o.sport?.value ?? ANY_PORT
-    const sourceNot = o.sport?.not === true
-    const destination = o.dport?.value ?? ANY_PORT
-    const destinationNot = o.dport?.not === true
+    const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
+    const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT
+    const sportNot = o.sport?.not === true
+    const dportNot = o.dport?.not === true
     return (p) => {
-      if (fragmentOffset(p) !== 0) return 0
-      if (p.transport === 0) return HOTDROP
-      if ((p.sport >= source.min && p.sport <= source.max) === sourceNot) return 0
-      return (p.dport >= destination.min && p.dport <= destination.max) === destinationNot ? 0 : 1
+      if (p.transport === 0) return withoutTransport(p)
+      if ((p.sport >= sportMin && p.sport <= sportMax) === sportNot) return 0
+      return (p.dport >= dportMin && p.dport <= dportMax) === dportNot ? 0 : 1
     }
   },
 })

@@ -3,6 +3,7 @@
 // be hexadecimal or octal), strict (inet_pton: NAT's addresses), and the text form of IPv6 (RFC 4291; printed as RFC 5952).
 
 import { formatAddress, maskOf, prefixLengthOf } from '../wire/address.ts'
+import { format6, parse6 } from '../wire/address6.ts'
 import type { Family, Network } from './model.ts'
 import { parseNumber } from './number.ts'
 
@@ -21,6 +22,20 @@ export function parseLoose(text: string, family: Family): readonly number[] | un
   const numbers = parts.map((part) => parseNumber(part, 255))
   while (numbers.length < 4) numbers.push(0)
   return parts4(numbers)
+}
+
+/** As inet_aton reads an IPv4 address: one to four parts, of which the last takes up all bytes that are left. */
+export function parseAton(text: string): number | undefined {
+  const parts = text.split('.')
+  if (parts.length > 4 || /\s|\+/.test(text)) return undefined
+  let address = 0
+  for (const [i, part] of parts.entries()) {
+    const last = i === parts.length - 1
+    const value = parseNumber(part, last ? 2 ** (8 * (4 - i)) - 1 : 255)
+    if (value === undefined) return undefined
+    address |= last ? value : value << (24 - 8 * i)
+  }
+  return address
 }
 
 function parts4(parts: readonly (number | undefined)[]): readonly number[] | undefined {
@@ -74,47 +89,4 @@ export function formatAny(address: readonly number[]): string {
 /** The network's address with the bits outside the mask cleared. */
 export function masked(network: Network): Network {
   return { address: network.address.map((word, i) => word & network.mask[i]), mask: network.mask }
-}
-
-export function parse6(text: string): readonly number[] | undefined {
-  // An IPv4 address may stand in the place of the last two groups.
-  const tail = /(^|:)(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$/.exec(text)
-  if (tail !== null) {
-    const inner = parseStrict(tail[2], 4)
-    if (inner === undefined) return undefined
-    const high = (inner[0] >>> 16).toString(16)
-    const low = (inner[0] & 0xffff).toString(16)
-    return parse6(`${text.slice(0, text.length - tail[2].length)}${high}:${low}`)
-  }
-  const halves = text.split('::')
-  if (halves.length > 2) return undefined
-  const groups = halves.map((half) => (half === '' ? [] : half.split(':')))
-  if (groups.flat().some((group) => !/^[0-9a-fA-F]{1,4}$/.test(group))) return undefined
-  const given = groups.flat().length
-  if (halves.length === 1 ? given !== 8 : given > 7) return undefined
-  const all = halves.length === 1 ? groups[0] : [...groups[0], ...Array<string>(8 - given).fill('0'), ...groups[1]]
-  const numbers = all.map((group) => Number.parseInt(group, 16))
-  return [0, 2, 4, 6].map((i) => (numbers[i] << 16) | numbers[i + 1])
-}
-
-export function format6(words: readonly number[]): string {
-  const groups = words.flatMap((word) => [word >>> 16, word & 0xffff])
-  // The longest run of zeros, the first of equals, at least two groups.
-  let best = -1
-  let longest = 1
-  for (let i = 0; i < 8; i++) {
-    let end = i
-    while (end < 8 && groups[end] === 0) end++
-    if (end - i > longest) {
-      longest = end - i
-      best = i
-    }
-    if (end > i) i = end
-  }
-  // inet_ntop writes IPv4-compatible and IPv4-mapped addresses with a dotted tail.
-  const dotted = best === 0 && (longest === 6 || (longest === 5 && groups[5] === 0xffff))
-  const text = (list: readonly number[]) => list.map((group) => group.toString(16)).join(':')
-  if (dotted) return `::${longest === 5 ? 'ffff:' : ''}${formatAddress(words[3])}`
-  if (best < 0) return text(groups)
-  return `${text(groups.slice(0, best))}::${text(groups.slice(best + longest))}`
 }

@@ -13,7 +13,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import type { Environment } from './environment.ts'
-import type { Family, Negatable, TableName } from './model.ts'
+import type { Family, MatchUse, Negatable, TableName } from './model.ts'
 import type { Option } from './option.ts'
 
 // What a target says. DROP, ACCEPT, STOLEN, QUEUE, REPEAT are the verdicts of hook/hook.ts.
@@ -39,6 +39,11 @@ export type ValuesOf<O extends Options> = {
   readonly [K in keyof O as O[K] extends Option<unknown, boolean, true> ? never : K]?: ValueOf<O[K]>
 }
 
+/** Of these options the one that was written last; for normalize(), whose values stand in the order of writing. */
+export function lastOf<const N extends string>(values: object, names: readonly N[]): N | undefined {
+  return Object.keys(values).findLast((key) => names.includes(key as N)) as N | undefined
+}
+
 /** What the rule around a match or target looks like: for protocol and hook checks. */
 export interface Surroundings {
   readonly family: Family
@@ -47,6 +52,8 @@ export interface Surroundings {
   readonly chain: string
   /** -p, when it is not negated. */
   readonly protocol?: number
+  /** For a target: the rule's matches. */
+  readonly matches?: readonly MatchUse[]
 }
 
 export interface Declaration<O extends Options> {
@@ -74,6 +81,11 @@ export interface Declaration<O extends Options> {
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
   normalize?(o: ValuesOf<O>): ValuesOf<O>
+  /**
+   * What `iptables -L` shows of it behind the columns, where that is not its name and its options; '' for nothing.
+   * @param numeric `-n`: numbers instead of names of services and types
+   */
+  list?(o: ValuesOf<O>, numeric: boolean): string
   /** What no single option can see; returns what is wrong and what was expected. */
   check?(o: ValuesOf<O>, around: Surroundings): string | undefined
 }
@@ -84,9 +96,26 @@ export type MatchFunction = (p: Packet) => number
 /** CONTINUE, RETURN, or a verdict. */
 export type TargetFunction = (p: Packet, hook: number) => number
 
+interface Range {
+  readonly min: number
+  readonly max: number
+}
+
+/** A match that only compares fields of the packet descriptor with constants, all of which have to hold. */
+export interface PlainTest {
+  /** p.sport and p.dport, where there is a transport header; without one the match function is asked. */
+  readonly ports?: { readonly sport: Range; readonly dport: Range }
+  /** Bits 1 << p.ctinfo, one of which has to be set. */
+  readonly states?: number
+  /** p.mark under a mask, which is not 0. */
+  readonly mark?: { readonly value: number; readonly mask: number }
+}
+
 export interface MatchDeclaration<O extends Options = Options> extends Declaration<O> {
   readonly kind: 'match'
   match(o: ValuesOf<O>, env: Environment, around: Surroundings): MatchFunction
+  /** The same as plain tests, where it is nothing else; a test holds it against `match`. */
+  plain?(o: ValuesOf<O>): PlainTest | undefined
 }
 
 export interface TargetDeclaration<O extends Options = Options> extends Declaration<O> {

@@ -7,6 +7,7 @@ import type { Local } from '../local/local.ts'
 import type { Nat } from '../nat/nat.ts'
 import type { Routing } from '../route/routing.ts'
 import type { Time } from '../time.ts'
+import type { Shared } from './shared.ts'
 
 /** Where the lines of LOG and TRACE go. `level` is syslog's, 0 to 7. */
 export type LogSink = (level: number, line: string) => void
@@ -21,4 +22,6 @@ export interface Environment {
   readonly nat: Nat
   readonly local: Local
   readonly log: LogSink
+  /** What rules share by a name. */
+  readonly shared: Shared
 }

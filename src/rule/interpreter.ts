@@ -5,7 +5,7 @@
 import { DROP } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
-import { CONTINUE, HOTDROP, RETURN } from './define.ts'
+import { CONTINUE, HOTDROP, type MatchFunction, RETURN } from './define.ts'
 import { type ChainProgram, DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './program.ts'
 
 export class Interpreter {
@@ -61,15 +61,23 @@ export class Interpreter {
 
 /** 1 when the rule matches, 0 when not, HOTDROP when a match could not judge the packet. */
 function matches(e: Entry, p: Packet): number {
+  if (e.protocol !== 0 && (p.protocol === e.protocol) === e.protocolNot) return 0
   if (((p.source & e.sourceMask) === e.source) === e.sourceNot) return 0
   if (((p.destination & e.destinationMask) === e.destination) === e.destinationNot) return 0
   if (e.inLinks !== undefined && e.inLinks[p.inLink] === 0) return 0
   if (e.outLinks !== undefined && e.outLinks[p.outLink] === 0) return 0
-  if (e.protocol !== 0 && (p.protocol === e.protocol) === e.protocolNot) return 0
   if (e.fragments !== 0 && ((p.fragment & FRAGMENT_OFFSET_MASK) !== 0) !== (e.fragments === 1)) return 0
-  const tests = e.matches
-  for (let i = 0; i < tests.length; i++) {
-    const said = tests[i](p)
+  if (e.ports) {
+    if (p.transport === 0) return ask(e.allMatches, p)
+    if (p.sport < e.sportMin || p.sport > e.sportMax || p.dport < e.dportMin || p.dport > e.dportMax) return 0
+  }
+  if (((1 << p.ctinfo) & e.states) === 0 || (p.mark & e.markMask) !== e.mark) return 0
+  return ask(e.matches, p)
+}
+
+function ask(matches: readonly MatchFunction[], p: Packet): number {
+  for (let i = 0; i < matches.length; i++) {
+    const said = matches[i](p)
     if (said !== 1) return said
   }
   return 1

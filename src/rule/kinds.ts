@@ -177,11 +177,16 @@ export function maskedMark({ mask: saved = 'needed' }: { mask?: 'always' | 'need
       if (parts.length > 2 || Number.isNaN(value) || Number.isNaN(mask)) return unexpected(text, expects)
       return { value: value | 0, mask: mask | 0 }
     },
-    ({ value, mask }) => (mask === -1 && saved === 'needed' ? hex(value) : `${hex(value)}/${hex(mask)}`),
+    (mark) => (saved === 'needed' ? formatMark(mark) : `${hex(mark.value)}/${hex(mark.mask)}`),
   )
 }
 
-function hex(value: number): string {
+/** `0x1`, or `0x1/0xff` where the mask leaves bits out. */
+export function formatMark({ value, mask }: MaskedMark): string {
+  return mask === -1 ? hex(value) : `${hex(value)}/${hex(mask)}`
+}
+
+export function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`
 }
 

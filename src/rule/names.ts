@@ -53,6 +53,22 @@ export function servicePort(name: string, protocol?: string): number | undefined
   return services.get(protocol === undefined ? name : `${name}/${protocol}`)
 }
 
+/** The service's name as a listing shows it, or the port where it has none. */
+export function serviceName(port: number, protocol: string): string {
+  services ??= readServices()
+  if (serviceNamesByPort === undefined) {
+    serviceNamesByPort = new Map()
+    for (const [name, number] of services) {
+      const [service, of] = name.split('/')
+      const key = `${number}/${of}`
+      if (of !== undefined && !serviceNamesByPort.has(key)) serviceNamesByPort.set(key, service)
+    }
+  }
+  return serviceNamesByPort.get(`${port}/${protocol}`) ?? String(port)
+}
+
+let serviceNamesByPort: Map<string, string> | undefined
+
 /** Names for "did you mean". */
 export function serviceNames(): string[] {
   services ??= readServices()

@@ -17,6 +17,7 @@ import {
   TABLE_NAMES,
   type TableName,
 } from './model.ts'
+import { PlainTests } from './plain.ts'
 
 // What an entry does when it matches.
 export const DO_VERDICT = 0
@@ -39,7 +40,21 @@ export class Entry {
   readonly protocolNot: boolean
   /** 0: whole packets and fragments alike, 1: only later fragments (-f), 2: all but those (! -f). */
   readonly fragments: number
+  /** Ports are compared, where there is a transport header. */
+  readonly ports: boolean
+  readonly sportMin: number
+  readonly sportMax: number
+  readonly dportMin: number
+  readonly dportMax: number
+  /** Bits 1 << ctinfo of which the packet's must be one; -1 for every state. */
+  readonly states: number
+  readonly mark: number
+  /** 0 for every mark. */
+  readonly markMask: number
+  /** Matches that are more than the comparisons above. */
   readonly matches: readonly MatchFunction[]
+  /** All matches, for packets without a transport header, which each match judges in its own way. */
+  readonly allMatches: readonly MatchFunction[]
   readonly action: number
   /** For DO_VERDICT; CONTINUE and RETURN among them. */
   readonly verdict: number
@@ -67,7 +82,17 @@ export class Entry {
     this.protocol = rule.protocol?.value ?? 0
     this.protocolNot = rule.protocol?.not === true
     this.fragments = rule.fragment === undefined ? 0 : rule.fragment.not ? 2 : 1
-    this.matches = matches
+    const plain = new PlainTests(rule.matches)
+    this.ports = plain.ports
+    this.sportMin = plain.sportMin
+    this.sportMax = plain.sportMax
+    this.dportMin = plain.dportMin
+    this.dportMax = plain.dportMax
+    this.states = plain.states
+    this.mark = plain.mark
+    this.markMask = plain.markMask
+    this.matches = plain.rest(matches)
+    this.allMatches = matches
     this.target = target
     this.counter = counter
     const { action } = rule

@@ -15,6 +15,7 @@ export const notrack = defineTarget({
   tables: ['raw'],
   terminal: false,
   options: {},
+  list: () => 'NOTRACK',
   target: (_, { conntrack }) => {
     return (p) => {
       if (!isTold(p)) conntrack.untrack(p)
@@ -40,6 +41,7 @@ export const ct = defineTarget({
     'zone-orig': notEnforced(1, 'a zone counts for both directions here: expected --zone'),
     'zone-reply': notEnforced(1, 'a zone counts for both directions here: expected --zone'),
   },
+  list: (o) => `CT${o.notrack ? ' notrack' : ''}${o.zone === 0 ? '' : ` zone ${o.zone}`}`,
   target: (o, { conntrack }) => {
     const { zone } = o
     if (o.notrack)

@@ -3,7 +3,7 @@
 import { MANIP_DST } from '../nat/range.ts'
 import { defineTarget } from '../rule/define.ts'
 import { flag } from '../rule/option.ts'
-import { natRange, natTo } from './nat-to.ts'
+import { formatNatTo, natRange, natTo } from './nat-to.ts'
 
 export const dnat = defineTarget({
   name: 'DNAT',
@@ -17,6 +17,7 @@ export const dnat = defineTarget({
     random: flag().help('the port is chosen at random'),
     persistent: flag().help('a client keeps its destination'),
   },
+  list: (o) => `to:${formatNatTo(o['to-destination'])}${o.random ? ' random' : ''}${o.persistent ? ' persistent' : ''}`,
   target: (o, { nat }) => {
     const range = natRange(o['to-destination'], { random: o.random, persistent: o.persistent })
     return (p, hook) => nat.setup(p, hook, MANIP_DST, range)

@@ -3,7 +3,7 @@
 // path does not; a rule that logs is expected to be met seldom, or to be limited.
 
 import type { Links } from '../device/link.ts'
-import { OUTPUT } from '../hook/hook.ts'
+import { INPUT, OUTPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { formatAddress } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -17,11 +17,12 @@ export const LOG_IP_OPTIONS = 4
 /** The line behind the prefix. */
 export function logText(p: Packet, hook: number, flags: number, links: Links): string {
   const inName = hook === OUTPUT ? '' : links.name(p.inLink)
+  const outName = hook === PREROUTING || hook === INPUT ? '' : links.name(p.outLink)
   // Link addresses stand behind MAC= where a packet came in; a TUN device has none.
   const mac = inName === '' ? '' : 'MAC= '
   const end = p.start + p.length
   const mark = p.mark === 0 ? '' : `MARK=0x${(p.mark >>> 0).toString(16)} `
-  return `IN=${inName} OUT=${links.name(p.outLink)} ${mac}${packetText(p.view, p.start, end, flags, false)}${mark}`
+  return `IN=${inName} OUT=${outName} ${mac}${packetText(p.view, p.start, end, flags, false)}${mark}`
 }
 
 /** @param quoted this is the packet that an ICMP error quotes: errors inside it are not taken apart */

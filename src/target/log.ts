@@ -29,6 +29,16 @@ const level = word<number>(
   String,
 )
 
+/** Options with their bits, as listings show them. */
+const LISTED = [
+  ['log-tcp-sequence', 1],
+  ['log-tcp-options', 2],
+  ['log-ip-options', 4],
+  ['log-uid', 8],
+  ['log-macdecode', 32],
+] as const
+const LEVEL_NAMES = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug']
+
 export const log = defineTarget({
   name: 'LOG',
   summary: 'writes a line about the packet and goes on',
@@ -41,6 +51,15 @@ export const log = defineTarget({
     'log-ip-options': flag().help('with IP options'),
     'log-uid': flag().help("with the socket's owner, which packets here do not have"),
     'log-macdecode': flag().help('with link addresses taken apart, which TUN devices do not have'),
+  },
+  list: (o, numeric) => {
+    const flags = LISTED.filter(([option]) => o[option])
+    const severity = o['log-level']
+    const words = numeric
+      ? [`LOG flags ${flags.reduce((sum, [, bit]) => sum | bit, 0)} level ${severity}`]
+      : [`LOG level ${LEVEL_NAMES[severity]}`, ...flags.map(([option]) => option.slice('log-'.length))]
+    if (o['log-prefix'] !== undefined) words.push(`prefix "${o['log-prefix']}"`)
+    return words.join(' ')
   },
   target: (o, env) => {
     const prefix = o['log-prefix'] ?? ''

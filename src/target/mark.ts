@@ -2,7 +2,7 @@
 // ways to write that.
 
 import { CONTINUE, defineTarget } from '../rule/define.ts'
-import { maskedMark } from '../rule/kinds.ts'
+import { hex, maskedMark } from '../rule/kinds.ts'
 import { u32 } from '../rule/option.ts'
 
 const bits = u32({ base: 16 })
@@ -30,6 +30,13 @@ export const markTarget = defineTarget({
     const xor = o['xor-mark']
     if (xor !== undefined) return { 'set-xmark': { value: xor | 0, mask: 0 } }
     return o
+  },
+  list: (o) => {
+    const { value, mask } = o['set-xmark'] ?? { value: 0, mask: 0 }
+    if (value === 0) return `MARK and ${hex(~mask)}`
+    if (value === mask) return `MARK or ${hex(value)}`
+    if (mask === 0) return `MARK xor ${hex(value)}`
+    return mask === -1 ? `MARK set ${hex(value)}` : `MARK xset ${hex(value)}/${hex(mask)}`
   },
   target: (o) => {
     const { value, mask } = o['set-xmark'] ?? { value: 0, mask: 0 }

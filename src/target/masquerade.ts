@@ -2,7 +2,7 @@
 
 import { defineTarget } from '../rule/define.ts'
 import { flag } from '../rule/option.ts'
-import { natPorts, natRange } from './nat-to.ts'
+import { formatNatPorts, natPorts, natRange } from './nat-to.ts'
 
 export const masquerade = defineTarget({
   name: 'MASQUERADE',
@@ -15,6 +15,10 @@ export const masquerade = defineTarget({
     'to-ports': natPorts().help('ports to choose from'),
     random: flag().help('the port is chosen at random'),
     'random-fully': flag().help('the port is chosen at random, unpredictably'),
+  },
+  list: (o) => {
+    const ports = o['to-ports'] && `masq ports: ${formatNatPorts(o['to-ports'])}`
+    return [ports, o.random && 'random', o['random-fully'] && 'random-fully'].filter(Boolean).join(' ')
   },
   target: (o, { nat }) => {
     const range = natRange({ ports: o['to-ports'] }, { random: o.random, randomFully: o['random-fully'] })

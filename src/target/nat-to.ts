@@ -105,6 +105,14 @@ export function natPorts(): Option<NatPorts, false, false> {
   return word<NatPorts>(EXPECTS_PORTS, (text, context) => readPorts(text, false, context), formatPorts)
 }
 
+/** As listings show it: `to:1.2.3.4:80`. */
+export function formatNatTo(to: NatTo): string {
+  return natTo({ base: true }).kind.format(to)
+}
+
+/** As listings show MASQUERADE's and REDIRECT's ports. */
+export const formatNatPorts = formatPorts
+
 interface NatFlags {
   readonly random?: true
   readonly randomFully?: true

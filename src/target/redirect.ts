@@ -2,7 +2,7 @@
 
 import { defineTarget } from '../rule/define.ts'
 import { flag } from '../rule/option.ts'
-import { natPorts, natRange } from './nat-to.ts'
+import { formatNatPorts, natPorts, natRange } from './nat-to.ts'
 
 export const redirect = defineTarget({
   name: 'REDIRECT',
@@ -14,6 +14,10 @@ export const redirect = defineTarget({
   options: {
     'to-ports': natPorts().help('ports to choose from; the port is kept without it'),
     random: flag().help('the port is chosen at random'),
+  },
+  list: (o) => {
+    const ports = o['to-ports'] && `redir ports ${formatNatPorts(o['to-ports'])}`
+    return [ports, o.random && 'random'].filter(Boolean).join(' ')
   },
   target: (o, { nat }) => {
     const range = natRange({ ports: o['to-ports'] }, { random: o.random })

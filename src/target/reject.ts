@@ -44,6 +44,7 @@ export const reject = defineTarget({
   },
   check: ({ 'reject-with': how }, { protocol }) =>
     how === 'tcp-reset' && protocol !== PROTO_TCP ? 'tcp-reset answers TCP alone: expected -p tcp' : undefined,
+  list: (o) => `reject-with ${o['reject-with']}`,
   target: ({ 'reject-with': how }, env) => {
     if (how === 'tcp-reset')
       return (p, hook) => {

@@ -3,7 +3,7 @@
 import { MANIP_SRC } from '../nat/range.ts'
 import { defineTarget } from '../rule/define.ts'
 import { flag } from '../rule/option.ts'
-import { natRange, natTo } from './nat-to.ts'
+import { formatNatTo, natRange, natTo } from './nat-to.ts'
 
 export const snat = defineTarget({
   name: 'SNAT',
@@ -18,6 +18,8 @@ export const snat = defineTarget({
     'random-fully': flag().help('the port is chosen at random, unpredictably'),
     persistent: flag().help('a client keeps its address for every destination'),
   },
+  list: (o) =>
+    `to:${formatNatTo(o['to-source'])}${o.random ? ' random' : ''}${o['random-fully'] ? ' random-fully' : ''}${o.persistent ? ' persistent' : ''}`,
   target: (o, { nat }) => {
     const range = natRange(o['to-source'], {
       random: o.random,

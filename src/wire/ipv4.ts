@@ -76,8 +76,14 @@ export function writeHeader(
 
 /** Sum over a header of `headerLength` bytes (a multiple of 4), folded; 0xffff for a header whose checksum is right. */
 export function headerSum(view: DataView, o: number, headerLength: number): number {
-  let sum = 0
-  for (let at = o; at < o + headerLength; at += 4) {
+  const a = view.getInt32(o)
+  const b = view.getInt32(o + 4)
+  const c = view.getInt32(o + 8)
+  const d = view.getInt32(o + 12)
+  const e = view.getInt32(o + 16)
+  let sum = (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16) + (e >>> 16)
+  sum += (a & 0xffff) + (b & 0xffff) + (c & 0xffff) + (d & 0xffff) + (e & 0xffff)
+  for (let at = o + MIN_HEADER; at < o + headerLength; at += 4) {
     const word = view.getInt32(at)
     sum += (word >>> 16) + (word & 0xffff)
   }

@@ -10,7 +10,9 @@ const STATEFUL = '*filter\n-A FORWARD -m conntrack --ctstate INVALID -j DROP\nCO
 
 describe("a user's hook", () => {
   it('sees each packet at its priority between the built-in steps', () => {
-    const router = new Router('*raw\n-A PREROUTING -j LOG --log-prefix "raw "\nCOMMIT\n*mangle\n-A PREROUTING -j LOG --log-prefix "mangle "\nCOMMIT\n')
+    const router = new Router(
+      '*raw\n-A PREROUTING -j LOG --log-prefix "raw "\nCOMMIT\n*mangle\n-A PREROUTING -j LOG --log-prefix "mangle "\nCOMMIT\n',
+    )
     const seen: string[] = []
     router.engine.hook('prerouting', { priority: -200 }, (p) => {
       seen.push(lineOf(p.copy()), ...router.log.map((line) => line.split(' ')[0]!))
@@ -106,7 +108,10 @@ describe('rules that are loaded', () => {
     ])
       expect(() => router.engine.load(wrong), wrong).toThrow(expect.objectContaining({ name: 'RefusedError' }))
     expect(router.engine.saveRules({ counters: true })).toBe(before)
-    expect([router.send('lan', FORWARD), router.send('lan', 'tcp 10.0.1.2:1 > 203.0.113.9:5 S')]).toEqual([[FORWARDED], []])
+    expect([router.send('lan', FORWARD), router.send('lan', 'tcp 10.0.1.2:1 > 203.0.113.9:5 S')]).toEqual([
+      [FORWARDED],
+      [],
+    ])
   })
 
   it('keep the counters of what stands unchanged', () => {
@@ -131,7 +136,9 @@ describe('rules that are loaded', () => {
 
 describe("a packet of the program's own", () => {
   it('is routed and goes through OUTPUT and POSTROUTING', () => {
-    const router = new Router('*filter\n-A OUTPUT -p udp --dport 54 -j DROP\nCOMMIT\n*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n')
+    const router = new Router(
+      '*filter\n-A OUTPUT -p udp --dport 54 -j DROP\nCOMMIT\n*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n',
+    )
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 198.51.100.9:53 len 5'))
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 198.51.100.9:54 len 5'))
     expect(router.taken()).toEqual(['wan: udp 203.0.113.1:1000 > 198.51.100.9:53 len 5'])
@@ -145,7 +152,9 @@ describe("a packet of the program's own", () => {
   })
 
   it('to the router itself comes in by the loopback device, with its flow, and is answered there', () => {
-    const router = new Router(`*filter\n-A INPUT -m conntrack --ctstate ESTABLISHED -j LOG --log-prefix "back "\n-A INPUT -j LOG --log-prefix "in "\nCOMMIT\n`)
+    const router = new Router(
+      `*filter\n-A INPUT -m conntrack --ctstate ESTABLISHED -j LOG --log-prefix "back "\n-A INPUT -j LOG --log-prefix "in "\nCOMMIT\n`,
+    )
     router.engine.output(bytesOf('icmp 10.0.1.1 > 10.0.1.1 echo-request id 1 seq 1'))
     expect(router.log.map((line) => line.split(' ')[0])).toEqual(['in', 'back', 'in'])
     expect([router.flows, router.slotsOut]).toEqual([1, 0])
@@ -162,7 +171,12 @@ describe("a packet of the program's own", () => {
   it('longer than the MTU leaves in fragments, but not if DF is set', () => {
     const router = new Router('', { slots: 128 })
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 203.0.113.9:53 len 3000'))
-    expect(router.device('wan').take().map((bytes) => bytes.length)).toEqual([1500, 1500, 68])
+    expect(
+      router
+        .device('wan')
+        .take()
+        .map((bytes) => bytes.length),
+    ).toEqual([1500, 1500, 68])
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 203.0.113.9:53 len 3000 DF'))
     expect([router.taken(), router.dropped(), router.slotsOut]).toEqual([[], { 'fragmentation-needed': 1 }, 0])
   })

@@ -64,7 +64,8 @@ export class Router {
   taken(): string[] {
     const lines: string[] = []
     for (const [name, device] of this.#devices)
-      if (device instanceof MemoryDevice) for (const bytes of device.take()) lines.push(`${name}: ${lineOf(bytes).replace(/ ipid \d+$/, '')}`)
+      if (device instanceof MemoryDevice)
+        for (const bytes of device.take()) lines.push(`${name}: ${lineOf(bytes).replace(/ ipid \d+$/, '')}`)
     return lines
   }
 

@@ -47,10 +47,17 @@ it.each([
 it('REPEAT runs the same function again, not those before it', () => {
   const made = new Way()
   const called: string[] = []
+  const add = (name: string, priority: number, verdict: () => number) => {
+    const run = () => {
+      called.push(name)
+      return verdict()
+    }
+    made.add(FORWARD, { name, priority, reason: 0, run })
+  }
   let again = 2
-  made.add(FORWARD, { name: 'a', priority: 0, reason: 0, run: () => (called.push('a'), ACCEPT) })
-  made.add(FORWARD, { name: 'b', priority: 1, reason: 0, run: () => (called.push('b'), again-- > 0 ? REPEAT : ACCEPT) })
-  made.add(FORWARD, { name: 'c', priority: 2, reason: 0, run: () => (called.push('c'), ACCEPT) })
+  add('a', 0, () => ACCEPT)
+  add('b', 1, () => (again-- > 0 ? REPEAT : ACCEPT))
+  add('c', 2, () => ACCEPT)
   expect(made.walk(FORWARD, p)).toBe(ACCEPT)
   expect(called).toEqual(['a', 'b', 'b', 'b', 'c'])
 })

@@ -137,7 +137,8 @@ describe('an ICMP error', () => {
   })
 
   it('has the precedence of network control, and what TOS there was', () => {
-    const tos = (given: string) => / tos (0x\w+)$/.exec(new Router().send('lan', `udp 10.0.1.2:1 > 203.0.113.9:5 ttl 1 tos ${given}`)[0]!)![1]
+    const tos = (given: string) =>
+      / tos (0x\w+)$/.exec(new Router().send('lan', `udp 10.0.1.2:1 > 203.0.113.9:5 ttl 1 tos ${given}`)[0]!)![1]
     expect([tos('0x0'), tos('0x10'), tos('0xff'), tos('0xe1')]).toEqual(['0xc0', '0xd0', '0xde', '0xc0'])
   })
 
@@ -152,12 +153,12 @@ describe('an ICMP error', () => {
     expect(answered).toEqual([0, 8, 13, 14, 15, 16, 17, 18])
   })
 
-  it.each([
-    'udp 10.0.1.2 > 203.0.113.9 len 40 frag 80 ttl 1',
-    'ip 10.0.1.2 > 203.0.113.9 proto 1 ttl 1',
-  ])('is not about %s', (line) => {
-    expect(new Router().send('lan', line)).toEqual([])
-  })
+  it.each(['udp 10.0.1.2 > 203.0.113.9 len 40 frag 80 ttl 1', 'ip 10.0.1.2 > 203.0.113.9 proto 1 ttl 1'])(
+    'is not about %s',
+    (line) => {
+      expect(new Router().send('lan', line)).toEqual([])
+    },
+  )
 
   it('may come from the address of the device where the packet came in', () => {
     const sysctl = { 'net.ipv4.icmp_errors_use_inbound_ifaddr': 1 }
@@ -165,7 +166,8 @@ describe('an ICMP error', () => {
       devices: { lan: { addresses: ['10.0.1.1/24'] }, wan: { addresses: ['203.0.113.1/24'] } },
       routes: [{ to: '10.0.7.0/24', dev: 'wan' }],
     }
-    const from = (sysctl: Record<string, number>) => new Router('', { config, sysctl }).send('lan', 'udp 10.0.7.2:1 > 203.0.113.9:5 ttl 1')
+    const from = (sysctl: Record<string, number>) =>
+      new Router('', { config, sysctl }).send('lan', 'udp 10.0.7.2:1 > 203.0.113.9:5 ttl 1')
     expect(from({})[0]).toMatch(/^wan: icmp 203\.0\.113\.1 > 10\.0\.7\.2 time-exceeded/)
     expect(from(sysctl)[0]).toMatch(/^wan: icmp 10\.0\.1\.1 > 10\.0\.7\.2 time-exceeded/)
   })
@@ -180,7 +182,9 @@ describe('an ICMP error', () => {
       ],
     }
     const kinds = (host: number, to: string) =>
-      new Router('', { config }).send('lan', ...Array(10).fill(`udp 10.0.1.${host}:1 > ${to}:5`)).map((line) => line.split(' ')[5])
+      new Router('', { config })
+        .send('lan', ...Array(10).fill(`udp 10.0.1.${host}:1 > ${to}:5`))
+        .map((line) => line.split(' ')[5])
     expect(kinds(2, '198.51.100.1')).toEqual(['host-unreachable', 'host-unreachable'])
     expect(kinds(3, '198.51.101.1')).toEqual(['admin-prohibited', 'admin-prohibited'])
     expect(kinds(4, '198.51.102.1')).toEqual([])
@@ -188,7 +192,8 @@ describe('an ICMP error', () => {
   })
 
   it('about bad options points at them, from the address that was asked, and not at all after a broadcast (measured)', () => {
-    const bad = (to: string) => new Router().send('lan', `udp 10.0.1.2:4 > ${to}:4 opts 07ff0400`).map((line) => line.split(' [')[0])
+    const bad = (to: string) =>
+      new Router().send('lan', `udp 10.0.1.2:4 > ${to}:4 opts 07ff0400`).map((line) => line.split(' [')[0])
     expect(bad('203.0.113.1')).toEqual(['lan: icmp 203.0.113.1 > 10.0.1.2 parameter-problem ptr 20'])
     expect(bad('203.0.113.9')).toEqual(['lan: icmp 10.0.1.1 > 10.0.1.2 parameter-problem ptr 20'])
     expect(bad('10.0.1.255')).toEqual([])
@@ -251,7 +256,8 @@ describe("the router's own packets among themselves", () => {
   })
 
   it('REJECT of an own packet in OUTPUT comes back to its own address, by the address that was asked', () => {
-    const rules = '*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n-A INPUT -j LOG\n-A OUTPUT -p tcp --dport 80 -j REJECT --reject-with tcp-reset\n-A OUTPUT -p udp -j REJECT\nCOMMIT\n'
+    const rules =
+      '*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n-A INPUT -j LOG\n-A OUTPUT -p tcp --dport 80 -j REJECT --reject-with tcp-reset\n-A OUTPUT -p udp -j REJECT\nCOMMIT\n'
     const router = new Router(rules)
     // To another own address: what is rejected has a flow that is in no table yet, and the answer is looped back.
     router.engine.output(bytesOf('tcp 10.0.1.1:1000 > 203.0.113.1:80 S seq 1'))

@@ -8,7 +8,8 @@ function rate(sysctl: Record<string, number> = {}) {
   const time = new Time()
   time.set(1_700_000_000_000)
   const made = new IcmpRate(time, sysctls(sysctl))
-  const burst = (n: number, ask: (i: number) => boolean) => Array.from({ length: n }, (_, i) => ask(i)).filter(Boolean).length
+  const burst = (n: number, ask: (i: number) => boolean) =>
+    Array.from({ length: n }, (_, i) => ask(i)).filter(Boolean).length
   return {
     made,
     burst,

@@ -8,6 +8,7 @@ import { Slab } from '../../src/packet/slab.ts'
 import type { MatchFunction, Surroundings, TargetFunction } from '../../src/rule/define.ts'
 import type { Environment } from '../../src/rule/environment.ts'
 import type { Rule, TableName } from '../../src/rule/model.ts'
+import { Shared } from '../../src/rule/shared.ts'
 import { Time } from '../../src/time.ts'
 
 const slab = new Slab(4)
@@ -43,6 +44,7 @@ export function surrounding(): Surrounding {
     nat: { setup: told('setup', 1), masquerade: told('masquerade', 1), redirect: told('redirect', 1) },
     local: { reject: told('reject', 0), reset: told('reset', 0) },
     log: (level: number, line: string) => calls.push(`${level} ${line}`),
+    shared: new Shared(),
   } as unknown as Environment
   return { env, time, flows, calls, types }
 }

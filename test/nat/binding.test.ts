@@ -120,7 +120,9 @@ describe('a range of ports', () => {
   })
 
   it('without a base is no offset map', () => {
-    const nat = new Nat('*nat\n-A PREROUTING -p udp --dport 100:200 -j DNAT --to-destination 198.51.100.5:5000-5100\nCOMMIT\n')
+    const nat = new Nat(
+      '*nat\n-A PREROUTING -p udp --dport 100:200 -j DNAT --to-destination 198.51.100.5:5000-5100\nCOMMIT\n',
+    )
     const got = [100, 150, 200].map((dport) => nat.of(udp(2, 1000 + dport, '203.0.113.1', dport), 'destination'))
     expect(got).toEqual(Array(3).fill('198.51.100.5:5000'))
   })
@@ -136,7 +138,9 @@ describe('a range of ports', () => {
     [252, 5001],
     [900, 5043],
   ])('with base 150 maps port %i to %i', (dport, expected) => {
-    const nat = new Nat('*nat\n-A PREROUTING -p udp --dport 100:900 -j DNAT --to-destination 198.51.100.5:5000-5100/150\nCOMMIT\n')
+    const nat = new Nat(
+      '*nat\n-A PREROUTING -p udp --dport 100:900 -j DNAT --to-destination 198.51.100.5:5000-5100/150\nCOMMIT\n',
+    )
     expect(nat.of(udp(2, 1000, '203.0.113.1', dport), 'destination')).toBe(`198.51.100.5:${expected}`)
   })
 })

@@ -197,11 +197,15 @@ describe('REDIRECT', () => {
   })
 
   it("of the router's own packets leads to the loopback address, and the answer is restored", () => {
-    const router = new Router('*nat\n-A OUTPUT -p udp --dport 53 -j REDIRECT --to-ports 5353\nCOMMIT\n*filter\n-A INPUT -j LOG\nCOMMIT\n')
+    const router = new Router(
+      '*nat\n-A OUTPUT -p udp --dport 53 -j REDIRECT --to-ports 5353\nCOMMIT\n*filter\n-A INPUT -j LOG\nCOMMIT\n',
+    )
     router.engine.output(bytesOf('udp 203.0.113.1:1000 > 198.51.100.9:53 len 5'))
     expect(router.taken()).toEqual([])
     expect(router.log[0]).toMatch(/IN=lo .*SRC=203\.0\.113\.1 DST=127\.0\.0\.1 .*DPT=5353/)
-    expect(router.log[1]).toMatch(/IN=lo .*SRC=198\.51\.100\.9 DST=203\.0\.113\.1 .*TYPE=3 CODE=3 .*DST=198\.51\.100\.9 .*DPT=53/)
+    expect(router.log[1]).toMatch(
+      /IN=lo .*SRC=198\.51\.100\.9 DST=203\.0\.113\.1 .*TYPE=3 CODE=3 .*DST=198\.51\.100\.9 .*DPT=53/,
+    )
     expect(router.slotsOut).toBe(0)
   })
 })

@@ -20,7 +20,11 @@ function naive(routes: readonly Route[], address: number): number {
   routes.forEach((r, i) => {
     if ((address & maskOf(r.prefixLength)) !== r.network) return
     const b = routes[best]
-    if (b === undefined || r.prefixLength > b.prefixLength || (r.prefixLength === b.prefixLength && r.metric < b.metric))
+    if (
+      b === undefined ||
+      r.prefixLength > b.prefixLength ||
+      (r.prefixLength === b.prefixLength && r.metric < b.metric)
+    )
       best = i
   })
   return best
@@ -29,7 +33,9 @@ function naive(routes: readonly Route[], address: number): number {
 // Few networks, so that prefixes nest and repeat, besides arbitrary ones.
 const network = fc.oneof(
   fc.integer(),
-  fc.constantFrom('10.0.0.0', '10.1.0.0', '10.1.2.0', '10.1.2.128', '10.1.2.3', '255.255.255.255').map((t) => parseAddress(t)!),
+  fc
+    .constantFrom('10.0.0.0', '10.1.0.0', '10.1.2.0', '10.1.2.128', '10.1.2.3', '255.255.255.255')
+    .map((t) => parseAddress(t)!),
 )
 const routes = fc.array(fc.tuple(network, fc.integer({ min: 0, max: 32 }), fc.nat(2)), { maxLength: 25 })
 

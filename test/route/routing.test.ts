@@ -187,7 +187,9 @@ describe('a configuration that cannot be is refused by name', () => {
     [{ devices: lan, routes: [{ to: 'default', via: 'router' }] }, /via: 'router'/],
     [{ devices: lan, routes: [{ to: 'default' }] }, /expected 'dev', or a 'via'/],
   ])('%j', (config, message) => {
-    expect(() => routing({}, config)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(message) }))
+    expect(() => routing({}, config)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG', message: expect.stringMatching(message) }),
+    )
   })
 
   it('a device that was not handed in', () => {

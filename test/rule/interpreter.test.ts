@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ACCEPT, DROP, FORWARD, OUTPUT, REPEAT } from '../../src/hook/hook.ts'
 import { Slab } from '../../src/packet/slab.ts'
-import { HOTDROP, type MatchFunction } from '../../src/rule/define.ts'
+import { CONTINUE, HOTDROP, type MatchFunction } from '../../src/rule/define.ts'
 import { Interpreter } from '../../src/rule/interpreter.ts'
 import type { Chain, RuleSet } from '../../src/rule/model.ts'
 import { Program } from '../../src/rule/program.ts'
@@ -29,9 +29,7 @@ function run(chains: readonly Chain[], hook = FORWARD) {
 /** Packets by chain: the policy's, then each rule's. */
 function countsOf(set: RuleSet, program: Program): Record<string, number[]> {
   const chains = [...set.tables.get('filter')!.chains.values()]
-  return Object.fromEntries(
-    chains.map((c) => [c.name, [c, ...c.rules].map((of) => program.countersOf(of).packets)]),
-  )
+  return Object.fromEntries(chains.map((c) => [c.name, [c, ...c.rules].map((of) => program.countersOf(of).packets)]))
 }
 
 const forward = (...rules: ReturnType<typeof rule>[]) => chain('FORWARD', rules, 'ACCEPT')
@@ -81,13 +79,18 @@ describe('the walk through a chain', () => {
   })
 
   it('through deep jumps comes back through each', () => {
-    const deep = Array.from({ length: 50 }, (_, i) => chain(`C${i}`, i < 49 ? [rule(`-j C${i + 1}`), rule('')] : [rule('RETURN')]))
+    const deep = Array.from({ length: 50 }, (_, i) =>
+      chain(`C${i}`, i < 49 ? [rule(`-j C${i + 1}`), rule('')] : [rule('RETURN')]),
+    )
     const { said, counts } = run([forward(rule('-j C0'), rule('')), ...deep])
     expect([said, counts.FORWARD, counts.C0, counts.C48]).toEqual([ACCEPT, [1, 1, 1], [0, 1, 1], [0, 1, 1]])
   })
 
   it('drops at a match that cannot judge the packet, without counting', () => {
-    const { said, counts } = run([forward(rule('-j A')), chain('A', [rule('ACCEPT', [yes, () => HOTDROP]), rule('ACCEPT')])])
+    const { said, counts } = run([
+      forward(rule('-j A')),
+      chain('A', [rule('ACCEPT', [yes, () => HOTDROP]), rule('ACCEPT')]),
+    ])
     expect([said, counts]).toEqual([DROP, { FORWARD: [0, 1], A: [0, 0, 0] }])
   })
 
@@ -105,12 +108,17 @@ describe('the walk through a chain', () => {
 describe('a walk within a walk', () => {
   it('comes back to its own place, whatever the outer one had pushed', () => {
     const order: string[] = []
-    const note = (text: string) => does(() => (order.push(text), -1))
+    const act = (what: () => void) =>
+      does(() => {
+        what()
+        return CONTINUE
+      })
+    const note = (text: string) => act(() => order.push(text))
     let inner = () => {}
     const set = ruleSet([
       forward(rule('-j A'), note('forward behind A')),
       chain('A', [rule('-j B'), note('A behind B')]),
-      chain('B', [does(() => (inner(), -1)), note('B behind the inner walk')]),
+      chain('B', [act(() => inner()), note('B behind the inner walk')]),
       chain('OUTPUT', [rule('-j X'), note('output behind X')], 'DROP'),
       chain('X', [note('X'), rule('-g Y')]),
       chain('Y', [note('Y'), rule('RETURN')]),
@@ -132,7 +140,11 @@ describe('a walk within a walk', () => {
   })
 
   it('leaves nothing behind when a verdict ends it inside jumps', () => {
-    const { interpreter, program } = run([forward(rule('-j A')), chain('A', [rule('-j B')]), chain('B', [rule('DROP')])])
+    const { interpreter, program } = run([
+      forward(rule('-j A')),
+      chain('A', [rule('-j B')]),
+      chain('B', [rule('DROP')]),
+    ])
     const base = program.base('filter', FORWARD)!
     for (let i = 0; i < 100; i++) expect(interpreter.run(base, program.counters, packet, FORWARD)).toBe(DROP)
     expect(countsOf(program.ruleSet, program).FORWARD).toEqual([0, 101])
@@ -176,7 +188,10 @@ describe("a rule's plain fields", () => {
       [false, first, ACCEPT],
       [true, first, DROP],
     ] as const) {
-      const program = new Program(ruleSet([forward(rule('DROP', [], { fragment: { value: true, not } }))]), environment(links))
+      const program = new Program(
+        ruleSet([forward(rule('DROP', [], { fragment: { value: true, not } }))]),
+        environment(links),
+      )
       expect(new Interpreter().run(program.base('filter', FORWARD)!, program.counters, p, FORWARD)).toBe(expected)
     }
   })
@@ -184,6 +199,9 @@ describe("a rule's plain fields", () => {
 
 it('a jump to a chain that is not there is refused when the rules are made ready', () => {
   expect(() => run([forward(rule('-j NOWHERE'))])).toThrow(
-    expect.objectContaining({ code: 'ERR_RULES', message: expect.stringContaining("FORWARD: there is no chain 'NOWHERE'") }),
+    expect.objectContaining({
+      code: 'ERR_RULES',
+      message: expect.stringContaining("FORWARD: there is no chain 'NOWHERE'"),
+    }),
   )
 })

@@ -1,7 +1,14 @@
 // Rule sets by hand, in the rule model, for tests of what runs them.
 
 import { ACCEPT, DROP } from '../../src/hook/hook.ts'
-import { CONTINUE, defineMatch, defineTarget, type MatchFunction, RETURN, type TargetFunction } from '../../src/rule/define.ts'
+import {
+  CONTINUE,
+  defineMatch,
+  defineTarget,
+  type MatchFunction,
+  RETURN,
+  type TargetFunction,
+} from '../../src/rule/define.ts'
 import type { Environment } from '../../src/rule/environment.ts'
 import type { Chain, Counters, Rule, RuleSet, TableName } from '../../src/rule/model.ts'
 import { NO_COUNTERS } from '../../src/rule/model.ts'
@@ -35,7 +42,12 @@ export function does(target: TargetFunction, matches: readonly MatchFunction[] =
   return { ...rule('', matches), action: { kind: 'target', declaration, options: {} } }
 }
 
-export function chain(name: string, rules: readonly Rule[], policy?: 'ACCEPT' | 'DROP', counters: Counters = NO_COUNTERS): Chain {
+export function chain(
+  name: string,
+  rules: readonly Rule[],
+  policy?: 'ACCEPT' | 'DROP',
+  counters: Counters = NO_COUNTERS,
+): Chain {
   return { name, rules, counters, ...(policy && { policy }) }
 }
 

@@ -6,6 +6,7 @@ import { CONTINUE } from '../../src/rule/define.ts'
 import { icmpPacket, ipPacket, tcpPacket, udpPacket } from '../conntrack/bytes.ts'
 import { packetOf, surrounding, targetOf } from '../match/rule-under-test.ts'
 
+const INPUT = 1
 const FORWARD = 2
 const OUTPUT = 3
 const ends = { source: '10.0.0.1', destination: '10.0.0.2' }
@@ -111,8 +112,9 @@ test('redirects name the gateway, parameter problems the place', () => {
   expect(lineOf(problem)).toMatch(/TYPE=12 CODE=0 PARAMETER=20 $/)
 })
 
-test('the mark stands at the end, the incoming device not at OUTPUT', () => {
+test('the mark stands at the end, each device where a packet has it', () => {
   const bytes = ipPacket({ ...ends, protocol: 2 }, [])
   expect(lineOf(bytes, { mark: -1 })).toMatch(/PROTO=2 MARK=0xffffffff $/)
   expect(lineOf(bytes, { hook: OUTPUT })).toMatch(/^4 IN= OUT=tun1 SRC=/)
+  expect(lineOf(bytes, { hook: INPUT })).toMatch(/^4 IN=tun0 OUT= MAC= SRC=/)
 })

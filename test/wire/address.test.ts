@@ -13,7 +13,18 @@ it('what is printed is read back, as int32', () => {
 })
 
 it('only four decimal parts are an address', () => {
-  for (const text of ['', '1', '1.2.3', '1.2.3.4.5', '1.2.3.256', '1.2.3.-4', '0x1.2.3.4', '1.2.3.4 ', ' 1.2.3.4', '1..3.4'])
+  for (const text of [
+    '',
+    '1',
+    '1.2.3',
+    '1.2.3.4.5',
+    '1.2.3.256',
+    '1.2.3.-4',
+    '0x1.2.3.4',
+    '1.2.3.4 ',
+    ' 1.2.3.4',
+    '1..3.4',
+  ])
     expect(parseAddress(text), text).toBeUndefined()
 })
 

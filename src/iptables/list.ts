@@ -1,0 +1,165 @@
+// Rules as people and programs read them: `iptables -L` with its columns, `-S`, and the line that `-v` prints of a rule that
+// is added or checked. Byte for byte what iptables 1.8.9 prints (it prints protocol 0 where 1.8.11 prints `all`), but that
+// addresses are never looked up: without -n, too, they are printed as numbers.
+
+import { formatAny, maskLength } from '../rule/address.ts'
+import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
+import { formatInterface } from '../rule/kinds.ts'
+import type { Chain, Counters, InterfaceName, Negatable, Network, Rule, Table } from '../rule/model.ts'
+import { protocolName } from '../rule/names.ts'
+import { formatOptions, formatRule, inSavedOrder } from './save.ts'
+
+export interface ListOptions {
+  /** -n */
+  readonly numeric?: boolean
+  /** -v */
+  readonly verbose?: boolean
+  /** -x */
+  readonly exact?: boolean
+  /** --line-numbers */
+  readonly lineNumbers?: boolean
+  readonly countersOf?: (of: Chain | Rule) => Counters
+}
+
+/** `iptables -L [CHAIN [NUMBER]]`; a number alone lists that rule without heading. */
+export function listTable(table: Table, options: ListOptions, only?: string, number?: number): string {
+  if (number !== undefined) {
+    const rule = table.chains.get(only as string)?.rules[number - 1]
+    return rule === undefined ? '' : `${row(rule, number, options)}\n`
+  }
+  const chains = inSavedOrder(table).filter(({ name }) => only === undefined || name === only)
+  const references = only === undefined || chains[0]?.policy === undefined ? referencesIn(table) : new Map()
+  return chains
+    .map((chain) => {
+      const rows = chain.rules.map((rule, i) => `${row(rule, i + 1, options)}\n`)
+      return `${heading(chain, references.get(chain.name) ?? 0, options)}${rows.join('')}`
+    })
+    .join('\n')
+}
+
+/** `iptables -S [CHAIN [NUMBER]]` */
+export function listCommands(table: Table, options: ListOptions, only?: string, number?: number): string {
+  const counters = options.verbose === true ? countersOf(options) : undefined
+  const command = (chain: Chain, rule: Rule) => `-A ${chain.name}${formatRule(rule, counters?.(rule))}\n`
+  const chains = inSavedOrder(table).filter(({ name }) => only === undefined || name === only)
+  if (number !== undefined) {
+    const rule = chains[0]?.rules[number - 1]
+    return rule === undefined ? '' : command(chains[0], rule)
+  }
+  const heads = chains.map((chain) => {
+    if (chain.policy === undefined) return `-N ${chain.name}\n`
+    const count = counters?.(chain)
+    return `-P ${chain.name} ${chain.policy}${count === undefined ? '' : ` -c ${count.packets} ${count.bytes}`}\n`
+  })
+  return heads.join('') + chains.map((chain) => chain.rules.map((rule) => command(chain, rule)).join('')).join('')
+}
+
+/** The line that -v prints of a rule that is added, checked or deleted. */
+export function echo(rule: Rule): string {
+  const device = (of: Negatable<InterfaceName> | undefined) => (of === undefined ? '*' : named(of))
+  return [
+    `${targetName(rule)} `,
+    `${not(rule.protocol, ' ')}${rule.protocol === undefined ? 'all' : protocolName(rule.protocol.value)} `,
+    `opt ${fragment(rule)} in ${device(rule.inInterface)} out ${device(rule.outInterface)} `,
+    `${not(rule.source, ' ')}${network(rule.source, true)} `,
+    `${not(rule.destination, ' ')}-> ${network(rule.destination, true)}  `,
+    `${extensions(rule, true)}\n`,
+  ].join('')
+}
+
+function countersOf({ countersOf = (of) => of.counters }: ListOptions): (of: Chain | Rule) => Counters {
+  return countersOf
+}
+
+function referencesIn(table: Table): ReadonlyMap<string, number> {
+  const references = new Map<string, number>()
+  for (const { rules } of table.chains.values())
+    for (const { action } of rules)
+      if (action?.kind === 'jump') references.set(action.chain, (references.get(action.chain) ?? 0) + 1)
+  return references
+}
+
+function heading(chain: Chain, references: number, options: ListOptions): string {
+  const { verbose, exact, lineNumbers } = options
+  let said = `${references} references`
+  if (chain.policy !== undefined) {
+    said = `policy ${chain.policy}`
+    if (verbose) {
+      const { packets, bytes } = countersOf(options)(chain)
+      const [p, b] = exact ? [packets, bytes] : [scaled(packets), scaled(bytes)]
+      said += ` ${p} packets, ${b} bytes`
+    }
+  }
+  const counts = exact ? '    pkts      bytes ' : ' pkts bytes '
+  return [
+    `Chain ${chain.name} (${said})\n`,
+    `${lineNumbers ? 'num  ' : ''}${verbose ? counts : ''}target     prot opt${verbose ? ' in     out    ' : ''}`,
+    ` ${'source'.padEnd(19)}  ${'destination'.padEnd(19)} \n`,
+  ].join('')
+}
+
+function row(rule: Rule, number: number, options: ListOptions): string {
+  const { numeric = false, verbose, exact, lineNumbers } = options
+  let text = lineNumbers ? `${String(number).padEnd(4)} ` : ''
+  if (verbose) {
+    const { packets, bytes } = countersOf(options)(rule)
+    text += exact ? `${padded(packets, 8)} ${padded(bytes, 8)} ` : `${aligned(packets)}${aligned(bytes)}`
+  }
+  const { protocol } = rule
+  const name = numeric ? String(protocol?.value ?? 0) : protocol === undefined ? 'all' : protocolName(protocol.value)
+  text += `${targetName(rule).padEnd(9)} ${not(protocol, ' ')}${name.padEnd(4)} ${fragment(rule)} `
+  if (verbose) {
+    const any = numeric ? '*' : 'any'
+    for (const device of [rule.inInterface, rule.outInterface])
+      text += `${not(device, ' ')}${(device === undefined ? any : formatInterface(device.value)).padEnd(6)} `
+  }
+  text += `${not(rule.source, ' ')}${network(rule.source, numeric).padEnd(19)} `
+  text += `${not(rule.destination, ' ')}${network(rule.destination, numeric).padEnd(19)} `
+  return text + extensions(rule, numeric)
+}
+
+const not = (of: Negatable<unknown> | undefined, otherwise: string) => (of?.not ? '!' : otherwise)
+const named = (of: Negatable<InterfaceName>) => `${of.not ? '!' : ''}${formatInterface(of.value)}`
+const fragment = ({ fragment: of }: Rule) => (of === undefined ? '--' : of.not ? '!f' : '-f')
+const padded = (n: number, width: number) => String(n).padStart(width)
+
+function targetName({ action }: Rule): string {
+  if (action === undefined) return ''
+  return action.kind === 'jump' ? action.chain : action.declaration.name
+}
+
+function network(of: Negatable<Network> | undefined, numeric: boolean): string {
+  const length = of === undefined ? 0 : maskLength(of.value.mask)
+  if (of === undefined || (length === 0 && !numeric)) return numeric ? '0.0.0.0/0' : 'anywhere'
+  const address = formatAny(of.value.address)
+  return length === 32 * of.value.mask.length ? address : `${address}/${length ?? formatAny(of.value.mask)}`
+}
+
+function extensions({ matches, action }: Rule, numeric: boolean): string {
+  let text = action?.kind === 'jump' && action.goto ? '[goto] ' : ''
+  for (const { declaration, options } of matches) text += listed(declaration, options, numeric)
+  return action?.kind === 'target' ? text + listed(action.declaration, action.options, numeric) : text
+}
+
+function listed(declaration: MatchDeclaration | TargetDeclaration, options: OptionValues, numeric: boolean): string {
+  const own = declaration.list?.(options, numeric)
+  if (own === undefined) return formatOptions(declaration, options).replace(/ --/g, ' ')
+  return own === '' ? '' : ` ${own}`
+}
+
+const STEPS = ['K', 'M', 'G', 'T']
+
+/** 99999, 100K, 12M: at most five digits, each step rounded. */
+function scaled(n: number): string {
+  if (n <= 99_999) return String(n)
+  let shown = n
+  for (const [i, step] of STEPS.entries()) {
+    shown = Math.floor((shown + 500) / 1000)
+    if (shown <= 9999 || i === STEPS.length - 1) return `${shown}${step}`
+  }
+  return String(n)
+}
+
+function aligned(n: number): string {
+  return `${scaled(n).padStart(5)} `
+}

@@ -1,0 +1,113 @@
+// Target TCPMSS (xt_TCPMSS): lowers the maximum segment size that a SYN announces, to a number or to what the smaller MTU of
+// the ways there and back has room for. It is never raised. Where the option is missing it is added, with at most 536
+// (RFC 1122, 4.2.2.6), unless the segment carries data. A segment whose header is not whole is dropped.
+
+import { DROP } from '../hook/hook.ts'
+import type { Packet } from '../packet/packet.ts'
+import type { Routing } from '../route/routing.ts'
+import { CONTINUE, defineTarget, lastOf } from '../rule/define.ts'
+import type { MatchUse, Negatable } from '../rule/model.ts'
+import { flag, u16 } from '../rule/option.ts'
+import { update16, update32 } from '../wire/checksum.ts'
+import * as ip from '../wire/ipv4.ts'
+import * as tcp from '../wire/tcp.ts'
+
+const OPTION_LENGTH = 4
+const HEADERS = ip.MIN_HEADER + tcp.MIN_HEADER
+const DEFAULT_MSS = 536
+/** Where there is no way back, only the way there counts. */
+const NO_MTU = 0x7fffffff
+
+export const tcpmss = defineTarget({
+  name: 'TCPMSS',
+  summary: 'lowers the maximum segment size of new TCP connections',
+  families: [4],
+  protocols: [ip.PROTO_TCP],
+  hooksFor: (o) => (o['clamp-mss-to-pmtu'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined),
+  terminal: false,
+  options: {
+    'set-mss': u16({ max: 65515 }).help('to this'),
+    'clamp-mss-to-pmtu': flag().help("to the path's MTU less 40"),
+  },
+  anyOf: ['set-mss', 'clamp-mss-to-pmtu'],
+  normalize: (o) => (lastOf(o, ['set-mss', 'clamp-mss-to-pmtu']) === 'set-mss' ? { 'set-mss': o['set-mss'] } : CLAMP),
+  check: (_, { matches = [] }) =>
+    matches.some(wantsSyn) ? undefined : 'it works on SYN segments alone: expected --syn or --tcp-flags SYN,RST SYN',
+  target: (o, { routing }) => {
+    const given = o['set-mss']
+    return (p) => {
+      if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return CONTINUE
+      if (p.transport === 0) return DROP
+      const header = tcp.headerLength(p.view, p.transport)
+      if (header < tcp.MIN_HEADER || p.transport + header > p.start + p.length) return DROP
+      let mss = given ?? 0
+      if (given === undefined) {
+        const mtu = Math.min(p.mtu, wayBack(routing, p.source))
+        if (mtu <= HEADERS) return DROP
+        mss = mtu - HEADERS
+      }
+      lower(p, header, mss)
+      return CONTINUE
+    }
+  },
+})
+
+const CLAMP = { 'clamp-mss-to-pmtu': true } as const
+
+/** The kernel asks for a match tcp that wants SYN to be set. */
+function wantsSyn({ declaration, options }: MatchUse): boolean {
+  if (declaration.name !== 'tcp') return false
+  const flags = options['tcp-flags'] as Negatable<{ readonly set: number }> | undefined
+  return flags !== undefined && !flags.not && (flags.value.set & tcp.SYN) !== 0
+}
+
+function wayBack(routing: Routing, source: number): number {
+  return routing.output(source) ? routing.mtu : NO_MTU
+}
+
+function lower(p: Packet, header: number, mss: number): void {
+  const { view, transport } = p
+  for (let at = transport + tcp.MIN_HEADER; at <= transport + header - OPTION_LENGTH; ) {
+    const kind = view.getUint8(at)
+    const length = view.getUint8(at + 1)
+    if (kind === tcp.OPTION_MSS && length === OPTION_LENGTH) {
+      const before = view.getUint16(at + 2)
+      if (before > mss) setWord(p, at + 2, mss)
+      return
+    }
+    at += kind <= tcp.OPTION_NOP || length === 0 ? 1 : length
+  }
+  if (p.start + p.length > transport + header || header === 60) return
+  add(p, Math.min(mss, DEFAULT_MSS))
+}
+
+/** Puts the option before the others; the segment ends with its header. */
+function add(p: Packet, mss: number): void {
+  const { view, transport, start } = p
+  const at = transport + tcp.MIN_HEADER
+  const segment = start + p.length - transport
+  p.slab.bytes.copyWithin(at + OPTION_LENGTH, at, transport + segment)
+  const option = (tcp.OPTION_MSS << 24) | (OPTION_LENGTH << 16) | mss
+  view.setInt32(at, option)
+  p.length += OPTION_LENGTH
+  const sum = view.getUint16(transport + tcp.CHECKSUM)
+  // A partial checksum holds the pseudo-header alone, not complemented; the length is all of it that changes here.
+  if (p.partial) {
+    view.setUint16(transport + tcp.CHECKSUM, ~update16(~sum & 0xffff, segment, segment + OPTION_LENGTH) & 0xffff)
+  } else {
+    view.setUint16(transport + tcp.CHECKSUM, update16(update32(sum, 0, option), segment, segment + OPTION_LENGTH))
+  }
+  setWord(p, transport + tcp.DATA_OFFSET, view.getUint16(transport + tcp.DATA_OFFSET) + (1 << 12))
+  const total = view.getUint16(start + ip.TOTAL_LENGTH)
+  view.setUint16(start + ip.TOTAL_LENGTH, total + OPTION_LENGTH)
+  view.setUint16(start + ip.CHECKSUM, update16(view.getUint16(start + ip.CHECKSUM), total, total + OPTION_LENGTH))
+}
+
+/** Replaces a 16-bit word of the segment. At an odd place the sum comes out wrong, in Linux and so here: no stack sends that. */
+function setWord(p: Packet, at: number, value: number): void {
+  const { view, transport } = p
+  const before = view.getUint16(at)
+  view.setUint16(at, value)
+  const field = transport + tcp.CHECKSUM
+  if (!p.partial) view.setUint16(field, update16(view.getUint16(field), before, value))
+}
