@@ -38,13 +38,13 @@ class Bench {
     this.packet.begin(start, bytes.length, 1)
     expect(parse4(this.packet)).toBe(PARSED)
     const said = this.defrag.input(this.packet, user)
-    this.whole = said === PASS ? this.packet.copy() : new Uint8Array()
+    this.whole = said === PASS ? this.packet.copy() : new Uint8Array(0)
     if (said !== HELD) this.slab.give(this.packet.start)
     return said
   }
 
   /** The last packet that passed. */
-  whole = new Uint8Array()
+  whole: Uint8Array = new Uint8Array()
 }
 
 const DATA = Uint8Array.from({ length: 65_535 }, (_, i) => (i * 31) & 255)

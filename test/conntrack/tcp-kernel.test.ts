@@ -37,8 +37,8 @@ describe('random TCP conversations fare as in the kernel', () => {
           conversations[slot] = new Conversation(random, port++)
         const conversation = conversations[slot]!
         const { device, bytes, line } = conversation.next()
-        const kernel = beside.kernel(device, bytes)
-        const ours = beside.ours(bytes)
+        const kernel: string = beside.kernel(device, bytes)
+        const ours: string = beside.ours(bytes)
         const flow = ` ${conversation.port} `
         const differences = beside
           .differences()

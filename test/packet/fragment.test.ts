@@ -89,7 +89,7 @@ describe('a packet that is split', () => {
       const p = packetOf(slab, bytes)
       const out: [number, number][] = []
       fragmentOut(p, mtu, (start, length) => out.push([start, length]))
-      let whole = new Uint8Array()
+      let whole: Uint8Array = new Uint8Array()
       const q = new Packet(slab)
       for (const [start, length] of out.reverse()) {
         q.begin(start, length, 1)
