@@ -11,8 +11,6 @@ const entries = bench ? ['bench/main'] : ['index', 'cli/main', 'gateway/worker']
 export default {
   input: Object.fromEntries(entries.map((entry) => [entry, `${root}/${entry}.ts`])),
   platform: 'node',
-  // Node 20 does not know `using` yet.
-  transform: { target: 'node20' },
   // Packages and Node's own modules stay imports.
   external: (id) => !/^[./]/.test(id),
   optimization: { inlineConst: { mode: 'all', pass: 3 } },

@@ -3,6 +3,7 @@
 // capture have been found good: what is refused leaves no files behind.
 
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { RouterConfig } from '../config.ts'
 import { formatFlows } from '../conntrack/list.ts'
 import { Playback } from '../device/pcapng.ts'
 import { Engine } from '../engine.ts'
@@ -39,21 +40,36 @@ export function replay(options: ReplayOptions): Summary {
       'ERR_CAPTURE_INTERFACE',
       `--interface ${options.unnamed}: expected ${devices.map((name) => `'${name}'`).join(', ')}`,
     )
-  using playback = new Playback({
+  const playback = new Playback({
     input: options.input,
     output: options.write,
     devices,
     unnamed: options.unnamed,
     skipUnknown: options.skipUnknown,
   })
+  const outputs = new Outputs()
+  try {
+    return run(options, config, rules, playback, outputs)
+  } finally {
+    outputs.close()
+    playback.close()
+  }
+}
+
+function run(
+  options: ReplayOptions,
+  config: RouterConfig,
+  rules: string,
+  playback: Playback,
+  outputs: Outputs,
+): Summary {
   const first = playback.peek() ?? 0n
   const clock = new VirtualClock(milliseconds(first))
   let logged: TextOutput | undefined
   const log = (_level: number, line: string) => logged?.write(`${line}\n`)
-  using engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
+  const engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
   engine.load(rules, { file: options.rules })
 
-  using outputs = new Outputs()
   logged = outputs.open(options.log)
   for (let next = playback.peek(); next !== undefined; next = playback.peek()) {
     waitUntil(next, clock, engine, playback)
@@ -98,7 +114,7 @@ function readText(file: string): string {
 }
 
 /** Files that are written as text comes. */
-class Outputs implements Disposable {
+class Outputs {
   readonly #open: TextOutput[] = []
 
   open(file: string | undefined): TextOutput | undefined {
@@ -108,7 +124,7 @@ class Outputs implements Disposable {
     return output
   }
 
-  [Symbol.dispose](): void {
+  close(): void {
     for (const output of this.#open) output.close()
   }
 }
