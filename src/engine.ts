@@ -19,7 +19,7 @@ import { Pipeline, type UserHook } from './pipeline.ts'
 import { type Random, systemRandom } from './random.ts'
 import { buildLinks, buildRoutes } from './route/build.ts'
 import { Routing } from './route/routing.ts'
-import { carryCounters } from './rule/carry.ts'
+import { carryCounters, keepCounters } from './rule/carry.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
 import type { RuleSet } from './rule/model.ts'
 import { conntrackNeeded } from './rule/needs.ts'
@@ -114,6 +114,7 @@ export class Engine {
         time: this.time,
         sysctl: this.sysctl,
         random,
+        notice,
       },
       new Float64Array(new SharedArrayBuffer(REASONS.length * 8)),
     )
@@ -137,7 +138,7 @@ export class Engine {
 
   /**
    * Loads rules in iptables-restore form, whole or not at all, between two rounds. Tables that the text does not name are
-   * gone afterwards: the text is the rule set. Counters carry over where a rule stands unchanged, unless the text has its own.
+   * gone afterwards: the text is the rule set. Counters carry over where a rule stands unchanged; the text's own are not read.
    * Throws RefusedError with every complaint; nothing is changed then.
    */
   load(text: string, options: { readonly file?: string } = {}): void {
@@ -151,6 +152,14 @@ export class Engine {
     const program = new Program(ruleSet, this.#environment)
     shared.commit()
     carryCounters(this.#program, program)
+    this.#program = program
+    this.#register()
+  }
+
+  /** Takes over a rule set that commands made of the running one: rules that are the same objects go on counting. */
+  changeRules(ruleSet: RuleSet): void {
+    const program = new Program(ruleSet, this.#environment)
+    keepCounters(this.#program, program)
     this.#program = program
     this.#register()
   }

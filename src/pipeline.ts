@@ -81,6 +81,8 @@ export interface PipelineParts {
   readonly time: Time
   readonly sysctl: Sysctl
   readonly random: () => number
+  /** Told what an operator should know. */
+  readonly notice: (message: string) => void
 }
 
 export class Pipeline implements Mouth {
@@ -97,6 +99,7 @@ export class Pipeline implements Mouth {
   readonly #spare: Packet[] = []
   readonly #backlog: Packet[] = []
   readonly #sendRedirects: boolean
+  readonly #notice: (message: string) => void
   #way = new Way()
   /** Where the fragments go that #emit is called for. */
   #outLink = 0
@@ -107,6 +110,7 @@ export class Pipeline implements Mouth {
     this.routing = parts.routing
     this.conntrack = parts.conntrack
     this.dropped = dropped
+    this.#notice = parts.notice
     this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
     const routing = () => this.routing
     this.nat = new Nat(parts.conntrack, routing, parts.links, parts.random)
@@ -151,9 +155,17 @@ export class Pipeline implements Mouth {
     this.#way = way
   }
 
-  /** CONTINUE is what rules' targets say for ACCEPT; of a packet that the hook took over only the slot is still here. */
+  /**
+   * CONTINUE is what rules' targets say for ACCEPT; of a packet that the hook took over only the slot is still here. A hook
+   * that throws costs its packet, and no other.
+   */
   #runUser(user: UserHook, p: Packet, at: number): number {
-    const verdict = user.run(p, at)
+    let verdict = DROP
+    try {
+      verdict = user.run(p, at)
+    } catch (error) {
+      this.#notice(`hook ${user.name} at ${hook.HOOK_NAMES[at]} threw, and its packet is dropped: ${error}`)
+    }
     if (verdict === STOLEN) this.drop(p, REASON.stolen)
     return verdict === CONTINUE ? ACCEPT : verdict
   }
@@ -243,7 +255,7 @@ export class Pipeline implements Mouth {
     const verdict = this.#way.walk(INPUT, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
     this.local.deliver(p)
-    this.drop(p, REASON['not-for-us'])
+    this.drop(p, REASON.delivered)
   }
 
   // ── from the router itself ──────────────────────────────────────────────────────────────────────────────────────────

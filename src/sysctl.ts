@@ -32,7 +32,6 @@ export const SYSCTLS = {
   'net.ipv4.conf.all.route_localnet': flag(0),
   'net.netfilter.nf_conntrack_max': count(262144, 1, 16_000_000),
   'net.netfilter.nf_conntrack_checksum': flag(1),
-  'net.netfilter.nf_conntrack_log_invalid': count(0, 0, 255),
   'net.netfilter.nf_conntrack_generic_timeout': seconds(600),
   'net.netfilter.nf_conntrack_icmp_timeout': seconds(30),
   'net.netfilter.nf_conntrack_udp_timeout': seconds(30),

@@ -26,7 +26,7 @@ export const REASONS = [
   'nat', // no tuple left for a binding, or a rewrite that is impossible
   'queue-unbound', // NFQUEUE without a listener
   'no-slot', // no free slot for a packet of the router's own
-  'not-for-us', // delivered locally, and nothing listens (no answer is due)
+  'delivered', // reached the router itself, which answered where an answer was due
   'device-queue-full', // EAGAIN or ENOBUFS on write
   'device-error', // EIO, EINVAL, a device that went away
   'broadcast', // broadcast or multicast that is not forwarded

@@ -202,8 +202,10 @@ describe('chains by source', () => {
           for (let s = 0; s <= 1; s++) {
             for (let port = 0; port <= 1; port++) {
               const chain: number[] = []
-              for (let ct = flows.firstBySource(s, port, 6); ct >= 0; ct = flows.nextBySource(ct)) chain.push(ct)
-              expect(new Set(chain).size).toBe(chain.length)
+              for (let ct = flows.firstBySource(s, port, 6); ct >= 0; ct = flows.nextBySource(ct)) {
+                expect(chain).not.toContain(ct)
+                chain.push(ct)
+              }
               const own = chain.filter((ct) => flows.source(ct, 0) === s && flows.sport(ct, 0) === port)
               const expected = [...linked].filter(([, of]) => of === `${s} ${port}`).map(([ct]) => ct)
               expect(own.sort()).toEqual(expected.sort())

@@ -79,6 +79,19 @@ describe("a user's hook", () => {
     expect(run).toHaveBeenCalledTimes(2)
   })
 
+  it('that throws costs its packet and no other, and is told of', () => {
+    const router = new Router(STATEFUL)
+    let calls = 0
+    router.engine.hook('forward', { priority: 0, name: 'faulty' }, () => {
+      if (calls++ === 1) throw new Error('oops')
+      return ACCEPT
+    })
+    expect(router.send('lan', FORWARD, FORWARD, FORWARD)).toEqual([FORWARDED, FORWARDED])
+    expect(router.dropped()).toEqual({ netfilter: 1 })
+    expect(router.slotsOut).toBe(0)
+    expect(router.notices).toEqual([expect.stringMatching(/hook faulty at FORWARD threw.*oops/)])
+  })
+
   it('at a hook that is none is refused', () => {
     expect(() => new Router().engine.hook('middle' as 'forward', { priority: 0 }, () => ACCEPT)).toThrow(
       expect.objectContaining({ code: 'ERR_HOOK', message: expect.stringContaining('middle') }),

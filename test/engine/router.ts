@@ -1,11 +1,13 @@
 // A router in memory for tests: an engine with two memory devices, a clock that stands still until it is told, and a seed.
 
 import type { RouterConfig } from '../../src/config.ts'
+import * as f from '../../src/conntrack/record.ts'
 import type { Device } from '../../src/device/device.ts'
 import { MemoryDevice } from '../../src/device/memory.ts'
 import { Engine } from '../../src/engine.ts'
 import { seededRandom } from '../../src/random.ts'
 import { VirtualClock } from '../../src/time.ts'
+import { parseAddress } from '../../src/wire/address.ts'
 import { bytesOf, lineOf, type Written } from '../support/packets.ts'
 
 export const CONFIG: RouterConfig = {
@@ -83,7 +85,7 @@ export class Router {
   /** The reasons under which packets were dropped, with how many; what was delivered to the router itself left out. */
   dropped(): Record<string, number> {
     const all = Object.entries(this.engine.counters().dropped)
-    return Object.fromEntries(all.filter(([reason, n]) => n > 0 && reason !== 'not-for-us'))
+    return Object.fromEntries(all.filter(([reason, n]) => n > 0 && reason !== 'delivered'))
   }
 
   /** Slots that are not free. */
@@ -93,5 +95,30 @@ export class Router {
 
   get flows(): number {
     return this.engine.conntrack.flows.count
+  }
+
+  /**
+   * Walks NAT's chains by source: of these, given as address, port and protocol, and of every flow that stands in one; and
+   * sees that nobody writes to a record that was given back.
+   */
+  checkFlows(sources: readonly (readonly [address: string, port: number, protocol: number])[]): void {
+    const { flows } = this.engine.conntrack
+    const chained = (ct: number) => flows.inUse(ct) && (flows.words[ct * f.WORDS + f.STATUS]! & f.BY_SOURCE) !== 0
+    const chain = (source: number, port: number, key: number): Set<number> => {
+      const seen = new Set<number>()
+      for (let ct = flows.firstBySource(source, port, key); ct >= 0; ct = flows.nextBySource(ct)) {
+        if (seen.has(ct) || !chained(ct)) throw new Error(`record ${ct} does not belong into its chain`)
+        seen.add(ct)
+      }
+      return seen
+    }
+    for (const [address, port, protocol] of sources) chain(parseAddress(address)!, port, protocol)
+    for (let ct = 0; ct < flows.used; ct++) {
+      if (!flows.inUse(ct) && flows.words[ct * f.WORDS + f.STATUS] !== 0)
+        throw new Error(`record ${ct} is free and was written to`)
+      if (!chained(ct)) continue
+      const found = chain(flows.source(ct, 0), flows.sport(ct, 0), flows.words[ct * f.WORDS + f.KEY]!)
+      if (!found.has(ct)) throw new Error(`record ${ct} is missing in its chain`)
+    }
   }
 }

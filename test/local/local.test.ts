@@ -261,6 +261,7 @@ describe("the router's own packets among themselves", () => {
     const router = new Router(rules)
     // To another own address: what is rejected has a flow that is in no table yet, and the answer is looped back.
     router.engine.output(bytesOf('tcp 10.0.1.1:1000 > 203.0.113.1:80 S seq 1'))
+    router.checkFlows([['10.0.1.1', 1000, 6]])
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 203.0.113.1:53'))
     router.engine.output(bytesOf('udp 10.0.1.1:1000 > 198.51.100.9:53'))
     expect(router.log.map((line) => /SRC=(\S+) DST=(\S+)/.exec(line)!.slice(1))).toEqual([

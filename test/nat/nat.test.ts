@@ -81,6 +81,15 @@ describe('an ICMP error about a translated flow', () => {
     ])
   })
 
+  it('about a ping that was forwarded inwards keeps its identifier', () => {
+    const router = new Router('*nat\n-A PREROUTING -i wan -p icmp -j DNAT --to-destination 10.0.1.5\nCOMMIT\n')
+    router.send('wan', 'icmp 198.51.100.9 > 203.0.113.1 echo-request id 77 seq 1')
+    const inside = bytesOf('icmp 198.51.100.9 > 10.0.1.5 echo-request id 77 seq 1 ttl 62')
+    expect(router.send('lan', errorAbout(inside, '10.0.1.5', '198.51.100.9', 'host-unreachable'))).toEqual([
+      'wan: icmp 203.0.113.1 > 198.51.100.9 host-unreachable [ icmp 198.51.100.9 > 203.0.113.1 echo-request id 77 seq 1 ttl 62 ] ttl 63',
+    ])
+  })
+
   it('that is a redirect about a translated flow is dropped', () => {
     const router = new Router(MASQUERADE)
     router.inject('lan', 'udp 10.0.1.2:1000 > 198.51.100.9:53 len 5')

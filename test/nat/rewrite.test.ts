@@ -118,6 +118,21 @@ describe('a rewritten packet', () => {
     )
   })
 
+  it('of UDP never has a checksum of 0, which would say that there is none', () => {
+    let turned = 0
+    withPacket('udp 10.0.0.1:0 > 10.0.0.2:53 len 2', (p) => {
+      for (let sport = 0; sport <= 0xffff; sport++) {
+        rewrite(p, MANIP_SRC, 0x0a000001, sport)
+        const field = p.view.getUint16(p.transport + 6)
+        expect(field).not.toBe(0)
+        if (field !== 0xffff) continue
+        turned++
+        expect(p.copy()).toEqual(bytesOf(`udp 10.0.0.1:${sport} > 10.0.0.2:53 len 2`))
+      }
+    })
+    expect(turned).toBe(1)
+  })
+
   it('of SCTP has a new CRC32c over all of it', () => {
     fc.assert(
       fc.property(end, end, end, hex(30), (a, b, now, payload) => {

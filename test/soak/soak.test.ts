@@ -186,7 +186,7 @@ it('ten minutes of mixed traffic leave nothing behind', () => {
   expect(heldMost).toBeGreaterThan(2)
   expect(conntrack.insert).toBeGreaterThan(30_000)
   expect(links.wan!.txPackets).toBeGreaterThan(100_000)
-  for (const reason of ['netfilter', 'fragment-timeout', 'not-for-us', 'version'] as const)
+  for (const reason of ['netfilter', 'fragment-timeout', 'delivered', 'version'] as const)
     expect(dropped[reason], reason).toBeGreaterThan(50)
   for (const reason of ['no-slot', 'device-error', 'conntrack', 'too-many-nested'] as const)
     expect([reason, dropped[reason]]).toEqual([reason, 0])
