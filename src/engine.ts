@@ -9,6 +9,7 @@ import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from '
 import { TunfilterError } from './errors.ts'
 import type { HookName } from './hook/hook.ts'
 import { HOOK_NAMES } from './hook/hook.ts'
+import { SetStore } from './ipset/store.ts'
 import { parseRestore } from './iptables/restore.ts'
 import { save } from './iptables/save.ts'
 import { Batch } from './packet/batch.ts'
@@ -22,6 +23,7 @@ import { Routing } from './route/routing.ts'
 import { carryCounters, keepCounters } from './rule/carry.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
 import type { RuleSet } from './rule/model.ts'
+import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
 import { conntrackNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
 import { Shared } from './rule/shared.ts'
@@ -77,6 +79,8 @@ export class Engine {
   readonly sysctl: Sysctl
   readonly time = new Time()
   readonly slab: Slab
+  /** The sets that rules name (ipset). */
+  readonly sets: SetStore
   readonly #clock: Clock
   readonly #environment: Environment
   readonly #notice: (message: string) => void
@@ -119,6 +123,7 @@ export class Engine {
       new Float64Array(new SharedArrayBuffer(REASONS.length * 8)),
     )
     this.#packet = new Packet(this.slab)
+    this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
     this.#environment = {
       time: this.time,
       random,
@@ -129,6 +134,7 @@ export class Engine {
       local: this.pipeline.local,
       log,
       shared: new Shared(),
+      sets: this.sets,
     }
     this.#program = new Program({ family: 4, tables: new Map() }, this.#environment)
     this.#register()

@@ -4,7 +4,10 @@
 
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { checkCommand } from './check.ts'
 import { printError } from './error.ts'
+import { iptablesCommands } from './iptables.ts'
+import { linkCommand } from './link.ts'
 import { replayCommand } from './replay.ts'
 import { upCommand } from './up.ts'
 
@@ -18,8 +21,10 @@ const program = new Command('tunfilter')
   .helpOption('-h, --help', 'print this help')
   .helpCommand('help [command]', 'print the help of a command')
   .configureHelp({ showGlobalOptions: false })
+  .enablePositionalOptions()
 
-for (const command of [upCommand(), replayCommand()]) program.addCommand(command)
+for (const command of [upCommand(), replayCommand(), checkCommand(), linkCommand(), ...iptablesCommands()])
+  program.addCommand(command)
 
 for (const command of [program, ...program.commands]) {
   command.exitOverride()

@@ -1,11 +1,15 @@
 // `tunfilter up`: the gateway in the foreground.
 
 import { Command, Option } from 'commander'
+import { controlPath } from '../control/path.ts'
+import { TunfilterError } from '../errors.ts'
 
 interface Options {
   readonly config: string
   readonly rules?: string
   readonly logFormat?: 'text' | 'json'
+  readonly control?: string | true
+  readonly state?: string
 }
 
 export function upCommand(): Command {
@@ -13,6 +17,8 @@ export function upCommand(): Command {
     .description('run the gateway in the foreground')
     .requiredOption('--config <file>', 'devices, routes and sysctls (YAML)')
     .option('--rules <file>', 'rules in iptables-save form; without, every packet is accepted')
+    .option('--control [path]', 'listen for commands (tunfilter iptables, ...) on this Unix socket')
+    .option('--state <file>', 'keep the rules there when they are changed, and begin with what is there')
     .addOption(new Option('--log-format <format>', 'form of the log on standard error').choices(['text', 'json']))
     .addHelpText(
       'after',
@@ -24,6 +30,9 @@ Signals:
     )
     .action(async (options: Options) => {
       const { up } = await import('../gateway/up.ts')
-      process.exitCode = await up(options)
+      if (options.state !== undefined && options.control === undefined)
+        throw new TunfilterError('ERR_OPTIONS', '--state needs --control: without commands the rules never change')
+      const control = options.control === true ? controlPath() : options.control
+      process.exitCode = await up({ ...options, control })
     })
 }

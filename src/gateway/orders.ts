@@ -1,6 +1,7 @@
 // What the control side and the data plane say to each other. Orders go to the worker by its port; since it sits in a
 // blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
 
+import type { RuleChange } from '../control/change.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
 import type { GatewayConfig } from './config.ts'
@@ -29,6 +30,8 @@ export const UNREAD_MAX = 4096
 
 export type Order =
   | { readonly kind: 'load'; readonly rules: RuleText }
+  /** What a command on the control socket made of the rules. */
+  | { readonly kind: 'change'; readonly change: RuleChange }
   /** Flows and counters, please. */
   | { readonly kind: 'list' }
   /** Handle what waits, then end. */
@@ -40,8 +43,13 @@ export type Report =
       readonly devices: readonly string[]
       readonly rules: number
       readonly limits: Readonly<Record<string, number>>
+      /** Of the running generation, shared. */
+      readonly counters: Float64Array
     }
-  | { readonly kind: 'loaded'; readonly rules: number }
+  | { readonly kind: 'loaded'; readonly rules: number; readonly counters: Float64Array }
+  /** Every change is answered, in turn: by the new generation's counters, or by why it was not taken over. */
+  | { readonly kind: 'changed'; readonly counters: Float64Array }
+  | { readonly kind: 'unchanged'; readonly error: ReportedError }
   /** The rules were not loaded; the ones before stay. */
   | { readonly kind: 'refused'; readonly error: ReportedError }
   | { readonly kind: 'log'; readonly level: number; readonly line: string }

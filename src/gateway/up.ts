@@ -4,8 +4,12 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import { Commands, type Plane } from '../control/commands.ts'
+import { ControlServer } from '../control/server.ts'
 import { loadNative, type Native } from '../device/native.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
+import { parseRestore } from '../iptables/restore.ts'
+import type { RuleSet } from '../rule/model.ts'
 import { readConfig } from './config.ts'
 import { type LogFormat, openLog } from './log.ts'
 import {
@@ -17,6 +21,7 @@ import {
   UNREAD,
   type WorkerData,
 } from './orders.ts'
+import { StateFile } from './state.ts'
 import { printTotals } from './summary.ts'
 
 export interface UpOptions {
@@ -24,6 +29,10 @@ export interface UpOptions {
   /** Rule file in iptables-save form; every packet is accepted when it is left out. */
   readonly rules?: string
   readonly logFormat?: LogFormat
+  /** Path of the control socket; there is none when it is left out. */
+  readonly control?: string
+  /** Where rules are kept when the gateway ends; they are read from there if the file is there. */
+  readonly state?: string
 }
 
 /**
@@ -32,7 +41,8 @@ export interface UpOptions {
  */
 export async function up(options: UpOptions): Promise<number> {
   const config = readConfig(options.config)
-  const rules = options.rules === undefined ? undefined : readRules(options.rules)
+  const kept = options.state === undefined ? undefined : StateFile.read(options.state)
+  const rules = kept ?? (options.rules === undefined ? undefined : readRules(options.rules))
   return await new Gateway(options, { config, rules }).ended
 }
 
@@ -48,11 +58,20 @@ class Gateway {
   readonly #worker: Worker
   readonly #shared = new Int32Array(new SharedArrayBuffer(8))
   readonly #eventFd: number
+  readonly #given: Pick<WorkerData, 'config' | 'rules'>
+  readonly #state: StateFile | undefined
+  /** Changes that the worker has not answered yet; at most one, since commands take turns. */
+  readonly #changes: { resolve(counters: Float64Array): void; reject(error: Error): void }[] = []
+  #control: ControlServer | undefined
+  /** The rules that the worker is reading again. */
+  #reloading: { readonly ruleSet: RuleSet; done(): void } | undefined
   #status = 1
 
   constructor(options: UpOptions, given: Pick<WorkerData, 'config' | 'rules'>) {
     this.#options = options
+    this.#given = given
     this.#log = openLog(options.logFormat)
+    if (options.state !== undefined) this.#state = new StateFile(options.state, (message) => this.#log.error(message))
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
     const workerData: WorkerData = { ...given, eventFd: this.#eventFd, shared: this.#shared }
@@ -60,10 +79,20 @@ class Gateway {
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'failed') reject(revived(report.error))
+        else if (report.kind === 'started' && options.control !== undefined)
+          this.#listen(options.control, report.counters).then(
+            () => this.#hear(report),
+            (error: Error) => {
+              reject(error)
+              this.#order({ kind: 'stop' })
+            },
+          )
         else this.#hear(report)
       })
       this.#worker.on('error', reject)
       this.#worker.on('exit', () => {
+        this.#control?.close()
+        this.#state?.flush()
         for (const [signal, listener] of this.#signals) process.off(signal, listener)
         this.#native.close(this.#eventFd)
         resolve(this.#status)
@@ -96,11 +125,42 @@ class Gateway {
       this.#log.warn('SIGHUP: there is no rule file to read again (--rules)')
       return
     }
+    if (this.#control === undefined) this.#load(file)
+    else this.#control.commands.inTurn(() => new Promise<void>((done) => this.#load(file, done)))
+  }
+
+  /** Nothing is thrown; `done` is called in the end in any case. */
+  #load(file: string, done?: () => void): void {
     try {
-      this.#order({ kind: 'load', rules: readRules(file) })
+      const rules = readRules(file)
+      // The control side has the same rules in the end. What is wrong with them the worker says.
+      if (done !== undefined) this.#reloading = { ruleSet: parsed(rules), done }
+      this.#order({ kind: 'load', rules })
     } catch (error) {
-      this.#log.error(`reload: ${(error as Error).message}; the old rules stay`)
+      for (const line of (error as Error).message.split('\n')) this.#log.error(`reload: ${line}`)
+      this.#log.error('reload: refused; the old rules stay')
+      done?.()
     }
+  }
+
+  #reloaded(): void {
+    const reloading = this.#reloading
+    this.#reloading = undefined
+    reloading?.done()
+  }
+
+  async #listen(path: string, counters: Float64Array): Promise<void> {
+    const { rules } = this.#given
+    const ruleSet: RuleSet = rules === undefined ? { family: 4, tables: new Map() } : parsed(rules)
+    const plane: Plane = {
+      change: (change) =>
+        new Promise((resolve, reject) => {
+          this.#changes.push({ resolve, reject })
+          this.#order({ kind: 'change', change })
+        }),
+    }
+    const commands = new Commands(ruleSet, counters, plane, (now) => this.#state?.save(now))
+    this.#control = await ControlServer.listen(path, commands)
   }
 
   #hear(report: Exclude<Report, { kind: 'failed' }>): void {
@@ -112,12 +172,21 @@ class Gateway {
         log.info({ devices, rules: { file, count: rules }, limits }, 'started')
         return
       }
+      case 'changed':
+        this.#changes.shift()?.resolve(report.counters)
+        return
+      case 'unchanged':
+        this.#changes.shift()?.reject(revived(report.error))
+        return
       case 'loaded':
+        if (this.#reloading !== undefined) this.#control?.commands.replaced(this.#reloading.ruleSet, report.counters)
+        this.#reloaded()
         log.info({ rules: { file: this.#options.rules, count: report.rules } }, 'rules loaded; flows stay')
         return
       case 'refused':
         for (const line of report.error.message.split('\n')) log.error(`reload: ${line}`)
         log.error('reload: refused; the old rules stay')
+        this.#reloaded()
         return
       case 'log':
         Atomics.sub(this.#shared, UNREAD, 1)
@@ -135,6 +204,10 @@ class Gateway {
         print(printTotals(report.counters))
     }
   }
+}
+
+function parsed({ file, text }: RuleText): RuleSet {
+  return parseRestore(text, { file, family: 4 })
 }
 
 function readRules(file: string): RuleText {

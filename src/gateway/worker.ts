@@ -4,6 +4,7 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/list.ts'
+import { changed } from '../control/change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { Engine } from '../engine.ts'
@@ -80,7 +81,8 @@ class DataPlane {
   run(): void {
     const { slab, conntrack, ruleSet } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
-    report({ kind: 'started', devices: this.#notes, rules: countRules(ruleSet), limits })
+    const { counters } = this.#engine.program
+    report({ kind: 'started', devices: this.#notes, rules: countRules(ruleSet), limits, counters })
     for (;;) {
       const received = this.#engine.step()
       this.#takeOrders()
@@ -119,9 +121,21 @@ class DataPlane {
       case 'load':
         try {
           this.#engine.load(order.rules.text, { file: order.rules.file })
-          report({ kind: 'loaded', rules: countRules(this.#engine.ruleSet) })
+          report({
+            kind: 'loaded',
+            rules: countRules(this.#engine.ruleSet),
+            counters: this.#engine.program.counters,
+          })
         } catch (error) {
           report({ kind: 'refused', error: reported(error) })
+        }
+        return
+      case 'change':
+        try {
+          this.#engine.changeRules(changed(this.#engine.ruleSet, order.change))
+          report({ kind: 'changed', counters: this.#engine.program.counters })
+        } catch (error) {
+          report({ kind: 'unchanged', error: reported(error) })
         }
         return
       case 'list':

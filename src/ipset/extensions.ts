@@ -86,8 +86,7 @@ export class Extensions {
       if (from !== this || at !== place) (from.comments as (string | undefined)[])[place] = undefined
     }
     if (this.skb !== undefined)
-      for (let i = 0; i < SKB_WORDS; i++)
-        this.skb[at * SKB_WORDS + i] = (from.skb as Int32Array)[place * SKB_WORDS + i]
+      for (let i = 0; i < SKB_WORDS; i++) this.skb[at * SKB_WORDS + i] = (from.skb as Int32Array)[place * SKB_WORDS + i]
   }
 
   /** The member is gone. */

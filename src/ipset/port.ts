@@ -4,7 +4,7 @@
 import * as ip from '../wire/ipv4.ts'
 import { SetError } from './fault.ts'
 import type { Names } from './names.ts'
-import { numberIn, type SetFamily, syntax, unescaped } from './words.ts'
+import { numberIn, type SetFamily, separatorAt, syntax, unescaped } from './words.ts'
 
 export const PROTO_ICMPV6 = 58
 
@@ -46,13 +46,15 @@ export interface Ports {
   readonly protocol: number
   readonly from: number
   readonly to: number
+  /** Written as FROM-TO. */
+  readonly isRange: boolean
 }
 
 /** `80`, `http`, `tcp:80-90`, `icmp:8/0`, `gre:0`. */
-export function protocolPorts(text: string, family: SetFamily, { protocolNumber, ...names }: Names): Ports {
-  const colon = text[0] === '[' ? -1 : text.indexOf(':')
-  // A separator at either end is no separator.
-  if (colon <= 0 || colon === text.length - 1) return portRange(text, ip.PROTO_TCP, 'tcp', names)
+export function protocolPorts(text: string, family: SetFamily, given: Names, command: string): Ports {
+  const { protocolNumber, ...names } = given
+  const colon = separatorAt(text, ':')
+  if (colon < 0) return portRange(text, ip.PROTO_TCP, 'tcp', names)
   const word = text.slice(0, colon)
   const rest = text.slice(colon + 1)
   const protocol = protocolOf(word, protocolNumber)
@@ -61,18 +63,20 @@ export function protocolPorts(text: string, family: SetFamily, { protocolNumber,
   if (protocol === ip.PROTO_ICMP || protocol === PROTO_ICMPV6) {
     const six = protocol === PROTO_ICMPV6
     if (six !== (family === 6)) {
-      const only = six ? 'Protocol ICMPv6 can be used with family inet6 only' : 'Protocol ICMP can be used with family inet only'
-      throw new SetError(`Syntax error: ${only}\nInvalid COMMAND command: missing setname`, { word: text })
+      const only = six
+        ? 'Protocol ICMPv6 can be used with family inet6 only'
+        : 'Protocol ICMP can be used with family inet only'
+      throw new SetError(`Syntax error: ${only}\nInvalid ${command} command: missing setname`, { word: text })
     }
     const code = icmpCode(rest, six)
-    return { protocol, from: code, to: code }
+    return { protocol, from: code, to: code, isRange: false }
   }
   if (protocol === 0) {
     if (!/^\d/.test(word)) throw syntax(`Unsupported protocol '${word}'`, word)
   }
   if (rest !== '0')
     throw syntax(`Protocol ${names.protocolName(protocol)} can be used with pseudo port value 0 only.`, text)
-  return { protocol, from: 0, to: 0 }
+  return { protocol, from: 0, to: 0, isRange: false }
 }
 
 function protocolOf(word: string, protocolNumber: Names['protocolNumber']): number {
@@ -87,16 +91,15 @@ function protocolOf(word: string, protocolNumber: Names['protocolNumber']): numb
 
 function portRange(text: string, protocol: number, name: string, names: Pick<Names, 'servicePort'>): Ports {
   const whole = onePort(text, name, names)
-  if (whole !== undefined) return { protocol, from: whole, to: whole }
-  const dash = text[0] === '[' ? text.indexOf('-', text.indexOf(']')) : text.indexOf('-')
-  // A name may hold a dash; a dash at either end is no separator.
-  if (dash <= 0 || dash === text.length - 1) throw noPort(text, name)
+  if (whole !== undefined) return { protocol, from: whole, to: whole, isRange: false }
+  const dash = separatorAt(text, '-')
+  if (dash < 0) throw noPort(text, name)
   const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => {
     const port = onePort(end, name, names)
     if (port === undefined) throw noPort(end, name)
     return port
   })
-  return { protocol, from: ends[0], to: ends[1] }
+  return { protocol, from: ends[0], to: ends[1], isRange: true }
 }
 
 function onePort(text: string, protocol: string, names: Pick<Names, 'servicePort'>): number | undefined {
@@ -125,20 +128,18 @@ function noPort(text: string, protocol: string): SetError {
 
 /** One port, or a range, of bitmap:port: the protocol only says whose services a name is looked up among. */
 export function plainPorts(text: string, given: Names): Ports {
-  const colon = text.indexOf(':')
-  if (colon <= 0 || colon === text.length - 1) return portRange(text, ip.PROTO_TCP, 'tcp', given)
+  const colon = separatorAt(text, ':')
+  if (colon < 0) return portRange(text, ip.PROTO_TCP, 'tcp', given)
   const protocol = protocolOf(text.slice(0, colon), given.protocolNumber)
-  if (protocol !== ip.PROTO_TCP && protocol !== ip.PROTO_UDP)
-    throw syntax('Only protocols TCP and UDP are valid', text)
+  if (protocol !== ip.PROTO_TCP && protocol !== ip.PROTO_UDP) throw syntax('Only protocols TCP and UDP are valid', text)
   return portRange(text.slice(colon + 1), protocol, PORTED[protocol] as string, given)
 }
 
 function icmpCode(text: string, six: boolean): number {
   const named = (six ? ICMPV6 : ICMP).find(([name]) => name.startsWith(text))
   if (named !== undefined && text !== '') return named[1]
-  const slash = text.indexOf('/')
-  if (slash <= 0 || slash === text.length - 1)
-    throw new SetError(`Cannot parse ${text} as an ${six ? 'ICMPv6' : 'ICMP'} type/code.`, { word: text })
+  const slash = separatorAt(text, '/')
+  if (slash < 0) throw new SetError(`Cannot parse ${text} as an ${six ? 'ICMPv6' : 'ICMP'} type/code.`, { word: text })
   return (numberIn(text.slice(0, slash), 0, 255) << 8) | numberIn(text.slice(slash + 1), 0, 255)
 }
 

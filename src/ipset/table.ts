@@ -36,7 +36,12 @@ export class Segment {
   }
 
   static empty(stride: number, size: number, depth: number, kinds: number): Segment {
-    return new Segment(new Int32Array(stride * size), size, depth, kinds === 0 ? undefined : new Extensions(kinds, size))
+    return new Segment(
+      new Int32Array(stride * size),
+      size,
+      depth,
+      kinds === 0 ? undefined : new Extensions(kinds, size),
+    )
   }
 
   clone(): Segment {

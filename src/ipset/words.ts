@@ -41,8 +41,8 @@ export function numberIn(text: string, min: number, max: number): number {
 }
 
 export function prefixLength(text: string, family: SetFamily, min = 0): number {
-  // A negative number is refused by a first, wider test.
-  if (/^\s*-/.test(text) && min === 0) return numberIn(text, 0, 255)
+  // As ipset does it: first a byte, then within bounds.
+  if (min === 0) numberIn(text, 0, 255)
   return numberIn(text, min, bits(family))
 }
 
@@ -88,13 +88,11 @@ export function unescaped(text: string): string {
   return text.slice(1, -1)
 }
 
-/** Place of a separator outside of brackets, or -1. */
-export function separatorAt(text: string, separator: string, from = 0): number {
-  if (text[from] === '[') {
-    const close = text.indexOf(']', from)
-    if (close >= 0) return text.indexOf(separator, close)
-  }
-  return text.indexOf(separator, from)
+/** Place of a separator outside of brackets, or -1. At either end of the text a separator is an ordinary character. */
+export function separatorAt(text: string, separator: string): number {
+  if (text[0] === separator || text[text.length - 1] === separator) return -1
+  const close = text[0] === '[' ? text.indexOf(']') : -1
+  return text.indexOf(separator, Math.max(0, close))
 }
 
 export function formatIp(words: ArrayLike<number>, at: number, family: SetFamily): string {
@@ -108,8 +106,7 @@ export function maskWord(length: number, i: number): number {
 }
 
 export function setName(text: string): string {
-  if (Buffer.byteLength(text) > NAME_MAX)
-    throw syntax(`setname '${text}' is longer than ${NAME_MAX} characters`, text)
+  if (Buffer.byteLength(text) > NAME_MAX) throw syntax(`setname '${text}' is longer than ${NAME_MAX} characters`, text)
   return text
 }
 

@@ -70,10 +70,16 @@ class Application {
 
   run(): Outcome {
     const { kind, zeroes, warnings, verbose, rules } = this.#request
-    this.#command()
-    if (zeroes) this.#zero()
-    if ('AIRD'.includes(kind)) this.#validate()
     if (verbose && 'AIRDC'.includes(kind)) this.#stdout += rules.map(echo).join('')
+    try {
+      this.#command()
+      if (zeroes) this.#zero()
+      if ('AIRD'.includes(kind)) this.#validate()
+    } catch (failure) {
+      if (!(failure instanceof Failure)) throw failure
+      const { status, stderr } = failure
+      return { ruleSet: this.#ruleSet, stdout: this.#stdout, stderr: warnings + stderr, status }
+    }
     return { ruleSet: this.#result(), stdout: this.#stdout, stderr: warnings, status: 0 }
   }
 
@@ -108,8 +114,9 @@ class Application {
           return old.toSpliced(number - 1, 1)
         })
       case 'C': {
-        const old = this.#table.chains.get(name)
-        for (const rule of rules) if (old === undefined || indexOf(old.rules, rule) < 0) throw this.#refused(NO_RULE)
+        const chain = this.#table.chains.get(name)
+        if (chain === undefined) throw this.#refused(NO_RULE)
+        for (const rule of rules) if (indexOf(chain.rules, rule) < 0) throw this.#noRule(rule)
         return
       }
       case 'L':
@@ -134,6 +141,12 @@ class Application {
     return refused(this.#program, message)
   }
 
+  /** Which of two things is said depends on the target of the rule that is looked for. */
+  #noRule({ action }: Rule): Failure {
+    const standard = action === undefined || (action.kind === 'target' && STANDARD.has(action.declaration.name))
+    return this.#refused(standard ? NO_RULE : NO_CHAIN)
+  }
+
   #chain(): Chain {
     const chain = this.#table.chains.get(this.#request.chain as string)
     if (chain === undefined) throw this.#refused(NO_CHAIN)
@@ -156,7 +169,7 @@ class Application {
     let left = chain.rules
     for (const rule of rules) {
       const at = indexOf(left, rule)
-      if (at < 0) throw this.#refused(NO_RULE)
+      if (at < 0) throw this.#noRule(rule)
       left = left.toSpliced(at, 1)
     }
     this.#set({ ...chain, rules: left })
@@ -172,6 +185,7 @@ class Application {
   /** Does the same to one chain, or to all in the order in which they are listed. */
   #each(doing: string, change: (chain: Chain) => Chain): void {
     const { chain: name, verbose } = this.#request
+    if (verbose && name !== undefined) this.#stdout += `${doing} chain \`${name}'\n`
     const chains = name === undefined ? inSavedOrder(this.#table) : [this.#chain()]
     const all = new Map(this.#table.chains)
     let changed = false
@@ -216,18 +230,18 @@ class Application {
   #deleteChains(): void {
     const { chain: name, verbose } = this.#request
     const chains = new Map(this.#table.chains)
+    if (verbose && name !== undefined) this.#stdout += `Deleting chain \`${name}'\n`
     const wanted =
       name === undefined ? inSavedOrder(this.#table).filter((c) => c.policy === undefined) : [this.#chain()]
+    // Each is tried; with one that cannot go all stay, and the last reason is given.
+    let wrong: string | undefined
     for (const chain of wanted) {
-      if (verbose) this.#stdout += `Deleting chain \`${chain.name}'\n`
-      if (chain.policy !== undefined)
-        throw this.#refused(`Invalid argument. ${chain.name} is a built-in chain: expected one of your own.`)
-      for (const { rules } of chains.values())
-        if (rules.some(({ action }) => action?.kind === 'jump' && action.chain === chain.name))
-          throw this.#refused('Too many links.')
-      if (chain.rules.length > 0) throw this.#refused('Directory not empty.')
-      chains.delete(chain.name)
+      if (verbose && name === undefined) this.#stdout += `Deleting chain \`${chain.name}'\n`
+      const reason = whyNot(chain, chains.values())
+      if (reason === undefined) chains.delete(chain.name)
+      wrong = reason ?? wrong
     }
+    if (wrong !== undefined) throw this.#refused(wrong)
     if (wanted.length > 0) this.#table = { ...this.#table, chains }
   }
 
@@ -271,6 +285,16 @@ class Application {
     throw this.#refused(`${loop ? 'Too many levels of symbolic links.' : 'Invalid argument.'} ${complaint.message}.`)
   }
 }
+
+/** Why a chain cannot be deleted. */
+function whyNot({ name, policy, rules }: Chain, all: Iterable<Chain>): string | undefined {
+  if (policy !== undefined) return `Invalid argument. ${name} is a built-in chain: expected one of your own.`
+  for (const chain of all)
+    if (chain.rules.some(({ action }) => action?.kind === 'jump' && action.chain === name)) return 'Too many links.'
+  return rules.length > 0 ? 'Directory not empty.' : undefined
+}
+
+const STANDARD = new Set(['ACCEPT', 'DROP', 'QUEUE', 'RETURN'])
 
 const texts = new WeakMap<Rule, string>()
 

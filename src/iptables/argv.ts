@@ -2,7 +2,7 @@
 // any rule. Words are read by the reader that rule files have (rule.ts); here are the options that no rule file has, and
 // which of them may stand with which command.
 
-import { CHAIN_NAME_MAX, type Rule, type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
+import { CHAIN_NAME_MAX, NO_COUNTERS, type Rule, type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { BUILTIN } from './builtin.ts'
 import type { CommandKind, Read } from './command.ts'
@@ -133,6 +133,8 @@ function requestOf(command: Read, table: TableName, options: Options, program: P
       [options.lineNumbers, '0'],
     ])
       if (given) throw wrong(`Illegal option \`-${option}' with this command`)
+  if ((kind === 'C' || kind === 'D') && rules.some(({ counters }) => counters !== NO_COUNTERS))
+    throw wrong("Illegal option `-c' with this command")
   if (options.waitInterval && !options.wait) throw wrong('--wait-interval only makes sense with --wait\n')
   if (first !== undefined && Buffer.byteLength(first) > CHAIN_NAME_MAX)
     throw wrong(`chain name \`${first}' too long (must be under ${CHAIN_NAME_MAX + 1} chars)`)

@@ -40,7 +40,7 @@ export const GLOBALS: readonly Global[] = [
   of('P', 'policy', 'one', 'command'),
   of('s', 'source src', 'one', 'rule'),
   of('d', 'destination dst', 'one', 'rule'),
-  of('p', 'protocol proto', 'one', 'rule'),
+  of('p', 'protocol', 'one', 'rule'),
   of('i', 'in-interface', 'one', 'rule'),
   of('o', 'out-interface', 'one', 'rule'),
   of('f', 'fragments', 'none', 'rule'),

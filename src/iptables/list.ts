@@ -59,12 +59,21 @@ export function echo(rule: Rule): string {
   const device = (of: Negatable<InterfaceName> | undefined) => (of === undefined ? '*' : named(of))
   return [
     `${targetName(rule)} `,
-    `${not(rule.protocol, ' ')}${rule.protocol === undefined ? 'all' : protocolName(rule.protocol.value)} `,
+    `${not(rule.protocol, ' ')}${protocolOf(rule)} `,
     `opt ${fragment(rule)} in ${device(rule.inInterface)} out ${device(rule.outInterface)} `,
     `${not(rule.source, ' ')}${network(rule.source, true)} `,
     `${not(rule.destination, ' ')}-> ${network(rule.destination, true)}  `,
     `${extensions(rule, true)}\n`,
   ].join('')
+}
+
+/** Protocols that iptables knows itself; others' names it does not look up here. */
+const KNOWN = new Set(['tcp', 'udp', 'udplite', 'icmp', 'ipv6-icmp', 'esp', 'ah', 'sctp', 'mobility-header'])
+
+function protocolOf({ protocol }: Rule): string {
+  if (protocol === undefined) return 'all'
+  const name = protocolName(protocol.value)
+  return KNOWN.has(name) ? name : String(protocol.value)
 }
 
 function countersOf({ countersOf = (of) => of.counters }: ListOptions): (of: Chain | Rule) => Counters {
@@ -109,9 +118,9 @@ function row(rule: Rule, number: number, options: ListOptions): string {
   const name = numeric ? String(protocol?.value ?? 0) : protocol === undefined ? 'all' : protocolName(protocol.value)
   text += `${targetName(rule).padEnd(9)} ${not(protocol, ' ')}${name.padEnd(4)} ${fragment(rule)} `
   if (verbose) {
-    const any = numeric ? '*' : 'any'
-    for (const device of [rule.inInterface, rule.outInterface])
-      text += `${not(device, ' ')}${(device === undefined ? any : formatInterface(device.value)).padEnd(6)} `
+    const device = (of: Negatable<InterfaceName> | undefined) =>
+      (of === undefined ? (numeric ? '*' : 'any') : named(of)).padEnd(6)
+    text += ` ${device(rule.inInterface)} ${device(rule.outInterface)} `
   }
   text += `${not(rule.source, ' ')}${network(rule.source, numeric).padEnd(19)} `
   text += `${not(rule.destination, ' ')}${network(rule.destination, numeric).padEnd(19)} `

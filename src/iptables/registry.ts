@@ -52,10 +52,10 @@ export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<s
   match: new Set(
     `ah bpf cgroup cluster connbytes connlabel connlimit connmark cpu dccp devgroup dscp dst ecn esp eui64 frag hashlimit
     hbh helper hl icmp6 ipcomp iprange ipv6header ipvs length mac mh nfacct osf owner physdev pkttype policy quota realm
-    recent rpfilter rt sctp set socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
+    recent rpfilter rt sctp socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
   ),
   target: new Set(
     `AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNMARK CONNSECMARK DNPT DSCP ECN HL HMARK IDLETIMER LED MIRROR NETMAP NFLOG
-    NFQUEUE QUEUE RATEEST SECMARK SET SNPT SYNPROXY TCPMSS TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG`.split(/\s+/),
+    NFQUEUE QUEUE RATEEST SECMARK SNPT SYNPROXY TCPMSS TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG`.split(/\s+/),
   ),
 }

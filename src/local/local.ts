@@ -182,7 +182,8 @@ export class Local {
     if (answer === undefined) return
     this.#conntrack.attach(answer, p)
     this.#conntrack.close(p)
-    this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, 0, p.destination, p.source)
+    // Linux makes this one without a socket.
+    this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, 0, p.destination, p.source, false)
   }
 
   /** A segment for a port that nothing listens on. */
@@ -249,12 +250,14 @@ export class Local {
     tos: number,
     source: number,
     destination: number,
+    socket = true,
   ): void {
     answer.length = ip.MIN_HEADER + payload
     const { view, start } = answer
     ip.writeHeader(view, start, answer.length, id, fragment, this.#ttl, protocol, tos, source, destination)
     vnet.clear(view, start)
     readHeader4(answer)
+    answer.socket = socket
     this.#mouth.output(answer)
   }
 

@@ -179,8 +179,8 @@ export const recent = defineMatch({
     return (p) => {
       const now = Math.floor(time.wall)
       const address = ofSource ? p.source : p.destination
-      // As the packet had it when it came, before it was forwarded.
-      const ttl = p.view.getUint8(p.start + TTL) + (p.inLink !== NO_LINK && p.outLink !== NO_LINK ? 1 : 0)
+      // As the packet had it when it came, before it was forwarded; what comes from a socket was not.
+      const ttl = p.view.getUint8(p.start + TTL) + (p.outLink !== NO_LINK && !p.socket ? 1 : 0)
       const entry = list.find(address, withTtl ? ttl : 0)
       if (set) {
         if (entry < 0) {

@@ -69,6 +69,8 @@ export class Packet {
   trace = 0
   /** Largest fragment seen while this packet was reassembled, 0 if it was not; with DF in the upper half word. */
   fragmentMax = 0
+  /** It came from a socket of the router's own (match owner asks). */
+  socket = false
   /** How deep the router's own packets are nested: an answer to an answer ... */
   depth = 0
 
@@ -95,6 +97,7 @@ export class Packet {
     this.begins = false
     this.trace = 0
     this.fragmentMax = 0
+    this.socket = false
     this.depth = 0
   }
 

@@ -28,8 +28,26 @@ export function carryCounters(before: Program, after: Program): void {
   }
 }
 
+/**
+ * The same after a command that changed rules: what is the same object goes on counting, and so does a policy whose counters
+ * are; everything else begins with the counters that it brought.
+ */
+export function keepCounters(before: Program, after: Program): void {
+  for (const [name, table] of after.ruleSet.tables) {
+    const old = before.ruleSet.tables.get(name)
+    for (const chain of table.chains.values()) {
+      const oldChain = old?.chains.get(chain.name)
+      if (oldChain?.counters === chain.counters) copy(before, after, oldChain, chain)
+      for (const rule of chain.rules) if (before.has(rule)) copy(before, after, rule, rule)
+    }
+  }
+}
+
 function carry(before: Program, after: Program, old: Chain | Rule, now: Chain | Rule): void {
-  if (!isZero(now.counters)) return
+  if (isZero(now.counters)) copy(before, after, old, now)
+}
+
+function copy(before: Program, after: Program, old: Chain | Rule, now: Chain | Rule): void {
   const { packets, bytes } = before.countersOf(old)
   after.setCounters(now, packets, bytes)
 }

@@ -3,6 +3,7 @@
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
 import type { Links } from '../device/link.ts'
+import type { SetStore } from '../ipset/store.ts'
 import type { Local } from '../local/local.ts'
 import type { Nat } from '../nat/nat.ts'
 import type { Routing } from '../route/routing.ts'
@@ -21,6 +22,8 @@ export interface Environment {
   readonly conntrack: Conntrack
   readonly nat: Nat
   readonly local: Local
+  /** The router's sets; rules keep the slots that they name. */
+  readonly sets: SetStore
   readonly log: LogSink
   /** What rules share by a name. */
   readonly shared: Shared

@@ -194,6 +194,11 @@ export class Program {
     return this.#bases.get(table)?.[hook]
   }
 
+  /** Whether this very rule, or chain, is of this generation. */
+  has(of: Chain | Rule): boolean {
+    return this.#places.has(of)
+  }
+
   /** Current counters of a chain's policy or a rule of this generation. */
   countersOf(of: Chain | Rule): { packets: number; bytes: number } {
     const place = this.#places.get(of) as number

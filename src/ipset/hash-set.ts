@@ -1,0 +1,315 @@
+// Sets of the hash types: members are keys of a few words in a table (table.ts), whatever parts they are made of. What
+// always holds: PrefixLengths count exactly the members that are there, and a key holds no bits outside its prefixes.
+//
+// A look-up masks the packet's address with each prefix length that is there, longest first, and the first member found
+// decides, nomatch or not; with two networks the first one's lengths are the outer loop. Members that have ended, or whose
+// counters do not pass, are passed over. All of this is what the kernel's ip_set_hash_* do.
+
+import type { Packet } from '../packet/packet.ts'
+import { type Ask, accepts, EXCEPTED, NO, NO_PORT, portOf, readAddress, YES } from './ask.ts'
+import { DeviceNames } from './device-names.ts'
+import type { Element } from './element.ts'
+import { Expansion } from './expansion.ts'
+import type { Extras } from './extensions.ts'
+import * as fault from './fault.ts'
+import { KeyLayout } from './key-layout.ts'
+import { listHash } from './list-hash.ts'
+import { PrefixLengths } from './prefix-lengths.ts'
+import type { IpSet, Listed, Surroundings } from './set.ts'
+import type { Settings } from './settings.ts'
+import { MemberTable, NOMATCH, PHYSDEV, type Segment, WILDCARD } from './table.ts'
+import { bits } from './words.ts'
+
+export class HashSet implements IpSet {
+  readonly settings: Settings
+  readonly layout: KeyLayout
+  readonly surroundings: Surroundings
+  /** One for each network in a member. */
+  lengths: readonly PrefixLengths[]
+  devices: DeviceNames | undefined
+  table: MemberTable
+  /** The key that is looked for; `#whole` is the packet's, before it is masked. */
+  readonly key: Int32Array
+  readonly #whole: Int32Array
+  readonly #seed: number
+  /** The device whose name the key holds, while there is one. */
+  #device = ''
+  /** Segments that collect() has yet to look at. */
+  #toCollect: Segment[] = []
+
+  constructor(settings: Settings, surroundings: Surroundings) {
+    this.settings = settings
+    this.surroundings = surroundings
+    this.layout = new KeyLayout(settings)
+    // initval is printed, and so no secret: it does not seed the table.
+    this.#seed = surroundings.random()
+    this.table = new MemberTable(this.layout.words, settings.kinds, this.#seed)
+    this.key = new Int32Array(this.layout.words)
+    this.#whole = new Int32Array(this.layout.words)
+    this.lengths = this.layout.nets.map(() => new PrefixLengths())
+    if (this.layout.device >= 0) this.devices = new DeviceNames()
+  }
+
+  get count(): number {
+    while (!this.collect(Number.MAX_SAFE_INTEGER));
+    return this.table.count
+  }
+
+  get byteLength(): number {
+    return this.table.byteLength
+  }
+
+  // ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  test(p: Packet, ask: Ask): number {
+    if (!this.#read(p, ask)) return NO
+    const { lengths } = this
+    const whole = this.#whole
+    const { key, layout } = this
+    key.set(whole)
+    if (lengths.length === 0) return this.#judge(0, ask, p.length)
+    const outer = lengths[0]
+    const inner = lengths.length > 1 ? lengths[1] : undefined
+    for (let i = 0; i < outer.size; i++) {
+      const length = outer.list[i]
+      layout.maskNet(0, length, whole, key)
+      if (inner === undefined) {
+        const said = this.#judge(length, ask, p.length)
+        if (said !== NO) return said
+        continue
+      }
+      for (let j = 0; j < inner.size; j++) {
+        layout.maskNet(1, inner.list[j], whole, key)
+        const said = this.#judge(length | (inner.list[j] << 8), ask, p.length)
+        if (said !== NO) return said
+      }
+    }
+    return NO
+  }
+
+  add(p: Packet, ask: Ask): number {
+    return this.#read(p, ask) ? this.insert(this.#mostSpecific(), ask.extras, ask.exist, 0) : fault.INVALID
+  }
+
+  delete(p: Packet, ask: Ask): number {
+    return this.#read(p, ask) ? this.remove(this.#mostSpecific(), ask.exist) : fault.INVALID
+  }
+
+  /** Puts a packet's parts into #whole; false where it does not have them. */
+  #read(p: Packet, ask: Ask): boolean {
+    const whole = this.#whole
+    const { parts, offsets, family } = this.layout
+    for (let i = 0; i < parts.length; i++) {
+      const source = ask.isSource(i)
+      const at = offsets[i]
+      switch (parts[i]) {
+        case 'ip':
+        case 'net':
+          readAddress(p, source, family, whole, at)
+          break
+        case 'port':
+          whole[at] = portOf(p, source)
+          if (whole[at] === NO_PORT) return false
+          break
+        case 'iface':
+          this.#device = ask.device(p, source)
+          if (this.#device === '') return false
+          break
+        case 'mark':
+          whole[at] = p.mark & this.layout.markMask
+          break
+        default:
+          // Packets of TUN devices have no link addresses.
+          return false
+      }
+    }
+    return this.layout.maskFirst(whole)
+  }
+
+  /** Masks a packet's key with the longest prefixes that are there, or with none; @returns the lengths as in META_KEY */
+  #mostSpecific(): number {
+    let meta = 0
+    this.key.set(this.#whole)
+    for (let i = 0; i < this.lengths.length; i++) {
+      const { size, list } = this.lengths[i]
+      const length = size > 0 ? list[0] : bits(this.layout.family)
+      this.layout.maskNet(i, length, this.#whole, this.key)
+      meta |= length << (8 * i)
+    }
+    return meta
+  }
+
+  #judge(meta: number, ask: Ask, bytes: number): number {
+    if (!this.#find(meta)) return NO
+    const { segment, slot } = this.table
+    const { extensions } = segment
+    if (extensions !== undefined && !accepts(extensions, slot, ask, bytes, this.surroundings.time.now)) return NO
+    return (this.table.meta & NOMATCH) !== 0 ? EXCEPTED : YES
+  }
+
+  /** The member with this key: for a device also one whose name is a beginning of the device's. */
+  #find(meta: number): boolean {
+    const { devices, table, key } = this
+    if (devices === undefined) return table.find(key, meta)
+    const candidates = devices.candidates(this.#device)
+    for (let i = 0; i < candidates.length; i++) {
+      key[this.layout.device] = candidates[i]
+      if (!table.find(key, meta)) continue
+      if ((table.meta & WILDCARD) !== 0 || devices.name(candidates[i]) === this.#device) return true
+    }
+    return false
+  }
+
+  // ── one key, with what is in META_KEY ───────────────────────────────────────────────────────────────────────────────
+
+  /** The device of the key that is looked for next. */
+  setDevice(name: string): void {
+    this.#device = name
+  }
+
+  /** Adds `key`. @param flags NOMATCH, WILDCARD */
+  insert(meta: number, extras: Extras, exist: boolean, flags: number): number {
+    const { table, settings } = this
+    const { now } = this.surroundings.time
+    if (this.#find(meta)) {
+      const { extensions } = table.segment
+      if (!exist && !extensions?.hasEnded(table.slot, now)) return fault.EXIST
+      this.#setWildcard((table.meta & WILDCARD) !== 0, (flags & WILDCARD) !== 0)
+      table.setFlags(flags)
+      extensions?.set(table.slot, extras, settings.timeout ?? 0, now)
+      return fault.OK
+    }
+    if (table.count >= settings.maxelem && this.count >= settings.maxelem) {
+      if (!settings.forceadd || table.count === 0) return fault.HASH_FULL
+      this.#evict()
+    }
+    if (this.devices !== undefined) this.key[this.layout.device] = this.devices.take(this.#device)
+    table.insert(this.key, meta | flags)
+    table.segment.extensions?.set(table.slot, extras, settings.timeout ?? 0, now)
+    this.#setWildcard(false, (flags & WILDCARD) !== 0)
+    for (let i = 0; i < this.lengths.length; i++) this.lengths[i].add((meta >>> (8 * i)) & 0xff)
+    return fault.OK
+  }
+
+  remove(meta: number, exist: boolean): number {
+    if (!this.#find(meta)) return exist ? fault.OK : fault.NOT_ADDED
+    const ended = this.table.segment.extensions?.hasEnded(this.table.slot, this.surroundings.time.now) === true
+    this.#removeFound()
+    return ended && !exist ? fault.NOT_ADDED : fault.OK
+  }
+
+  /** YES, NO or EXCEPTED for `key` alone. */
+  peek(meta: number): number {
+    if (!this.#find(meta)) return NO
+    if (this.table.segment.extensions?.hasEnded(this.table.slot, this.surroundings.time.now)) return NO
+    return (this.table.meta & NOMATCH) !== 0 ? EXCEPTED : YES
+  }
+
+  #setWildcard(was: boolean, is: boolean): void {
+    if (was === is) return
+    const { segment, slot, stride } = this.table
+    this.devices?.setWildcard(segment.words[slot * stride + this.layout.device], is)
+  }
+
+  /** Takes away the member at the table's place. */
+  #removeFound(): void {
+    const { table, devices } = this
+    const { meta } = table
+    this.#setWildcard((meta & WILDCARD) !== 0, false)
+    devices?.give(table.segment.words[table.slot * table.stride + this.layout.device])
+    for (let i = 0; i < this.lengths.length; i++) this.lengths[i].remove((meta >>> (8 * i)) & 0xff)
+    table.remove()
+  }
+
+  /** Makes place for a new member: any one goes (forceadd). */
+  #evict(): void {
+    const { table } = this
+    for (const segment of table.segments()) {
+      if (segment.count === 0) continue
+      let slot = this.surroundings.random() & segment.mask
+      while (!segment.taken(slot, table.stride)) slot = (slot + 1) & segment.mask
+      table.segment = segment
+      table.slot = slot
+      this.#removeFound()
+      return
+    }
+  }
+
+  // ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  addElement(element: Element, extras: Extras, exist: boolean): number {
+    const flags = (element.nomatch ? NOMATCH : 0) | (element.wildcard ? WILDCARD : 0)
+    return new Expansion(this, element).each((meta) => this.insert(meta, extras, exist, flags))
+  }
+
+  deleteElement(element: Element, exist: boolean): number {
+    return new Expansion(this, element).each((meta) => this.remove(meta, exist))
+  }
+
+  testElement(element: Element): boolean {
+    let said = NO
+    const wrong = new Expansion(this, element).first((meta) => {
+      said = this.#testKey(meta)
+      return fault.OK
+    })
+    if (wrong !== fault.OK) return false
+    return element.nomatch ? said === EXCEPTED : said === YES
+  }
+
+  /** An address is looked for in networks; a network must be there itself. */
+  #testKey(meta: number): number {
+    const { lengths, layout } = this
+    const host = bits(layout.family)
+    const isHost = lengths.every((_, i) => ((meta >>> (8 * i)) & 0xff) === host)
+    if (lengths.length === 0 || !isHost) return this.peek(meta)
+    this.#whole.set(this.key)
+    for (const length of lengths[0].list.subarray(0, lengths[0].size)) {
+      layout.maskNet(0, length, this.#whole, this.key)
+      for (const second of lengths[1]?.list.subarray(0, lengths[1].size) ?? [0]) {
+        if (lengths[1] !== undefined) layout.maskNet(1, second, this.#whole, this.key)
+        const said = this.peek((meta & PHYSDEV) | length | (second << 8))
+        if (said !== NO) return said
+      }
+    }
+    return NO
+  }
+
+  flush(): void {
+    this.table = new MemberTable(this.layout.words, this.settings.kinds, this.#seed)
+    this.lengths = this.lengths.map(() => new PrefixLengths())
+    if (this.devices !== undefined) this.devices = new DeviceNames()
+    this.#toCollect = []
+  }
+
+  clone(): HashSet {
+    const copy = new HashSet(this.settings, this.surroundings)
+    copy.table = this.table.clone()
+    copy.lengths = this.lengths.map((lengths) => lengths.clone())
+    copy.devices = this.devices?.clone()
+    return copy
+  }
+
+  collect(limit: number): boolean {
+    if (this.settings.timeout === undefined) return true
+    const { table } = this
+    const { now } = this.surroundings.time
+    if (this.#toCollect.length === 0) this.#toCollect = [...table.segments()]
+    for (let left = limit; left > 0; ) {
+      const segment = this.#toCollect.pop()
+      if (segment === undefined) break
+      left -= segment.mask + 1
+      for (let slot = 0; slot <= segment.mask; slot++)
+        // Removal may move another member here.
+        while (segment.taken(slot, table.stride) && segment.extensions?.hasEnded(slot, now)) {
+          table.segment = segment
+          table.slot = slot
+          this.#removeFound()
+        }
+    }
+    return this.#toCollect.length === 0
+  }
+
+  members(sorted = false): Iterable<Listed> {
+    return listHash(this, sorted)
+  }
+}

@@ -1,0 +1,21 @@
+// Match dscp (xt_dscp): the upper six bits of the TOS byte (RFC 2474).
+
+import { defineMatch } from '../rule/define.ts'
+import { dscpClass, dscpNumber } from '../rule/dscp-value.ts'
+import { TOS } from '../wire/ipv4.ts'
+
+export const dscp = defineMatch({
+  name: 'dscp',
+  summary: 'the differentiated services code point',
+  families: [4],
+  options: {
+    dscp: dscpNumber.negatable().help('this value'),
+    'dscp-class': dscpClass.negatable().help('the value of this class'),
+  },
+  exclusive: [['dscp', 'dscp-class']],
+  anyOf: ['dscp', 'dscp-class'],
+  normalize: (o) => ({ dscp: o.dscp ?? o['dscp-class'] }),
+  match: ({ dscp: { value, not } = { value: 0, not: false } }) => {
+    return (p) => ((p.view.getUint8(p.start + TOS) >>> 2 === value) === not ? 0 : 1)
+  },
+})

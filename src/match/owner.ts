@@ -1,0 +1,65 @@
+// Match owner (xt_owner): who owns the socket that a packet came from. A forwarded packet has none, nor has a reset that a rule
+// sends: then it matches if all that is asked is negated. What else the router says of itself comes from a socket of the
+// kernel's own, which exists and belongs to nobody.
+
+import { readFileSync } from 'node:fs'
+import { defineMatch } from '../rule/define.ts'
+import { isNumber, parseNumber } from '../rule/number.ts'
+import { flag, type Option, Problem, type Range, shown, unexpected, word } from '../rule/option.ts'
+
+/** The largest identifier: the one above it means nobody. */
+const MAX = 0xfffffffe
+
+function identifier(what: string, file: string): Option<Range, true, false> {
+  const expects = `a ${what}'s name or number, or a range FIRST-LAST of numbers`
+  return word<Range>(
+    expects,
+    (text) => {
+      const named = isNumber(text) ? undefined : idOf(text, file)
+      if (named !== undefined) return { min: named, max: named }
+      const [min, max] = text.split(/-(.*)/s).map((part) => parseNumber(part, MAX))
+      if (min === undefined || (text.includes('-') && max === undefined)) return unexpected(text, expects)
+      if (max !== undefined && max < min) return new Problem(`${shown(text)} runs backwards: expected ${expects}`)
+      return { min, max: max ?? min }
+    },
+    ({ min, max }) => (min === max ? String(min) : `${min}-${max}`),
+  ).negatable()
+}
+
+/** By name, in a file as /etc/passwd and /etc/group are. */
+function idOf(name: string, file: string): number | undefined {
+  try {
+    const line = readFileSync(file, 'latin1')
+      .split('\n')
+      .find((one) => one.startsWith(`${name}:`))
+    return line === undefined ? undefined : parseNumber(line.split(':')[2] ?? '', MAX)
+  } catch {
+    return undefined
+  }
+}
+
+export const owner = defineMatch({
+  name: 'owner',
+  summary: 'who owns the socket that a packet came from',
+  hooks: ['OUTPUT', 'POSTROUTING'],
+  options: {
+    'socket-exists': flag().negatable().help('there is a socket'),
+    'uid-owner': identifier('user', '/etc/passwd').help("the user that the socket's process runs as"),
+    'gid-owner': identifier('group', '/etc/group').help("the group that the socket's process runs as"),
+    'suppl-groups': flag().help("--gid-owner looks at the process' other groups too"),
+  },
+  anyOf: ['socket-exists', 'uid-owner', 'gid-owner'],
+  check: (o) => {
+    const order = Object.keys(o)
+    const late = o['gid-owner'] === undefined || order.indexOf('suppl-groups') < order.indexOf('gid-owner')
+    return o['suppl-groups'] && late ? '--suppl-groups: expected --gid-owner to stand before it' : undefined
+  },
+  match: (o) => {
+    const exists = o['socket-exists']
+    const owners = [o['uid-owner'], o['gid-owner']]
+    const nobody = owners.every((one) => one === undefined || one.not)
+    const without = nobody && o['suppl-groups'] === undefined && (exists === undefined || exists.not) ? 1 : 0
+    const within = nobody && !exists?.not ? 1 : 0
+    return (p) => (p.socket ? within : without)
+  },
+})

@@ -1,0 +1,103 @@
+// How rules name sets: `NAME src,dst`. Rules of a generation are checked against the sets that there are before the
+// generation is made, and afterwards the sets know how many rules name each.
+
+import { type Place, TunfilterError } from '../errors.ts'
+import { Ask } from '../ipset/ask.ts'
+import type { SetSlot, Slots } from '../ipset/slot.ts'
+import { NAME_MAX } from '../ipset/words.ts'
+import type { Environment } from './environment.ts'
+import type { Family, Rule, RuleSet } from './model.ts'
+import { type Option, option, Problem, shown, unexpected } from './option.ts'
+
+/** A rule can name so many src or dst. */
+const DIRECTIONS_MAX = 6
+
+export class SetReference {
+  readonly name: string
+  /** true for src, in order. */
+  readonly sources: readonly boolean[]
+
+  constructor(name: string, sources: readonly boolean[]) {
+    this.name = name
+    this.sources = sources
+  }
+}
+
+export function setReference(): Option<SetReference, false, false> {
+  const expects = `a set's name of at most ${NAME_MAX} bytes and src or dst, up to ${DIRECTIONS_MAX} joined by commas`
+  return option({
+    words: 2,
+    expects,
+    parse: ([name, directions]) => {
+      if (name === '') return new Problem(`the name is empty: expected ${expects}`)
+      if (Buffer.byteLength(name) > NAME_MAX) return new Problem(`${shown(name)} is too long: expected ${expects}`)
+      const words = directions.split(',')
+      if (words.some((word) => word !== 'src' && word !== 'dst')) {
+        const { message } = unexpected(directions, expects)
+        return new Problem(message, 1)
+      }
+      if (words.length > DIRECTIONS_MAX)
+        return new Problem(`${shown(directions)} has ${words.length} parts: expected ${expects}`, 1)
+      return new SetReference(
+        name,
+        words.map((word) => word === 'src'),
+      )
+    },
+    format: ({ name, sources }) => `${name} ${sources.map((source) => (source ? 'src' : 'dst')).join(',')}`,
+  })
+}
+
+/** A slot that a rule names, and what the rule asks of it. @throws ERR_RULES where there is no such set */
+export function askOf(
+  { name, sources }: SetReference,
+  { sets, links }: Environment,
+): { readonly slot: SetSlot; readonly ask: Ask } {
+  const slot = sets.slot(name)
+  if (slot === undefined) throw new TunfilterError('ERR_RULES', `Set ${name} doesn't exist.`)
+  return { slot, ask: new Ask(sources, links) }
+}
+
+function* references(rule: Rule): Generator<SetReference> {
+  const { matches, action } = rule
+  const uses = action?.kind === 'target' ? [...matches, action] : matches
+  for (const { options } of uses)
+    for (const given of Object.values(options)) {
+      const value = (given as { value?: unknown } | undefined)?.value ?? given
+      if (value instanceof SetReference) yield value
+    }
+}
+
+function* rulesOf({ tables }: RuleSet): Generator<Rule> {
+  for (const table of tables.values()) for (const chain of table.chains.values()) yield* chain.rules
+}
+
+/** How often each set is named, for SetStore.setRules(). */
+export function setUses(...ruleSets: readonly RuleSet[]): Map<string, number> {
+  const uses = new Map<string, number>()
+  for (const ruleSet of ruleSets)
+    for (const rule of rulesOf(ruleSet))
+      for (const { name } of references(rule)) uses.set(name, (uses.get(name) ?? 0) + 1)
+  return uses
+}
+
+/** What is wrong with the sets that one rule names, in the words of iptables. */
+export function wrongSet(rule: Rule, family: Family, sets: Slots): string | undefined {
+  for (const { name } of references(rule)) {
+    const slot = sets.slot(name)
+    if (slot === undefined) return `Set ${name} doesn't exist.`
+    const other = slot.set.settings.family
+    if (other !== 0 && other !== family)
+      return `The protocol family of set ${name} is IPv${other}, which is not applicable.`
+  }
+  return undefined
+}
+
+/** The same for a whole rule set. */
+export function wrongSets(ruleSet: RuleSet, sets: Slots): { readonly message: string; readonly place?: Place }[] {
+  const wrong: { message: string; place?: Place }[] = []
+  for (const rule of rulesOf(ruleSet)) {
+    const message = wrongSet(rule, ruleSet.family, sets)
+    if (message !== undefined) wrong.push({ message, ...(rule.place && { place: rule.place }) })
+  }
+  return wrong
+}

@@ -1,0 +1,52 @@
+// Target NETMAP (xt_NETMAP): maps one network onto another, host by host: the destination where flows come in, the source where they
+// go out.
+
+import { INPUT, POSTROUTING } from '../hook/hook.ts'
+import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from '../nat/range.ts'
+import { formatAny, masked, maskLength, maskWords, parseAton, parseMask } from '../rule/address.ts'
+import { defineTarget } from '../rule/define.ts'
+import type { Network } from '../rule/model.ts'
+import { Problem, shown, unexpected, word } from '../rule/option.ts'
+
+const EXPECTS = 'a network ADDRESS/LENGTH'
+
+const network = word<Network>(
+  EXPECTS,
+  (text, { family }) => {
+    const [written, length] = text.split(/\/(.*)/s)
+    const address = family === 4 ? parseAton(written) : undefined
+    const mask = length === undefined ? maskWords(32, 4) : parseMask(length, 4)
+    if (address === undefined || mask === undefined) return unexpected(text, EXPECTS)
+    if (maskLength(mask) === undefined) return new Problem(`${shown(text)} has a mask with holes: expected ${EXPECTS}`)
+    return masked({ address: [address], mask })
+  },
+  ({ address, mask }) => `${formatAny(address)}/${maskLength(mask)}`,
+)
+
+export const netmap = defineTarget({
+  name: 'NETMAP',
+  summary: 'maps the addresses of a network onto those of another',
+  families: [4],
+  tables: ['nat'],
+  conntrack: true,
+  terminal: true,
+  options: { to: network.required().help('the other network') },
+  target: ({ to }, { nat }) => {
+    const mask = to.mask[0]
+    const base = to.address[0] & mask
+    const range = {
+      flags: MAP_IPS,
+      minAddress: 0,
+      maxAddress: 0,
+      minPort: 0,
+      maxPort: 0,
+      basePort: 0,
+    } satisfies NatRange
+    return (p, hook) => {
+      const source = hook === POSTROUTING || hook === INPUT
+      range.minAddress = base | ((source ? p.source : p.destination) & ~mask)
+      range.maxAddress = range.minAddress
+      return nat.setup(p, hook, source ? MANIP_SRC : MANIP_DST, range)
+    }
+  },
+})

@@ -1,0 +1,53 @@
+// Every option of the matches and targets beyond the first ones, as rules in extensions/NAME.txt: `TABLE RULE`, and below it, indented,
+// how iptables 1.8.9 saves it (nothing where it saves the same words), or `refused`.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { RefusedError } from '../../src/errors.ts'
+import { parseRestore } from '../../src/iptables/restore.ts'
+import { save } from '../../src/iptables/save.ts'
+import { fileOf } from './cases.ts'
+import { judge, needsIptables } from './real-tools.ts'
+
+interface Case {
+  readonly rule: string
+  /** The rule as it is saved, or `refused`. */
+  readonly expected: string
+}
+
+const folder = fileURLToPath(new URL('extensions/', import.meta.url))
+
+function casesOf(file: string): Case[] {
+  const cases: Case[] = []
+  for (const line of readFileSync(folder + file, 'utf8').split('\n')) {
+    if (line.startsWith('    ')) cases.push({ rule: cases.pop()?.rule ?? '', expected: line.slice(4) })
+    else if (line !== '') cases.push({ rule: line, expected: line.slice(line.indexOf(' ') + 1) })
+  }
+  return cases
+}
+
+const ruleOf = (saved: string) => /^-A .*/m.exec(saved)?.[0] ?? 'no rule'
+
+function ours(rule: string): string {
+  try {
+    return ruleOf(save(parseRestore(fileOf(rule), { file: 'rules', family: 4 })))
+  } catch (error) {
+    if (error instanceof RefusedError) return 'refused'
+    throw error
+  }
+}
+
+describe.each(readdirSync(folder))('%s', (file) => {
+  const cases = casesOf(file)
+
+  test('is read, saved and refused as it says', () => {
+    expect(cases.map(({ rule }) => ({ rule, expected: ours(rule) }))).toEqual(cases)
+  })
+
+  test(...needsIptables('says what the real tools say'), () => {
+    const judged = judge(cases.map(({ rule }) => fileOf(rule)))
+    const said = judged.map((one) => ('saved' in one ? ruleOf(one.saved) : 'refused'))
+    expect(cases.map(({ rule }, i) => ({ rule, expected: said[i] }))).toEqual(cases)
+  })
+})
