@@ -153,10 +153,7 @@ export class Engine {
 
   /** The same for a rule set that was parsed already. */
   loadRules(ruleSet: RuleSet): void {
-    const { shared } = this.#environment
-    shared.begin()
-    const program = new Program(ruleSet, this.#environment)
-    shared.commit()
+    const program = this.#instantiate(ruleSet)
     carryCounters(this.#program, program)
     this.#program = program
     this.#register()
@@ -164,10 +161,19 @@ export class Engine {
 
   /** Takes over a rule set that commands made of the running one: rules that are the same objects go on counting. */
   changeRules(ruleSet: RuleSet): void {
-    const program = new Program(ruleSet, this.#environment)
+    const program = this.#instantiate(ruleSet)
     keepCounters(this.#program, program)
     this.#program = program
     this.#register()
+  }
+
+  /** What rules share by a name outlives the generation if the new one names it too. */
+  #instantiate(ruleSet: RuleSet): Program {
+    const { shared } = this.#environment
+    shared.begin()
+    const program = new Program(ruleSet, this.#environment)
+    shared.commit()
+    return program
   }
 
   get ruleSet(): RuleSet {

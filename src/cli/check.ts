@@ -1,7 +1,7 @@
 // `tunfilter check`: rule files judged without a gateway, devices or root.
 
 import { readFileSync } from 'node:fs'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import { printError } from './error.ts'
 
@@ -20,7 +20,7 @@ export function checkCommand(): Command {
     .addHelpText('after', '\nExit status 1 when a file is refused.')
     .action(async (files: string[], options: Options) => {
       if (options.ipv6)
-        throw new InvalidArgumentError('-6: rules for IPv6 are not enforced yet, so they cannot be judged')
+        throw new TunfilterError('ERR_IPV6', '-6: rules for IPv6 are not enforced yet, so they cannot be judged')
       const { parseRestore } = await import('../iptables/restore.ts')
       const { save } = await import('../iptables/save.ts')
       for (const file of files) {

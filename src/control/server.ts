@@ -78,10 +78,15 @@ export class ControlServer {
 
   /** Makes room for an answer: who has not read for the longest time goes first. */
   makeRoom(except: Client): void {
-    while (this.unread > this.limits.unread) {
-      const others = [...this.#clients].filter((client) => client !== except && client.unread > 0)
-      if (others.length === 0) return
-      others.reduce((a, b) => (a.active < b.active ? a : b)).end()
+    let { unread } = this
+    if (unread <= this.limits.unread) return
+    const others = [...this.#clients]
+      .filter((client) => client !== except && client.unread > 0)
+      .sort((a, b) => a.active - b.active)
+    for (const client of others) {
+      if (unread <= this.limits.unread) return
+      unread -= client.unread
+      client.end()
     }
   }
 
@@ -117,7 +122,7 @@ class Client {
   }
 
   get unread(): number {
-    return this.#socket.writableLength
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength
   }
 
   end(): void {

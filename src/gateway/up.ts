@@ -168,7 +168,7 @@ class Gateway {
     switch (report.kind) {
       case 'started': {
         const { devices, rules, limits } = report
-        const file = this.#options.rules ?? 'none: every packet is accepted'
+        const file = this.#given.rules?.file ?? 'none: every packet is accepted'
         log.info({ devices, rules: { file, count: rules }, limits }, 'started')
         return
       }

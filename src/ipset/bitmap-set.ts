@@ -115,7 +115,8 @@ export class BitmapSet implements IpSet {
   }
 
   #put(place: number, extras: Extras, exist: boolean, state = 1): number {
-    if (this.#isThere(place)) {
+    const isThere = this.#isThere(place)
+    if (isThere) {
       // A member without a link address can be given one.
       const fills = this.#state[place] === 2 && state === 1
       if (!exist && !fills) return fault.EXIST
@@ -123,7 +124,7 @@ export class BitmapSet implements IpSet {
     if (this.#state[place] === 0) this.#count++
     // A link address that was known stays when none is given.
     this.#state[place] = state === 2 && this.#state[place] === 1 ? 1 : state
-    this.#extensions.set(place, extras, this.settings.timeout ?? 0, this.#surroundings.time.now)
+    this.#extensions.set(place, extras, this.settings.timeout ?? 0, this.#surroundings.time.now, !isThere)
     return fault.OK
   }
 
@@ -140,6 +141,11 @@ export class BitmapSet implements IpSet {
   }
 
   // ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  refuses({ port }: Element): number {
+    // The kernel's set types differ here.
+    return this.settings.type.parts[0] === 'port' && this.#place(port) < 0 ? fault.OUT_OF_RANGE : fault.OK
+  }
 
   addElement(element: Element, extras: Extras, exist: boolean): number {
     return this.#each(element, (place) => {
@@ -167,8 +173,9 @@ export class BitmapSet implements IpSet {
     this.#each(element, (place) => {
       there = this.#isThere(place)
       const macs = this.#macs
-      if (there && macs !== undefined && element.mac !== undefined)
-        there = this.#state[place] === 1 && macs[2 * place] === element.mac[0] && macs[2 * place + 1] === element.mac[1]
+      // Where the link address is missing, any will do.
+      if (this.#state[place] === 1 && macs !== undefined && element.mac !== undefined)
+        there = there && macs[2 * place] === element.mac[0] && macs[2 * place + 1] === element.mac[1]
       return fault.OK
     })
     return there
@@ -178,11 +185,10 @@ export class BitmapSet implements IpSet {
     const { hosts } = this.#places
     const ends = this.settings.type.parts[0] === 'port' ? portsOf(element) : addressesOf(element.first as Addresses)
     if (typeof ends === 'number') return ends
-    const first = this.#place(ends[0] - (ends[0] % hosts))
-    const last = this.#place(ends[1])
-    if (first < 0 || last < 0) return fault.OUT_OF_RANGE
-    for (let place = first; place <= last; place++) {
-      const wrong = visit(place)
+    if (this.#place(ends[0]) < 0 || this.#place(ends[1]) < 0) return fault.OUT_OF_RANGE
+    // In steps of a network from where the range begins, which need not be where a network does.
+    for (let value = ends[0]; value <= ends[1]; value += hosts) {
+      const wrong = visit(this.#place(value))
       if (wrong !== fault.OK) return wrong
     }
     return fault.OK

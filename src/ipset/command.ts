@@ -4,7 +4,7 @@
 // Restore does one line after the other and stops at the first that fails; what was done before stays. (The real one loses
 // some of the lines before a syntax error, depending on how it batches them.) With `atomic` such a restore changes nothing.
 
-import { type Command, formatElement, readElement } from './element.ts'
+import { type Command, formatElement, readElement, refuseRanges } from './element.ts'
 import { SetError } from './fault.ts'
 import { listSets, OUTPUT_MODES, type OutputMode } from './list.ts'
 import { readMemberOptions } from './member-options.ts'
@@ -268,9 +268,9 @@ class Invocation {
   #member(command: Command, [name, text, ...words]: readonly string[]): void {
     const store = this.#store
     const { settings } = store.get(setName(name)).set
-    // Ranges are refused when everything has been read.
     const element = readElement(text, settings, store.names, command)
     const extras = readMemberOptions(words, settings.type, command, element)
+    refuseRanges(element, settings, command)
     if (command === 'add') return store.add(name, element, extras, this.#exist)
     if (command === 'del') return store.delete(name, element, this.#exist)
     const shown = formatElement(element, settings, store.names)

@@ -61,7 +61,6 @@ export function readElement(text: string, { type, family }: Settings, names: Nam
       readPart(part, i, of, element)
     })
   }
-  if (command === 'test') refuseRanges(element, type, family)
   return element
 }
 
@@ -129,12 +128,14 @@ function readPart(text: string, i: number, of: Reading, element: Element): void 
   }
 }
 
+/** One address; the length of a whole one may stand behind it. */
 function oneAddress(text: string, family: SetFamily): Addresses {
   const slash = separatorAt(text, '/')
-  const bare = slash > 0 && text.slice(slash + 1) === String(bits(family)) ? text.slice(0, slash) : text
+  const whole = slash > 0 && text.slice(slash + 1) === String(bits(family))
+  const bare = whole ? text.slice(0, slash) : text
   if (separatorAt(bare, '/') > 0 || separatorAt(bare, '-') > 0)
     throw syntax(`plain IP address must be supplied: ${text}`, text)
-  return { ip: address(bare, family) }
+  return { ip: address(bare, family), ...(whole && { length: bits(family) }) }
 }
 
 function manyAddresses(text: string, family: SetFamily): Addresses {
@@ -163,11 +164,13 @@ function readMember(text: string, element: Element): void {
 }
 
 /** Only one member can be tested at a time. hash:ip tests the first address of a range, and does not say so. */
-function refuseRanges({ first, isPortRange }: Element, type: SetType, family: Settings['family']): void {
-  const refused = (what: string) =>
-    new SetError(
-      `${what} is not allowed in command test with set type ${type.name} and family ${family === 0 ? 'unspec' : FAMILY_NAMES[family]}`,
-    )
+export function refuseRanges({ first, isPortRange }: Element, { type, family }: Settings, command: Command): void {
+  const refused = (what: string) => {
+    const named = family === 0 ? 'unspec' : FAMILY_NAMES[family]
+    return new SetError(`${what} is not allowed in command ${command} with set type ${type.name} and family ${named}`)
+  }
+  if (type.name === 'bitmap:ip,mac' && first?.length !== undefined) throw refused('IP/CIDR range')
+  if (command !== 'test') return
   if (type.name !== 'hash:ip') {
     if (first?.length !== undefined && type.parts[0] === 'ip') throw refused('IP/CIDR range')
     if (first?.to !== undefined) throw refused('FROM-TO IP range')

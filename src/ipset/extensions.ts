@@ -31,6 +31,8 @@ export class Extras {
   queue = 0
   /** WITH_... bits of what was given at all. */
   given = 0
+  hasPackets = false
+  hasBytes = false
 }
 
 export class Extensions {
@@ -54,16 +56,23 @@ export class Extensions {
     return (this.ends?.byteLength ?? 0) + (this.counters?.byteLength ?? 0) + (this.skb?.byteLength ?? 0)
   }
 
-  /** A new member, or one that is added again: everything is as it is given now. */
-  set(at: number, extras: Extras, setTimeout: number, now: number): void {
+  /**
+   * For a new member, or one that is added again: everything is as it is given now, but for counters, which then stay as they
+   * are where none are given.
+   */
+  set(at: number, extras: Extras, setTimeout: number, now: number, isNew: boolean): void {
     const { ends, counters, comments, skb } = this
     if (ends !== undefined) ends[at] = endOf(extras.timeout === SET_TIMEOUT ? setTimeout : extras.timeout, now)
     if (counters !== undefined) {
       const base = at * COUNTER_WORDS
-      counters[base] = extras.packetsHigh
-      counters[base + 1] = extras.packetsLow
-      counters[base + 2] = extras.bytesHigh
-      counters[base + 3] = extras.bytesLow
+      if (isNew || extras.hasPackets) {
+        counters[base] = extras.packetsHigh
+        counters[base + 1] = extras.packetsLow
+      }
+      if (isNew || extras.hasBytes) {
+        counters[base + 2] = extras.bytesHigh
+        counters[base + 3] = extras.bytesLow
+      }
     }
     if (comments !== undefined) comments[at] = extras.comment === '' ? undefined : extras.comment
     if (skb !== undefined) {

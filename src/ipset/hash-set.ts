@@ -173,10 +173,11 @@ export class HashSet implements IpSet {
     const { now } = this.surroundings.time
     if (this.#find(meta)) {
       const { extensions } = table.segment
-      if (!exist && !extensions?.hasEnded(table.slot, now)) return fault.EXIST
+      const isThere = extensions === undefined || !extensions.hasEnded(table.slot, now)
+      if (isThere && !exist) return fault.EXIST
       this.#setWildcard((table.meta & WILDCARD) !== 0, (flags & WILDCARD) !== 0)
       table.setFlags(flags)
-      extensions?.set(table.slot, extras, settings.timeout ?? 0, now)
+      extensions?.set(table.slot, extras, settings.timeout ?? 0, now, !isThere)
       return fault.OK
     }
     if (table.count >= settings.maxelem && this.count >= settings.maxelem) {
@@ -185,7 +186,7 @@ export class HashSet implements IpSet {
     }
     if (this.devices !== undefined) this.key[this.layout.device] = this.devices.take(this.#device)
     table.insert(this.key, meta | flags)
-    table.segment.extensions?.set(table.slot, extras, settings.timeout ?? 0, now)
+    table.segment.extensions?.set(table.slot, extras, settings.timeout ?? 0, now, true)
     this.#setWildcard(false, (flags & WILDCARD) !== 0)
     for (let i = 0; i < this.lengths.length; i++) this.lengths[i].add((meta >>> (8 * i)) & 0xff)
     return fault.OK

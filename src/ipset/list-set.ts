@@ -84,21 +84,22 @@ export class ListSet implements IpSet {
     if (typeof found === 'number') return found
     this.collect()
     const { now } = this.#surroundings.time
-    const there = this.#members.find(({ slot }) => slot === found.slot)
-    const timeout = this.settings.timeout ?? 0
-    if (there !== undefined) {
-      if (!exist) return fault.EXIST
-      there.extensions.set(0, extras, timeout, now)
-      return fault.OK
-    }
     let at = this.#members.length
     if (found.reference !== undefined) {
       at = this.#members.findIndex(({ slot }) => slot === found.reference)
       if (at < 0) return fault.REFERENCE_NOT_ADDED
       if (!element.before) at++
     }
+    // A member that is there keeps its place.
+    const there = this.#members.find(({ slot }) => slot === found.slot)
+    const timeout = this.settings.timeout ?? 0
+    if (there !== undefined) {
+      if (!exist) return fault.EXIST
+      there.extensions.set(0, extras, timeout, now, false)
+      return fault.OK
+    }
     const extensions = new Extensions(this.settings.kinds, 1)
-    extensions.set(0, extras, timeout, now)
+    extensions.set(0, extras, timeout, now, true)
     this.#members.splice(at, 0, { slot: found.slot, extensions })
     found.slot.held++
     return fault.OK

@@ -4,7 +4,7 @@
 import { type Complaint, RefusedError } from '../errors.ts'
 import { Time } from '../time.ts'
 import { LINE_MAX } from './command.ts'
-import { readElement } from './element.ts'
+import { readElement, refuseRanges } from './element.ts'
 import { SetError } from './fault.ts'
 import { readMemberOptions } from './member-options.ts'
 import type { Names } from './names.ts'
@@ -75,6 +75,7 @@ function readLine(line: string, store: SetStore): Wrong | undefined {
         expected = memberForm(settings.type)
         const element = readElement(what.text, settings, store.names, 'add')
         const extras = readMemberOptions(texts, settings.type, 'add', element)
+        refuseRanges(element, settings, 'add')
         expected = ''
         store.add(name.text, element, extras)
         return undefined

@@ -64,10 +64,12 @@ function readExtra(name: string, value: string, extras: Extras): void {
       return
     case 'packets':
       ;[extras.packetsHigh, extras.packetsLow] = halves(bigNumberIn(value, 0n, COUNTER_MAX))
+      extras.hasPackets = true
       extras.given |= WITH_COUNTERS
       return
     case 'bytes':
       ;[extras.bytesHigh, extras.bytesLow] = halves(bigNumberIn(value, 0n, COUNTER_MAX))
+      extras.hasBytes = true
       extras.given |= WITH_COUNTERS
       return
     case 'comment':

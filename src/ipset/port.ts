@@ -63,10 +63,10 @@ export function protocolPorts(text: string, family: SetFamily, given: Names, com
   if (protocol === ip.PROTO_ICMP || protocol === PROTO_ICMPV6) {
     const six = protocol === PROTO_ICMPV6
     if (six !== (family === 6)) {
-      const only = six
-        ? 'Protocol ICMPv6 can be used with family inet6 only'
-        : 'Protocol ICMP can be used with family inet only'
-      throw new SetError(`Syntax error: ${only}\nInvalid ${command} command: missing setname`, { word: text })
+      const only = six ? 'ICMPv6 can be used with family inet6 only' : 'ICMP can be used with family inet only'
+      // The real one stumbles on: over a name that is missing, or, but for add, over flags that it cannot check.
+      const more = command === 'add' ? '\nInvalid add command: missing setname' : ''
+      throw syntax(`Protocol ${only}${more}`, text)
     }
     const code = icmpCode(rest, six)
     return { protocol, from: code, to: code, isRange: false }
@@ -94,12 +94,13 @@ function portRange(text: string, protocol: number, name: string, names: Pick<Nam
   if (whole !== undefined) return { protocol, from: whole, to: whole, isRange: false }
   const dash = separatorAt(text, '-')
   if (dash < 0) throw noPort(text, name)
-  const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => {
-    const port = onePort(end, name, names)
-    if (port === undefined) throw noPort(end, name)
+  const end = (part: string) => {
+    const port = onePort(part, name, names)
+    if (port === undefined) throw noPort(part, name)
     return port
-  })
-  return { protocol, from: ends[0], to: ends[1], isRange: true }
+  }
+  const to = end(text.slice(dash + 1))
+  return { protocol, from: end(text.slice(0, dash)), to, isRange: true }
 }
 
 function onePort(text: string, protocol: string, names: Pick<Names, 'servicePort'>): number | undefined {

@@ -36,6 +36,8 @@ export interface IpSet {
   add(p: Packet, ask: Ask): number
   delete(p: Packet, ask: Ask): number
 
+  /** What is wrong with an element before it is looked at what is given with it. */
+  refuses?(element: Element): number
   addElement(element: Element, extras: Extras, exist: boolean): number
   deleteElement(element: Element, exist: boolean): number
   testElement(element: Element): boolean

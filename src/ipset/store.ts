@@ -148,6 +148,7 @@ export class SetStore implements Slots {
   add(name: string, element: Element, extras: Extras, exist = false): void {
     const slot = this.get(name)
     const { kinds } = slot.set.settings
+    refuse(slot.set.refuses?.(element) ?? fault.OK)
     const missing = extras.given & ~kinds
     // In this order, whatever was given first.
     for (const [i, wrong] of [fault.NO_TIMEOUT, fault.NO_COUNTERS, fault.NO_COMMENT, fault.NO_SKBINFO].entries())

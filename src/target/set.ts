@@ -41,6 +41,8 @@ export const setTarget = defineTarget({
       const { extras } = ask
       extras.timeout = o.timeout === undefined ? SET_TIMEOUT : Math.min(o.timeout, TIMEOUT_MAX)
       extras.packetsLow = 1
+      extras.hasPackets = true
+      extras.hasBytes = true
       ask.exist = o.exist === true
       steps.push((p) => {
         extras.bytesLow = p.length

@@ -38,9 +38,10 @@ const many6 = fc.oneof({ weight: 4, arbitrary: ip6 }, { weight: 1, arbitrary: te
 const net6 = fc.oneof(ip6, text(ip6, pick('/'), length6))
 const port = pick(
   ...['80', 'tcp:80', 'udp:53', '80-82', 'udp:53-54', 'http', 'tcp:0', 'sctp:9', 'udplite:9', 'gre:0', '47:0', '99:0'],
-  ...['icmp:8/0', 'icmp:ping', 'icmp:3/3', 'icmpv6:128/0', 'icmpv6:echo-reply', '81-80'],
-  ...['foo', 'tcp:foo', 'gre:1', 'icmp:9', 'tcp:70000', '80-', 'nosuch:7'],
+  ...['81-80', 'foo', 'tcp:foo', 'gre:1', 'tcp:70000', '80-', 'nosuch:7'],
 )
+const port4 = fc.oneof({ weight: 4, arbitrary: port }, pick('icmp:8/0', 'icmp:ping', 'icmp:3/3', 'icmp:9'))
+const port6 = fc.oneof({ weight: 4, arbitrary: port }, pick('icmpv6:128/0', 'icmpv6:echo-reply', 'icmpv6:1'))
 const device = pick('eth0', 'eth1', 'eth', 'wlan0', 'physdev:eth0', '0123456789012345')
 const mac = pick('aa:bb:cc:dd:ee:ff', '1:2:3:4:5:6', '00:00:00:00:00:00', 'aa:bb')
 
@@ -50,13 +51,13 @@ const joined = (...parts: readonly fc.Arbitrary<string>[]) => fc.tuple(...parts)
 const ELEMENTS: Readonly<Record<string, readonly fc.Arbitrary<string>[]>> = {
   'hash:ip': [many4, many6],
   'hash:net': [net4, net6],
-  'hash:ip,port': [joined(many4, port), joined(many6, port)],
-  'hash:ip,port,ip': [joined(many4, port, ip4), joined(many6, port, ip6)],
-  'hash:ip,port,net': [joined(many4, port, net4), joined(many6, port, net6)],
-  'hash:net,port': [joined(net4, port), joined(net6, port)],
+  'hash:ip,port': [joined(many4, port4), joined(many6, port6)],
+  'hash:ip,port,ip': [joined(many4, port4, ip4), joined(many6, port6, ip6)],
+  'hash:ip,port,net': [joined(many4, port4, net4), joined(many6, port6, net6)],
+  'hash:net,port': [joined(net4, port4), joined(net6, port6)],
   'hash:net,iface': [joined(net4, device), joined(net6, device)],
   'bitmap:ip': [many4, many4],
-  'bitmap:ip,mac': [fc.oneof(ip4, joined(ip4, mac)), ip4],
+  'bitmap:ip,mac': [joined(ip4, mac), ip4],
   'bitmap:port': [pick('80', '81-83', 'http', 'tcp:90', 'udp:53', '5-1', '101', '95-105', 'foo', 'gre:0'), pick('1')],
   'list:set': [pick('s0', 's1', 's2', 's3', 's9'), pick('s0')],
 }
@@ -114,7 +115,8 @@ export const commands = fc
       const element = fc.oneof(
         { weight: 12, arbitrary: ELEMENTS[type]![family]! },
         { weight: 1, arbitrary: wrong },
-        { weight: 1, arbitrary: ELEMENTS['hash:ip,port']![family]! },
+        // Members without link addresses end in the kernel in ways of their own.
+        { weight: 1, arbitrary: ELEMENTS[type === 'bitmap:ip,mac' ? type : 'hash:ip']![family]! },
       )
       return fc.tuple(exist, pick('add', 'add', 'add', 'del', 'test'), pick(name), element, given)
     })
@@ -140,8 +142,11 @@ export const commands = fc
       },
       { weight: 1, arbitrary: anySet.map((a) => ['list', a, '-o', 'xml', '-s']) },
     )
+    // A bitmap's counters outlive its members in the kernel: what is added again finds what was counted before.
     const creates = sets.map(({ name, create: [type, , options], extensions }) =>
-      clean(`create ${name} ${type} ${options} ${extensions}`),
+      clean(
+        `create ${name} ${type} ${options} ${type.startsWith('bitmap') ? extensions.replace('counters', '') : extensions}`,
+      ),
     )
     return fc
       .array(command, { minLength: 20, maxLength: 60 })

@@ -1,0 +1,57 @@
+// `tunfilter check` and `link`: rule files judged, and the directory of drop-ins, without a gateway.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { builtCommand } from '../support/build.ts'
+
+const command = builtCommand()
+let folder: string
+const run = (...args: string[]) => spawnSync(command, args, { cwd: folder, encoding: 'utf8' })
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tunfilter-check-'))
+  writeFileSync(join(folder, 'right'), '*filter\n-A INPUT -p tcp --dport ssh -j ACCEPT\nCOMMIT\n')
+  writeFileSync(join(folder, 'wrong'), '*filter\n-A INPUT -j ACEPT\n-A INPUT --dport 1\nCOMMIT\n')
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+test('check says nothing of a file that is right, and prints it as it is saved with --print', () => {
+  expect(run('check', 'right')).toMatchObject({ status: 0, stdout: '', stderr: '' })
+  const { status, stdout } = run('check', '-4', '--print', 'right')
+  expect([status, stdout]).toEqual([0, expect.stringContaining('-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\n')])
+})
+
+test('check tells every mistake of every file, with status 1', () => {
+  const { status, stderr } = run('check', 'wrong', 'right', 'missing')
+  expect(status).toBe(1)
+  expect(stderr.split('\n')).toEqual([
+    expect.stringMatching(/^tunfilter: wrong:2:13: .*'ACEPT'.*did you mean 'ACCEPT'/),
+    expect.stringMatching(/^tunfilter: wrong:3:10: unknown option '--dport'/),
+    expect.stringMatching(/^tunfilter: missing: ENOENT/),
+    '',
+  ])
+})
+
+test('check refuses to judge what is not enforced: IPv6', () => {
+  expect(run('check', '-6', 'right')).toMatchObject({ status: 1, stderr: expect.stringContaining('IPv6') })
+})
+
+test('link makes the drop-ins, again too, and leaves what is not its own', () => {
+  for (let i = 0; i < 2; i++)
+    expect(run('link', 'bin')).toMatchObject({ status: 0, stdout: `export PATH=${folder}/bin:$PATH\n` })
+  const names = readdirSync(join(folder, 'bin'))
+  expect(names).toEqual(expect.arrayContaining(['iptables', 'iptables-nft-restore', 'ip6tables-legacy-save']))
+  for (const name of names) expect(existsSync(readlinkSync(join(folder, 'bin', name)))).toBe(true)
+  writeFileSync(join(folder, 'iptables'), '')
+  expect(run('link', '.')).toMatchObject({ status: 1, stderr: expect.stringContaining('something else') })
+})
+
+test('without a gateway a drop-in says where it looked', () => {
+  run('link', 'bin')
+  const env = { ...process.env, TUNFILTER_CONTROL: join(folder, 'none') }
+  const asked = spawnSync(join(folder, 'bin/iptables'), ['-L'], { env, encoding: 'utf8' })
+  expect(asked).toMatchObject({ status: 4, stderr: expect.stringContaining(`no gateway listens on ${folder}/none`) })
+})
