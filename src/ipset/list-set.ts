@@ -86,7 +86,8 @@ export class ListSet implements IpSet {
     const { now } = this.#surroundings.time
     let at = this.#members.length
     if (found.reference !== undefined) {
-      at = this.#members.findIndex(({ slot }) => slot === found.reference)
+      // It is no reference for itself.
+      at = this.#members.findIndex(({ slot }) => slot === found.reference && slot !== found.slot)
       if (at < 0) return fault.REFERENCE_NOT_ADDED
       if (!element.before) at++
     }
