@@ -165,7 +165,8 @@ const natTargets = fc.oneof(
   ),
   tuple(natPorts, flag('--random')).map(([p, r]) => ['OUTPUT', `-p udp -j REDIRECT --to-ports ${p} ${r}`] as const),
   range.map(
-    ([a, b]) => ['OUTPUT', `-p udp -j DNAT --to-destination 10.0.0.1:${a}-${b}${a > 0 && a < b ? `/${a}` : ''}`] as const,
+    ([a, b]) =>
+      ['OUTPUT', `-p udp -j DNAT --to-destination 10.0.0.1:${a}-${b}${a > 0 && a < b ? `/${a}` : ''}`] as const,
   ),
 )
 
