@@ -23,8 +23,8 @@ const GROWTH_ALLOWED = 64 * 1024
 /** A clock's reading is a number on the heap, once a batch. More than this a packet would be a packet's own. */
 const BYTES_A_PACKET_ALLOWED = 1
 const YOUNG_GENERATION = 16 << 20
-/** Nearly full tables let go of flows that are not assured yet, as Linux's do: there is room. */
-const ROOM = 1.1
+/** Tables fuller than 95 % let go of flows that are not assured yet, as Linux's do: there is room. */
+const ROOM = 1.06
 /** Nothing expires while it is measured. */
 const HOUR = 3600
 
