@@ -160,6 +160,7 @@ class Invocation {
   }
 
   #takeOptions(argv: readonly string[]): string[] {
+    if (!argv.some((word) => word[0] === '-')) return [...argv]
     const rest: string[] = []
     for (let i = 0; i < argv.length; i++) {
       const value = () => {
@@ -351,12 +352,19 @@ class Invocation {
 
 const UNDONE = Symbol('undone')
 
+const found = new Map<string, CommandName>()
+
 function commandName(word: string): CommandName | undefined {
+  const known = found.get(word)
+  if (known !== undefined) return known
   const bare = word.replace(/^--/, '')
   for (const [name, ...others] of COMMANDS) {
     for (const each of [name, ...others] as readonly string[]) {
       const fits = each[0] === '-' ? each === word : bare !== '' && each.startsWith(bare)
-      if (fits) return name
+      if (!fits) continue
+      // There are only so many abbreviations.
+      found.set(word, name)
+      return name
     }
   }
   return undefined

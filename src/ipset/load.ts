@@ -6,7 +6,7 @@ import { Time } from '../time.ts'
 import { LINE_MAX } from './command.ts'
 import { readElement, refuseRanges } from './element.ts'
 import { SetError } from './fault.ts'
-import { readMemberOptions } from './member-options.ts'
+import { memberOptionNames, readMemberOptions } from './member-options.ts'
 import type { Names } from './names.ts'
 import { readSettings } from './settings.ts'
 import { SetStore, type SetStoreOptions } from './store.ts'
@@ -74,8 +74,9 @@ function readLine(line: string, store: SetStore): Wrong | undefined {
         const { settings } = store.get(name.text).set
         expected = memberForm(settings.type)
         const element = readElement(what.text, settings, store.names, 'add')
-        const extras = readMemberOptions(texts, settings.type, 'add', element)
         refuseRanges(element, settings, 'add')
+        expected = `options of ${memberOptionNames(settings.type)}`
+        const extras = readMemberOptions(texts, settings.type, 'add', element)
         expected = ''
         store.add(name.text, element, extras)
         return undefined

@@ -12,17 +12,30 @@ const MEMBER_OPTIONS = ['timeout', 'packets', 'bytes', 'comment', 'skbmark', 'sk
 
 /** Options of a command and how many words follow each. */
 function optionsOf(type: SetType, command: Command): ReadonlyMap<string, number> {
-  const { structure, parts } = type
-  const known = new Map<string, number>()
-  if (command === 'add') for (const name of MEMBER_OPTIONS) known.set(name, 1)
-  if (structure === 'list') for (const name of ['before', 'after']) known.set(name, 1)
-  if (hasNets(type) && command !== 'del') known.set('nomatch', 0)
-  if (parts.includes('iface') && command === 'add') known.set('wildcard', 0)
+  const key = `${command} ${type.name}`
+  let known = made.get(key)
+  if (known === undefined) {
+    const { structure, parts } = type
+    known = new Map()
+    if (command === 'add') for (const name of MEMBER_OPTIONS) known.set(name, 1)
+    if (structure === 'list') for (const name of ['before', 'after']) known.set(name, 1)
+    if (hasNets(type) && command !== 'del') known.set('nomatch', 0)
+    if (parts.includes('iface') && command === 'add') known.set('wildcard', 0)
+    made.set(key, known)
+  }
   return known
 }
 
+/** What may stand behind a member that is added, for messages. */
+export function memberOptionNames(type: SetType): string {
+  return [...optionsOf(type, 'add').keys()].join(', ')
+}
+
+const made = new Map<string, Map<string, number>>()
+
 /** Reads the words behind an element into it, and what goes with the member. */
 export function readMemberOptions(words: readonly string[], type: SetType, command: Command, element: Element): Extras {
+  if (words.length === 0) return new Extras()
   const known = optionsOf(type, command)
   const given: [string, string][] = []
   for (let i = 0; i < words.length; i++) {

@@ -67,18 +67,23 @@ export function address(text: string, family: SetFamily): readonly number[] {
 }
 
 function parse4(text: string): readonly number[] | undefined {
-  const parts = text.split('.')
-  if (parts.length > 4 || parts.some((part) => !/^\d{1,11}$/.test(part))) return undefined
   let value = 0
-  for (const [i, part] of parts.entries()) {
-    if (/^0\d*[89]/.test(part)) return undefined
-    const number = Number.parseInt(part, part.length > 1 && part[0] === '0' ? 8 : 10)
-    const last = i === parts.length - 1
-    const room = last ? 2 ** (8 * (4 - i)) : 256
-    if (number >= room) return undefined
-    value = last ? value * room + number : value * 256 + number
+  let parts = 0
+  for (let at = 0; ; ) {
+    const dot = text.indexOf('.', at)
+    const part = dot < 0 ? text.slice(at) : text.slice(at, dot)
+    if (++parts > 4 || !/^\d{1,11}$/.test(part)) return undefined
+    const octal = part.length > 1 && part[0] === '0'
+    if (octal && /[89]/.test(part)) return undefined
+    const number = octal ? Number.parseInt(part, 8) : Number(part)
+    if (dot < 0) {
+      const room = 2 ** (8 * (5 - parts))
+      return number < room ? [(value * room + number) | 0] : undefined
+    }
+    if (number > 255) return undefined
+    value = value * 256 + number
+    at = dot + 1
   }
-  return [value | 0]
 }
 
 /** `[...]` around a part keeps separators in it from counting. */

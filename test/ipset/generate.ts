@@ -37,7 +37,7 @@ const net4 = fc.oneof(
 const many6 = fc.oneof({ weight: 4, arbitrary: ip6 }, { weight: 1, arbitrary: text(ip6, pick('/'), length6) })
 const net6 = fc.oneof(ip6, text(ip6, pick('/'), length6))
 const port = pick(
-  ...['80', 'tcp:80', 'udp:53', '80-82', 'udp:53-54', 'http', 'tcp:0', 'sctp:9', 'udplite:9', 'gre:0', '47:0', '99:0'],
+  ...['80', 'tcp:80', 'udp:53', '80-82', 'udp:53-54', 'http', 'tcp:0', 'sctp:9', 'gre:0', '47:0', '99:0'],
   ...['81-80', 'foo', 'tcp:foo', 'gre:1', 'tcp:70000', '80-', 'nosuch:7'],
 )
 const port4 = fc.oneof({ weight: 4, arbitrary: port }, pick('icmp:8/0', 'icmp:ping', 'icmp:3/3', 'icmp:9'))

@@ -1,0 +1,128 @@
+// The rules that name sets: their saved form, what is refused, and how a rule set is held against the sets that there are.
+
+import { spawnSync } from 'node:child_process'
+import { describe, expect, test } from 'vitest'
+import { RefusedError } from '../../src/errors.ts'
+import { parseRestore } from '../../src/iptables/restore.ts'
+import { save } from '../../src/iptables/save.ts'
+import { setUses, wrongSets } from '../../src/rule/set-reference.ts'
+import { needsIpset } from './real-ipset.ts'
+import { newStore, run } from './sets.ts'
+
+const file = (rules: readonly string[], table = 'mangle') =>
+  `*${table}\n${rules.map((rule) => `-A FORWARD ${rule}\n`).join('')}COMMIT\n`
+const parse = (rules: readonly string[], table?: string) =>
+  parseRestore(file(rules, table), { file: 'rules', family: 4 })
+const saved = (rules: readonly string[], table?: string) =>
+  save(parse(rules, table), {})
+    .split('\n')
+    .filter((line) => line.startsWith('-A'))
+    .map((line) => line.replace('-A FORWARD ', ''))
+
+/** As it is written, and as it is saved where that differs. */
+const RULES: readonly (readonly [string, string?])[] = [
+  ['-m set --match-set a src'],
+  ['-m set ! --match-set a src'],
+  ['-m set --match-set a src,dst'],
+  ['-m set --match-set l src,dst,src,src,src,dst'],
+  ['-m set --set a src', '-m set --match-set a src'],
+  ['-m set --match-set a src --return-nomatch'],
+  ['-m set --match-set a src ! --update-counters'],
+  ['-m set --match-set a src --update-counters', '-m set --match-set a src'],
+  ['-m set --match-set a src ! --update-subcounters'],
+  ['-m set --match-set a src --packets-eq 5'],
+  ['-m set --match-set a src ! --packets-eq 5'],
+  ['-m set --match-set a src --packets-lt 5 --bytes-gt 7'],
+  ['-m set --bytes-gt 7 --packets-lt 5 --match-set a src', '-m set --match-set a src --packets-lt 5 --bytes-gt 7'],
+  ['-m set --match-set a src --packets-gt 18446744073709551615'],
+  [
+    '-m set --match-set a src --packets-gt 0x10 --bytes-lt 0 --return-nomatch ! --update-counters ! --update-subcounters',
+    '-m set --match-set a src --return-nomatch ! --update-counters ! --update-subcounters --packets-gt 16 --bytes-lt 0',
+  ],
+  ['-m set --match-set a src ! --bytes-eq 010', '-m set --match-set a src ! --bytes-eq 8'],
+  ['-m set --match-set a src -m set --match-set p src,dst -m set ! --match-set l dst -j ACCEPT'],
+  ['-j SET --add-set a src'],
+  ['-j SET --timeout 5 --add-set a src --exist', '-j SET --add-set a src --exist --timeout 5'],
+  ['-j SET --add-set a src --timeout 0'],
+  ['-j SET --add-set a src --timeout 4294967294'],
+  ['-j SET --del-set p src,dst'],
+  [
+    '-j SET --map-set n src --map-mark --del-set l src,dst --exist --add-set a src --timeout 6',
+    '-j SET --add-set a src --exist --timeout 6 --del-set l src,dst --map-set n src --map-mark',
+  ],
+]
+
+const REFUSED: readonly string[] = [
+  '-m set',
+  '-m set --match-set a',
+  '-m set --match-set a foo',
+  '-m set --match-set a src,',
+  '-m set --match-set a SRC',
+  '-m set --match-set l src,src,src,src,src,src,src',
+  '-m set --match-set a src --match-set p src',
+  '-m set --match-set a src ! --return-nomatch',
+  '-m set --match-set a src ! --packets-lt 5',
+  '-m set --match-set a src --packets-eq 5 --packets-lt 7',
+  '-m set --match-set a src --bytes-eq 5 --bytes-gt 7',
+  '-m set --match-set a src --packets-gt 18446744073709551616',
+  '-m set --match-set a src --packets-gt x',
+  '-m set --match-set 01234567890123456789012345678901 src',
+  '-j SET',
+  '-j SET --exist',
+  '-j SET --del-set a src --exist',
+  '-j SET --del-set a src --timeout 5',
+  '-j SET --add-set a src --add-set p src',
+  '-j SET --add-set a src --map-mark',
+  '-j SET --map-set n src',
+  '-j SET --add-set a src --timeout 4294967295',
+]
+
+describe('rules that name sets', () => {
+  test('are saved as iptables saves them', () => {
+    expect(saved(RULES.map(([rule]) => rule))).toEqual(RULES.map(([rule, as]) => as ?? rule))
+    const again = RULES.map(([rule, as]) => as ?? rule)
+    expect(saved(again)).toEqual(again)
+  })
+
+  test.each(REFUSED)('are refused: %s', (rule) => {
+    expect(() => parse([rule])).toThrow(RefusedError)
+  })
+
+  test('map marks in the mangle table alone, and neither priorities nor queues', () => {
+    expect(() => parse(['-j SET --map-set n src --map-mark'], 'filter')).toThrow('expected mangle')
+    expect(() => parse(['-j SET --map-set n src --map-prio'])).toThrow('not enforced')
+  })
+
+  test(...needsIpset('are saved and refused as the real tools do'), () => {
+    const quote = (text: string) => `'${text}'`
+    const script = `export XTABLES_LOCKFILE=$(mktemp)
+      for set in 'a hash:ip' 'p hash:ip,port' 'n hash:net skbinfo' 'l list:set'; do ipset create $set; done
+      printf %s ${quote(file(RULES.map(([rule]) => rule)))} | iptables-legacy-restore && iptables-legacy-save -t mangle
+      ${REFUSED.map((rule) => `printf %s ${quote(file([rule]))} | iptables-legacy-restore 2>/dev/null && echo 'TAKEN ${rule}'`).join('\n')}
+      rm "$XTABLES_LOCKFILE"`
+    const { stdout } = spawnSync('unshare', ['-n', 'sh'], { input: script, encoding: 'utf8' })
+    const lines = stdout.split('\n').filter((line) => /^(-A|TAKEN)/.test(line))
+    expect(lines.map((line) => line.replace('-A FORWARD ', ''))).toEqual(RULES.map(([rule, as]) => as ?? rule))
+  })
+
+  test('are held against the sets that there are, each at its place', () => {
+    const store = newStore()
+    run(store, 'create a hash:ip', 'create a6 hash:ip family inet6', 'create m hash:mac')
+    const rules = parse([
+      '-m set --match-set a src',
+      '-m set --match-set nosuch src',
+      '-j SET --add-set a src --del-set a6 dst',
+      '-m set ! --match-set m src -m set --match-set a dst',
+    ])
+    expect(wrongSets(rules, store).map(({ message, place }) => `${place?.line}: ${message}`)).toEqual([
+      "3: Set nosuch doesn't exist.",
+      '4: The protocol family of set a6 is IPv6, which is not applicable.',
+    ])
+    expect([...setUses(rules)]).toEqual([
+      ['a', 3],
+      ['nosuch', 1],
+      ['a6', 1],
+      ['m', 1],
+    ])
+  })
+})
