@@ -26,8 +26,15 @@ export class Packet {
   // What parse() read.
   family = 4
   headerLength = 0
+  /** Addresses as int32 words, the most significant first: IPv4 has one, IPv6 this one and the three behind it. */
   source = 0
+  source1 = 0
+  source2 = 0
+  source3 = 0
   destination = 0
+  destination1 = 0
+  destination2 = 0
+  destination3 = 0
   protocol = 0
   /** The word with DF, MF and the fragment offset. */
   fragment = 0
@@ -44,8 +51,11 @@ export class Packet {
   // What the router decided. Devices are link indexes, 0 for none.
   inLink = 0
   outLink = 0
-  /** Next hop address (int32), valid once routed. */
+  /** Next hop address in words as above, valid once routed. */
   nexthop = 0
+  nexthop1 = 0
+  nexthop2 = 0
+  nexthop3 = 0
   /** MTU of the route, or of the outgoing device. */
   mtu = 0
   /** Address type of the destination as the last look-up found it (route/type.ts). */
