@@ -7,6 +7,9 @@ import type { Slab } from './slab.ts'
 /** No flow. */
 export const NO_FLOW = -1
 
+/** protocol of an IPv6 packet whose extension headers do not lead to an upper layer: they are cut off. */
+export const NO_PROTOCOL = 256
+
 // ctinfo: how the packet relates to its flow. The numbers are ours; INVALID is "no flow and not untracked".
 export const CT_INVALID = 0
 export const CT_NEW = 1
@@ -24,7 +27,9 @@ export class Packet {
   length = 0
 
   // What parse() read.
+  /** 4 or 6. */
   family = 4
+  /** Bytes before the upper layer: the IPv4 header with its options, the IPv6 header with its extension headers. */
   headerLength = 0
   /** Addresses as int32 words, the most significant first: IPv4 has one, IPv6 this one and the three behind it. */
   source = 0
@@ -35,12 +40,13 @@ export class Packet {
   destination1 = 0
   destination2 = 0
   destination3 = 0
+  /** Of the upper layer; for a later fragment as its header says, NO_PROTOCOL where that cannot be known. */
   protocol = 0
-  /** The word with DF, MF and the fragment offset. */
+  /** The word with DF, MF and the fragment offset; for IPv6 made of its fragment header (packet/parse6.ts), 0 without one. */
   fragment = 0
   /**
    * Offset in the slab of the transport header, 0 when its fixed part is not whole: a later fragment, or cut off. TCP has
-   * at least 20 bytes there (its options may still be cut off), SCTP and DCCP 12, UDP and ICMP 8, others 1.
+   * at least 20 bytes there (its options may still be cut off), SCTP and DCCP 12, UDP, ICMP and ICMPv6 8, others 1.
    */
   transport = 0
   /** Source port; ICMP: the identifier (0 where the type has none). */

@@ -3,6 +3,7 @@
 
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
+import { parse6 } from '../../src/packet/parse6.ts'
 import type { Slab } from '../../src/packet/slab.ts'
 import { describePacket, packetsOf } from './packet/index.ts'
 
@@ -20,7 +21,7 @@ export function packetIn(slab: Slab, written: Written): Packet {
   slab.bytes.set(bytes, start)
   const p = new Packet(slab)
   p.begin(start, bytes.length, 2)
-  const said = parse4(p)
+  const said = bytes[0]! >>> 4 === 6 ? parse6(p) : parse4(p)
   if (said !== PARSED) throw new Error(`the packet cannot be parsed: reason ${said}`)
   return p
 }
