@@ -123,6 +123,19 @@ static void send_input(int to, int from) {
   send_frame(to, 'i', NULL, 0);
 }
 
+// What comes next, as soon as it is there.
+static void send_some(int to) {
+  static char piece[PIECE];
+  ssize_t got;
+  do got = read(STDIN_FILENO, piece, sizeof piece);
+  while (got < 0 && errno == EINTR);
+  if (got < 0) {
+    const char *why = strerror(errno);
+    send_frame(to, 'x', why, strlen(why));
+  } else if (got == 0) send_frame(to, 'i', NULL, 0);
+  else send_frame(to, 'I', piece, (size_t)got);
+}
+
 static void send_file(int to, const char *name) {
   int fd = open(name, O_RDONLY | O_CLOEXEC);
   if (fd >= 0) {
@@ -159,6 +172,9 @@ int main(int argc, char **argv) {
         break;
       case 'R':
         send_input(gateway, STDIN_FILENO);
+        break;
+      case 'r':
+        send_some(gateway);
         break;
       case 'F':
         send_file(gateway, payload);

@@ -30,6 +30,14 @@ export function call(path: string, argv: readonly string[], input: () => Buffer 
     const out: Buffer[] = []
     const err: Buffer[] = []
     let file: string | undefined
+    /** What READ_SOME has yet to hand out. */
+    let left: Buffer | undefined
+    const sendSome = () => {
+      left ??= Buffer.from(input() as string)
+      if (left.length === 0) socket.write(wire.frame(wire.INPUT_END))
+      else socket.write(wire.frame(wire.INPUT, left.subarray(0, wire.FRAME_MAX)))
+      left = left.subarray(wire.FRAME_MAX)
+    }
     const send = (bytes: Buffer | string) => {
       const whole = Buffer.from(bytes as string)
       for (let at = 0; at < whole.length; at += wire.FRAME_MAX)
@@ -47,6 +55,7 @@ export function call(path: string, argv: readonly string[], input: () => Buffer 
       if (kind === wire.OUTPUT) out.push(Buffer.from(payload))
       else if (kind === wire.ERROR) err.push(Buffer.from(payload))
       else if (kind === wire.READ) send(input())
+      else if (kind === wire.READ_SOME) sendSome()
       else if (kind === wire.FILE) sendFile(payload.toString())
       else if (kind === wire.WRITE) file = payload.toString()
       else if (kind === wire.STATUS) {

@@ -1,14 +1,14 @@
-// The commands that the control socket takes, by the names under which clients call them. One is done after the other: that
-// is the xtables lock. A change is worked out here, taken over by the data plane between two rounds, and only then answered.
+// iptables and its kin on the control socket. One command is done after the other: that is the xtables lock. A change is worked
+// out here, taken over by the data plane between two rounds, and only then answered.
 
-import { basename } from 'node:path'
 import { TunfilterError } from '../errors.ts'
 import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
 import { readFileRequest } from '../iptables/argv.ts'
-import { banner, Failure, MULTI, type Outcome, type Program, programOf } from '../iptables/program.ts'
+import { banner, type Outcome, type Program, programOf } from '../iptables/program.ts'
 import type { RuleSet } from '../rule/model.ts'
 import { changeOf, type RuleChange } from './change.ts'
 import { Counts } from './counts.ts'
+import { type ControlProgram, type Conversation, Turns } from './program.ts'
 
 /** What the data plane does for the control side. */
 export interface Plane {
@@ -24,35 +24,13 @@ export interface Answer {
   readonly file?: string
 }
 
-/** What a client is asked for before its command can be done. */
-export type Wanted = { readonly from: 'stdin' } | { readonly from: 'file'; readonly file: string } | undefined
-
-/** The words of a command, told apart. */
-export interface Call {
-  readonly program: Program
-  readonly args: readonly string[]
-}
-
-/** Throws a Failure for a name that is no command's. */
-export function callOf(argv: readonly string[]): Call {
-  let [called = '', ...args] = argv
-  // `tunfilter iptables -L` and `xtables-legacy-multi iptables -L`
-  if (basename(called) === 'tunfilter' || MULTI.includes(basename(called))) [called = '', ...args] = args
-  const program = programOf(basename(called))
-  if (program === undefined)
-    throw new Failure(
-      2,
-      `tunfilter: there is no command '${called}': expected iptables, iptables-save or iptables-restore\n`,
-    )
-  return { program, args }
-}
-
-export class Commands {
+export class Commands implements ControlProgram {
+  readonly names = 'iptables, iptables-save, iptables-restore'
   readonly #plane: Plane
   readonly #changed: (ruleSet: RuleSet) => void
   #ruleSet: RuleSet
   #counts: Counts
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Turns()
 
   /** @param changed is called after each change, before its answer */
   constructor(ruleSet: RuleSet, counters: Float64Array, plane: Plane, changed: (ruleSet: RuleSet) => void) {
@@ -66,23 +44,33 @@ export class Commands {
     return this.#ruleSet
   }
 
-  /** What this command needs of its client. */
-  wanted({ program, args }: Call): Wanted {
-    if (program.kind !== 'restore') return undefined
-    const request = readFileRequest(args, program)
-    if (typeof request === 'string') return undefined
-    return request.file === undefined ? { from: 'stdin' } : { from: 'file', file: request.file }
+  isCalled(name: string): boolean {
+    return programOf(name) !== undefined
+  }
+
+  async run(name: string, args: readonly string[], client: Conversation): Promise<number> {
+    const program = programOf(name) as Program
+    let input = ''
+    if (program.kind === 'restore') {
+      const request = readFileRequest(args, program)
+      if (typeof request !== 'string')
+        input = request.file === undefined ? await client.readInput() : await client.readFile(request.file)
+    }
+    const answer = await this.inTurn(async () => (client.gone ? undefined : await this.do(program, args, input)))
+    if (answer === undefined) return 1
+    if (answer.file !== undefined) client.writeTo(answer.file)
+    client.print(answer.stdout)
+    client.printError(answer.stderr)
+    return answer.status
   }
 
   /** Does one thing after all that were asked for before. */
   inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(run, run)
-    this.#last = turn.catch(() => {})
-    return turn
+    return this.#turns.inTurn(run)
   }
 
   /** Only in turn. */
-  async run({ program, args }: Call, input: string): Promise<Answer> {
+  async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const asksVersion = args.some((word) => word === '--version' || word === '-V')
     if (program.family === 6 && !asksVersion) return noIPv6(program)
     const around = { program, countersOf: this.#counts.of, date: new Date() }

@@ -20,6 +20,8 @@ export const INPUT_FAILED = 'x'
 // What the gateway sends.
 /** Standard input is wanted. */
 export const READ = 'R'
+/** A piece of standard input is wanted, as soon as there is one: answered by one INPUT, or INPUT_END. */
+export const READ_SOME = 'r'
 /** The file of this name is wanted. */
 export const FILE = 'F'
 /** What OUTPUT brings from here on is for the file of this name. */

@@ -1,4 +1,4 @@
-// The control socket. Each client is asked for what its command needs, waits for its turn, is answered, and is done. What
+// The control socket. Each client calls one program, is asked for what that needs, is answered, and is done. What
 // always holds: what is kept for clients is bounded, all of them together; a client that sends nothing, or does not read, is
 // cut off after a while; and whatever one does, the others are served.
 
@@ -6,8 +6,8 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { TunfilterError } from '../errors.ts'
 import { Failure } from '../iptables/program.ts'
-import { type Answer, type Call, type Commands, callOf } from './commands.ts'
 import * as wire from './frame.ts'
+import { type ControlProgram, type Conversation, programCalled } from './program.ts'
 
 export interface Limits {
   /** Clients at once; more wait to be accepted. */
@@ -31,16 +31,16 @@ export const LIMITS: Limits = {
 
 export class ControlServer {
   readonly path: string
-  readonly commands: Commands
+  readonly programs: readonly ControlProgram[]
   readonly limits: Limits
   readonly #server: Server
   readonly #clients = new Set<Client>()
   /** Bytes of input kept for all clients. */
   kept = 0
 
-  private constructor(path: string, commands: Commands, limits: Limits) {
+  private constructor(path: string, programs: readonly ControlProgram[], limits: Limits) {
     this.path = path
-    this.commands = commands
+    this.programs = programs
     this.limits = limits
     this.#server = createServer((socket) => {
       const client = new Client(this, socket)
@@ -51,9 +51,13 @@ export class ControlServer {
   }
 
   /** Throws ERR_CONTROL where the socket cannot be made, or another gateway has it. */
-  static async listen(path: string, commands: Commands, limits: Limits = LIMITS): Promise<ControlServer> {
+  static async listen(
+    path: string,
+    programs: readonly ControlProgram[],
+    limits: Limits = LIMITS,
+  ): Promise<ControlServer> {
     await removeStale(path)
-    const control = new ControlServer(path, commands, limits)
+    const control = new ControlServer(path, programs, limits)
     await new Promise<void>((resolve, reject) => {
       const server = control.#server
       server.once('error', (cause) => reject(new TunfilterError('ERR_CONTROL', `${path}: ${cause.message}`, { cause })))
@@ -96,16 +100,27 @@ export class ControlServer {
   }
 }
 
-class Client {
+/** What the client was asked for, and who waits for it. */
+interface Awaited {
+  readonly pieces: Buffer[]
+  /** One piece is enough. */
+  readonly some: boolean
+  resolve(text: string | undefined): void
+  reject(error: unknown): void
+}
+
+class Client implements Conversation {
   /** When it last sent or read something. */
   active = performance.now()
   readonly #control: ControlServer
   readonly #socket: Socket
   readonly #reader = new wire.FrameReader()
-  #call: Call | undefined
-  /** Input is awaited: 'no' before it was asked for and when all is there. */
-  #input: Buffer[] | undefined
+  /** The program's name, once it is called. */
+  #called: string | undefined
+  #awaited: Awaited | undefined
   #inputLength = 0
+  #answered = false
+  readonly #goneListeners: (() => void)[] = []
 
   constructor(control: ControlServer, socket: Socket) {
     this.#control = control
@@ -130,16 +145,24 @@ class Client {
   }
 
   #forget(): void {
+    this.#giveInputBack()
+    this.#awaited?.reject(new TunfilterError('ERR_CONTROL', 'the client has gone'))
+    this.#awaited = undefined
+    for (const listener of this.#goneListeners.splice(0)) listener()
+  }
+
+  #giveInputBack(): void {
     this.#control.kept -= this.#inputLength
     this.#inputLength = 0
-    this.#input = undefined
   }
+
+  // ── what it sends ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #receive(piece: Buffer): void {
     this.active = performance.now()
     try {
       for (const { kind, payload } of this.#reader.push(piece)) {
-        if (this.#socket.destroyed) return
+        if (this.#socket.destroyed || this.#answered) return
         this.#take(kind, payload)
       }
     } catch (error) {
@@ -148,70 +171,139 @@ class Client {
   }
 
   #take(kind: string, payload: Buffer): void {
-    const { limits } = this.#control
-    if (kind === wire.ARGUMENTS && this.#call === undefined) return this.#begin(payload)
-    const input = this.#input
-    if (input === undefined || this.#call === undefined)
+    if (kind === wire.ARGUMENTS && this.#called === undefined) return this.#begin(payload)
+    const awaited = this.#awaited
+    if (awaited === undefined || this.#called === undefined)
       throw new TunfilterError('ERR_CONTROL_FRAME', `an unexpected frame of kind ${JSON.stringify(kind)}`)
     if (kind === wire.INPUT_END) {
-      this.#input = undefined
-      const text = Buffer.concat(input).toString('utf8')
-      this.#run(this.#call, text)
+      this.#awaited = undefined
+      this.#giveInputBack()
+      const { pieces, some } = awaited
+      awaited.resolve(some ? undefined : Buffer.concat(pieces).toString('utf8'))
     } else if (kind === wire.INPUT_FAILED) {
-      this.#input = undefined
-      this.#answer({ status: 1, stdout: '', stderr: `${payload.toString('utf8')}\n` })
-    } else if (kind === wire.INPUT) {
-      if (this.#inputLength + payload.length > limits.input)
-        throw new Failure(1, `${this.#call.program.name}: the input is longer than ${limits.input} bytes\n`)
-      if (this.#control.kept + payload.length > limits.allInput)
-        throw new Failure(4, `${this.#call.program.name}: too much input of all clients at once: try again later\n`)
-      this.#control.kept += payload.length
-      this.#inputLength += payload.length
-      // A copy: a small frame must not keep the large piece that it came in.
-      input.push(Buffer.from(payload))
-    } else throw new TunfilterError('ERR_CONTROL_FRAME', `a frame of unknown kind ${JSON.stringify(kind)}`)
+      this.#awaited = undefined
+      awaited.reject(new Failure(1, `${payload.toString('utf8')}\n`))
+    } else if (kind === wire.INPUT && awaited.some) {
+      this.#awaited = undefined
+      awaited.resolve(payload.toString('utf8'))
+    } else if (kind === wire.INPUT) this.#keep(payload, awaited.pieces, this.#called)
+    else throw new TunfilterError('ERR_CONTROL_FRAME', `a frame of unknown kind ${JSON.stringify(kind)}`)
+  }
+
+  #keep(payload: Buffer, pieces: Buffer[], called: string): void {
+    const { limits } = this.#control
+    if (this.#inputLength + payload.length > limits.input)
+      throw new Failure(1, `${called}: the input is longer than ${limits.input} bytes\n`)
+    if (this.#control.kept + payload.length > limits.allInput)
+      throw new Failure(4, `${called}: too much input of all clients at once: try again later\n`)
+    this.#control.kept += payload.length
+    this.#inputLength += payload.length
+    // A copy: a small frame must not keep the large piece that it came in.
+    pieces.push(Buffer.from(payload))
   }
 
   #begin(payload: Buffer): void {
     const words = payload.toString('utf8').split('\0')
     if (words.pop() !== '') throw new TunfilterError('ERR_CONTROL_FRAME', 'arguments without a NUL byte at their end')
-    const call = callOf(words)
-    this.#call = call
-    const wanted = this.#control.commands.wanted(call)
-    if (wanted === undefined) return this.#run(call, '')
-    this.#input = []
-    this.#socket.write(wanted.from === 'stdin' ? wire.frame(wire.READ) : wire.frame(wire.FILE, wanted.file))
+    const { program, name, args } = programCalled(words, this.#control.programs)
+    this.#called = name
+    // While it is done, it takes as long as it takes.
+    this.#socket.setTimeout(0)
+    program.run(name, args, this).then(
+      (status) => this.#answer(status),
+      (error: unknown) => this.#fail(error),
+    )
   }
 
-  #run(call: Call, input: string): void {
-    const { commands } = this.#control
-    // In its turn it takes as long as it takes.
-    this.#socket.setTimeout(0)
-    commands
-      .inTurn(async () => (this.#socket.destroyed ? undefined : await commands.run(call, input)))
-      .then(
-        (answer) => answer && this.#answer(answer),
-        (error: unknown) => this.#fail(error),
-      )
+  // ── what a program asks of it ───────────────────────────────────────────────────────────────────────────────────────
+
+  get gone(): boolean {
+    return this.#socket.destroyed
+  }
+
+  onGone(listener: () => void): void {
+    if (this.gone) listener()
+    else this.#goneListeners.push(listener)
+  }
+
+  async readInput(): Promise<string> {
+    return (await this.#ask(wire.frame(wire.READ), false)) as string
+  }
+
+  async readFile(name: string): Promise<string> {
+    return (await this.#ask(wire.frame(wire.FILE, name), false)) as string
+  }
+
+  readSome(): Promise<string | undefined> {
+    return this.#ask(wire.frame(wire.READ_SOME), true)
+  }
+
+  #ask(question: Buffer, some: boolean): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.gone || this.#answered) return reject(new TunfilterError('ERR_CONTROL', 'the client has gone'))
+      // Who talks with a person may take the time; a file is to come at once.
+      this.#socket.setTimeout(some ? 0 : this.#control.limits.patience)
+      const done = () => this.#socket.setTimeout(0)
+      this.#awaited = {
+        pieces: [],
+        some,
+        resolve: (text) => {
+          done()
+          resolve(text)
+        },
+        reject: (error) => {
+          done()
+          reject(error)
+        },
+      }
+      this.#socket.write(question)
+    })
+  }
+
+  writeTo(file: string): void {
+    this.#send(wire.frame(wire.WRITE, file))
+  }
+
+  print(text: string): void {
+    for (const piece of wire.frames(wire.OUTPUT, text)) this.#send(piece)
+    this.#control.makeRoom(this)
+  }
+
+  printError(text: string): void {
+    for (const piece of wire.frames(wire.ERROR, text)) this.#send(piece)
+  }
+
+  #send(bytes: Buffer): void {
+    if (!this.#socket.destroyed && !this.#socket.writableEnded) this.#socket.write(bytes)
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.unread === 0) return resolve()
+      this.#socket.once('drain', resolve)
+      this.onGone(resolve)
+    })
   }
 
   #fail(error: unknown): void {
-    if (error instanceof Failure) return this.#answer({ status: error.status, stdout: '', stderr: error.stderr })
-    const text = error instanceof TunfilterError ? error.message : String((error as Error).stack ?? error)
-    this.#answer({ status: 1, stdout: '', stderr: `tunfilter: ${text}\n` })
+    if (error instanceof Failure) this.printError(error.stderr)
+    else
+      this.printError(
+        `tunfilter: ${error instanceof TunfilterError ? error.message : String((error as Error).stack ?? error)}\n`,
+      )
+    this.#answer(error instanceof Failure ? error.status : 1)
   }
 
-  #answer({ status, stdout, stderr, file }: Answer): void {
+  #answer(status: number): void {
     const socket = this.#socket
     if (socket.destroyed || socket.writableEnded) return
-    this.#input = undefined
+    this.#answered = true
+    this.#awaited = undefined
+    this.#giveInputBack()
     // What still comes is not looked at.
     socket.removeAllListeners('data')
     socket.resume()
-    socket.setTimeout(this.#control.limits.patience, () => this.end())
-    if (file !== undefined) socket.write(wire.frame(wire.WRITE, file))
-    for (const piece of wire.frames(wire.OUTPUT, stdout)) socket.write(piece)
-    for (const piece of wire.frames(wire.ERROR, stderr)) socket.write(piece)
+    socket.setTimeout(this.#control.limits.patience)
     socket.end(wire.frame(wire.STATUS, Buffer.from([status])))
     this.#control.makeRoom(this)
   }

@@ -63,6 +63,7 @@ class Gateway {
   /** Changes that the worker has not answered yet; at most one, since commands take turns. */
   readonly #changes: { resolve(counters: Float64Array): void; reject(error: Error): void }[] = []
   #control: ControlServer | undefined
+  #commands: Commands | undefined
   /** The rules that the worker is reading again. */
   #reloading: { readonly ruleSet: RuleSet; done(): void } | undefined
   #status = 1
@@ -125,8 +126,8 @@ class Gateway {
       this.#log.warn('SIGHUP: there is no rule file to read again (--rules)')
       return
     }
-    if (this.#control === undefined) this.#load(file)
-    else this.#control.commands.inTurn(() => new Promise<void>((done) => this.#load(file, done)))
+    if (this.#commands === undefined) this.#load(file)
+    else this.#commands.inTurn(() => new Promise<void>((done) => this.#load(file, done)))
   }
 
   /** Nothing is thrown; `done` is called in the end in any case. */
@@ -160,7 +161,8 @@ class Gateway {
         }),
     }
     const commands = new Commands(ruleSet, counters, plane, (now) => this.#state?.save(now))
-    this.#control = await ControlServer.listen(path, commands)
+    this.#commands = commands
+    this.#control = await ControlServer.listen(path, [commands])
   }
 
   #hear(report: Exclude<Report, { kind: 'failed' }>): void {
@@ -179,7 +181,7 @@ class Gateway {
         this.#changes.shift()?.reject(revived(report.error))
         return
       case 'loaded':
-        if (this.#reloading !== undefined) this.#control?.commands.replaced(this.#reloading.ruleSet, report.counters)
+        if (this.#reloading !== undefined) this.#commands?.replaced(this.#reloading.ruleSet, report.counters)
         this.#reloaded()
         log.info({ rules: { file: this.#options.rules, count: report.rules } }, 'rules loaded; flows stay')
         return

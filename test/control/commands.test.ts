@@ -2,7 +2,9 @@
 
 import { expect, test } from 'vitest'
 import { changed, type RuleChange } from '../../src/control/change.ts'
-import { Commands, callOf } from '../../src/control/commands.ts'
+import { Commands } from '../../src/control/commands.ts'
+import { programCalled } from '../../src/control/program.ts'
+import { type Program, programOf } from '../../src/iptables/program.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
 import type { Chain, Rule, RuleSet } from '../../src/rule/model.ts'
@@ -33,7 +35,10 @@ function begin(text = '') {
   const plane = new HeldRules(parsed())
   const counters = new Float64Array(1000).map((_, i) => i)
   const commands = new Commands(parsed(), counters, plane, () => {})
-  const run = (line: string, input = '') => commands.inTurn(() => commands.run(callOf(line.split(' ')), input))
+  const run = (line: string, input = '') => {
+    const { name, args } = programCalled(line.split(' '), [commands])
+    return commands.inTurn(() => commands.do(programOf(name) as Program, args, input))
+  }
   return { plane, commands, run }
 }
 
@@ -105,7 +110,9 @@ test.each([
   ['cat -n', /^tunfilter: there is no command 'cat'/],
   ['tunfilter', /^tunfilter: there is no command ''/],
 ])('%s is no command', (line, expected) => {
-  expect(() => callOf(line.split(' '))).toThrow(expect.objectContaining({ stderr: expect.stringMatching(expected) }))
+  expect(() => programCalled(line.split(' '), [begin().commands])).toThrow(
+    expect.objectContaining({ stderr: expect.stringMatching(expected) }),
+  )
 })
 
 test('IPv6 is refused at the call, with the status of a table that cannot be had', async () => {

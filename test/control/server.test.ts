@@ -15,6 +15,7 @@ import type { RuleSet } from '../../src/rule/model.ts'
 let folder: string
 let path: string
 let server: ControlServer | undefined
+let commands: Commands
 const sockets: Socket[] = []
 
 beforeEach(() => {
@@ -37,8 +38,8 @@ async function listen(limits: Partial<Limits> = {}): Promise<ControlServer> {
       return new Float64Array(100_000)
     },
   }
-  const commands = new Commands(held, new Float64Array(0), plane, () => {})
-  server = await ControlServer.listen(path, commands, { ...LIMITS, ...limits })
+  commands = new Commands(held, new Float64Array(0), plane, () => {})
+  server = await ControlServer.listen(path, [commands], { ...LIMITS, ...limits })
   return server
 }
 
@@ -70,9 +71,9 @@ test('the socket is for its owner alone, and gone when the gateway is', async ()
 
 test('a socket that nobody listens on is replaced; one that is in use, and any other file, are not', async () => {
   await listen()
-  await expect(ControlServer.listen(path, server!.commands)).rejects.toThrow('another gateway listens')
+  await expect(ControlServer.listen(path, [commands])).rejects.toThrow('another gateway listens')
   writeFileSync(join(folder, 'file'), '')
-  await expect(ControlServer.listen(join(folder, 'file'), server!.commands)).rejects.toThrow('a file of that name')
+  await expect(ControlServer.listen(join(folder, 'file'), [commands])).rejects.toThrow('a file of that name')
 })
 
 test('words and input arrive as they were sent, in whatever pieces', async () => {
@@ -103,7 +104,7 @@ test.each<[string, (Buffer | string)[]]>([
   await listen()
   const { said } = await rawClient(...pieces)
   expect(await said).toMatch(/E(tunfilter|iptables)/)
-  expect(server!.commands.ruleSet.tables.size).toBe(0)
+  expect(commands.ruleSet.tables.size).toBe(0)
   await expect(call(path, ['iptables', '-S'])).resolves.toMatchObject({ status: 0 })
 })
 
