@@ -29,6 +29,7 @@ import { Program } from './rule/program.ts'
 import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
+import * as vnet from './wire/vnet.ts'
 
 export interface EngineOptions {
   readonly config: RouterConfig
@@ -247,9 +248,11 @@ export class Engine {
     const p = this.#packet
     const { counters } = link
     counters[RX_PACKETS] += n
+    const { offload } = link
     for (let i = 0; i < n; i++) {
       const length = rx.length(i)
       counters[RX_BYTES] += length
+      if (!offload) vnet.clear(this.slab.view, rx.start(i))
       p.begin(rx.start(i), length, index)
       this.pipeline.receive(p)
       this.pipeline.drainBacklog()

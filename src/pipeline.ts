@@ -24,8 +24,9 @@ import { type Step, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
 import { Nat } from './nat/nat.ts'
 import { fragmentOut } from './packet/fragment.ts'
+import { complete, readOffload, segmentOut, wireLength } from './packet/offload.ts'
 import { CT_UNTRACKED, NO_FLOW, Packet } from './packet/packet.ts'
-import { PARSED, parse4 } from './packet/parse.ts'
+import { PARSED, parse4, readHeader4 } from './packet/parse.ts'
 import { REASON } from './packet/reason.ts'
 import type { Slab } from './packet/slab.ts'
 import { ROUTED, type Routing } from './route/routing.ts'
@@ -101,8 +102,9 @@ export class Pipeline implements Mouth {
   readonly #sendRedirects: boolean
   readonly #notice: (message: string) => void
   #way = new Way()
-  /** Where the fragments go that #emit is called for. */
+  /** Where the fragments or segments go that #emit is called for, and how long they may be. */
   #outLink = 0
+  #outMtu = 0
 
   constructor(parts: PipelineParts, dropped: Float64Array) {
     this.slab = parts.slab
@@ -179,7 +181,8 @@ export class Pipeline implements Mouth {
 
   /** A packet that a device received. */
   receive(p: Packet): void {
-    const parsed = parse4(p)
+    let parsed = parse4(p)
+    if (parsed === PARSED && vnet.isOffloaded(p.view, p.start)) parsed = readOffload(p)
     if (parsed !== PARSED) return this.drop(p, parsed)
     this.#prerouting(p)
   }
@@ -229,7 +232,7 @@ export class Pipeline implements Mouth {
       this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_TTL, 0)
       return this.drop(p, REASON['ttl-exceeded'])
     }
-    if (p.length > p.mtu && mustStayWhole(p)) {
+    if (wireLength(p) > p.mtu && mustStayWhole(p)) {
       this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
       return this.drop(p, REASON['fragmentation-needed'])
     }
@@ -315,23 +318,50 @@ export class Pipeline implements Mouth {
     const verdict = this.#way.walk(POSTROUTING, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
     // The loopback device takes every packet whole; others what came in fragments no larger than those were.
-    if ((p.length <= p.mtu && p.fragmentMax === 0) || p.outLink === LOOPBACK) return this.#transmit(p)
+    if ((wireLength(p) <= p.mtu && p.fragmentMax === 0) || p.outLink === LOOPBACK) return this.#transmit(p)
     if (mustStayWhole(p)) {
       this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
       return this.drop(p, REASON['fragmentation-needed'])
     }
     this.#outLink = p.outLink
+    this.#outMtu = p.mtu
+    if (p.gsoSize !== 0) return this.#segmented(p, this.#emitInFragments)
+    if (p.partial) complete(p)
     if (fragmentOut(p, p.mtu, this.#emit) === 0) return this.drop(p, REASON['no-slot'])
     this.#free(p)
   }
 
   #transmit(p: Packet): void {
     if (p.outLink === LOOPBACK) return this.#loop(p)
+    if (p.partial && !this.links.at(p.outLink).offload) {
+      this.#outLink = p.outLink
+      if (p.gsoSize !== 0) return this.#segmented(p, this.#emit)
+      complete(p)
+    }
     this.conntrack.forget(p)
     this.#enqueue(p.outLink, p.start, p.length)
   }
 
+  /** The segments that p stands for leave one by one; p itself is at its end. */
+  #segmented(p: Packet, emit: (start: number, length: number) => void): void {
+    const link = this.links.at(p.outLink)
+    // What waits there gives its slots back, and so do the segments with every batch.
+    link.flush(this.slab, this.dropped)
+    if (!segmentOut(p, emit)) this.dropped[REASON['no-slot']]++
+    this.#free(p)
+  }
+
   readonly #emit = (start: number, length: number): void => this.#enqueue(this.#outLink, start, length)
+
+  /** A segment that is longer than the MTU itself. */
+  readonly #emitInFragments = (start: number, length: number): void => {
+    const segment = this.#packet()
+    segment.begin(start, length, 0)
+    readHeader4(segment)
+    if (fragmentOut(segment, this.#outMtu, this.#emit) === 0) this.dropped[REASON['no-slot']]++
+    this.slab.give(start)
+    this.#spare.push(segment)
+  }
 
   #enqueue(outLink: number, start: number, length: number): void {
     const link = this.links.at(outLink)
@@ -414,6 +444,7 @@ export class Pipeline implements Mouth {
       this.dropped[REASON['no-slot']]++
       return undefined
     }
+    vnet.clear(this.slab.view, start)
     const p = this.#packet()
     p.begin(start, 0, 0)
     p.depth = cause.depth + 1

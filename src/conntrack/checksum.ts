@@ -1,5 +1,6 @@
 // Transport checksums as conntrack judges them: a packet that came from a device with a wrong one belongs to no flow.
-// What the router itself sends (inLink 0) is taken to be right, as Linux does outside of PREROUTING. The sum covers the
+// What the router itself sends (inLink 0) is taken to be right, as Linux does outside of PREROUTING, and so is one that a device is
+// still to complete. The sum covers the
 // IP packet's whole payload, whatever a UDP header says about its length.
 
 import type { Packet } from '../packet/packet.ts'
@@ -12,7 +13,7 @@ export function checksumWrong(p: Packet): boolean {
 
 /** The same for a checksum that covers only the payload's first `covered` bytes (RFC 3828). */
 export function partialChecksumWrong(p: Packet, protocol: number, covered: number): boolean {
-  if (p.inLink === 0) return false
+  if (p.inLink === 0 || p.partial) return false
   const pseudo = pseudoSum4(p.source, p.destination, protocol, p.length - p.headerLength)
   return fold(pseudo + sumOf(p.view, p.transport, covered)) !== 0xffff
 }

@@ -35,6 +35,8 @@ export class Link {
   readonly addresses: readonly LinkAddress[]
   /** Absent for the loopback device. */
   readonly device: Device | undefined
+  /** The device takes packets with a checksum to complete, and large ones to segment. */
+  readonly offload: boolean
   readonly tx = new Batch()
   readonly counters: Float64Array
   /** False once the device failed for good (deleted, namespace gone). */
@@ -56,6 +58,7 @@ export class Link {
     this.mtu = mtu
     this.addresses = addresses
     this.device = device
+    this.offload = device?.vnet === true
     this.counters = counters
   }
 

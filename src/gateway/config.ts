@@ -22,6 +22,11 @@ export interface GatewayDevice extends DeviceConfig {
   readonly netns?: string
   /** true: the device stays when the gateway ends. */
   readonly persist?: boolean
+  /**
+   * false: the kernel hands over packets of at most the MTU with whole checksums, and is given such. Otherwise large ones cross
+   * the gateway as one, and the device that they leave by, or the receiver, does the rest.
+   */
+  readonly offload?: boolean
   /** Packets that may wait in the kernel for the gateway; 1000 when left out. */
   readonly queueLength?: number
   /** What the kernel's end is set to. Left out, a device that was there before stays as it is. */

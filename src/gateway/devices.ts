@@ -33,7 +33,7 @@ export function openDevices(config: GatewayConfig): OpenedDevices {
   try {
     for (const [name, device] of Object.entries(config.devices)) {
       current = name
-      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist })
+      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist, offload: device.offload })
       devices.set(name, tun)
       const mtu = setUp(native, name, device, tun.created)
       actual[name] = { ...device, mtu }
@@ -137,6 +137,7 @@ function note(native: Native, name: string, device: GatewayDevice, created: bool
     `mtu ${device.mtu}`,
     ...(device.netns === undefined ? [] : [`netns ${device.netns}`]),
     ...(device.peer?.addresses?.length ? [`peer ${device.peer.addresses.join(' ')}`] : []),
+    ...(device.offload === false ? ['offload off'] : []),
     ...(created ? [] : ['attached']),
     ...(link?.up === true ? [] : ['down']),
   ]

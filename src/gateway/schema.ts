@@ -58,6 +58,7 @@ const device = {
   mtu: mtu.optional(),
   netns: netns.optional(),
   persist: flag.optional(),
+  offload: flag.optional(),
   queueLength: integer(1, 1_000_000).optional(),
   peer: mapping(peer).optional(),
 }

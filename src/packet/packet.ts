@@ -69,6 +69,10 @@ export class Packet {
 
   /** The transport checksum holds the pseudo-header's sum only: the device that sends it out completes it. */
   partial = false
+  /** Payload bytes of each segment that this packet stands for (GSO); 0 for one that stands for itself. */
+  gsoSize = 0
+  /** Bytes of the largest such segment, IP header and all, where gsoSize is not 0. */
+  segment = 0
 
   // What rules and conntrack hung on it.
   mark = 0
@@ -105,6 +109,8 @@ export class Packet {
     this.mtu = 0
     this.routeType = 0
     this.partial = false
+    this.gsoSize = 0
+    this.segment = 0
     this.mark = 0
     this.ct = NO_FLOW
     this.ctinfo = CT_INVALID

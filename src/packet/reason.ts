@@ -32,6 +32,7 @@ export const REASONS = [
   'broadcast', // broadcast or multicast that is not forwarded
   'stolen', // a hook kept it
   'too-many-nested', // the router's own packets caused each other too deeply
+  'offload-header', // a virtio-net header that does not fit its packet
 ] as const
 
 export type ReasonName = (typeof REASONS)[number]

@@ -27,3 +27,8 @@ export function clear(view: DataView, start: number): void {
   view.setInt32(start + GSO_SIZE, 0)
   view.setInt32(start + CHECKSUM_OFFSET, 0)
 }
+
+/** Whether something was left undone, or the sender says something of it: flags and GSO type are not both 0. */
+export function isOffloaded(view: DataView, start: number): boolean {
+  return view.getUint16(start + FLAGS) !== 0
+}
