@@ -24,10 +24,11 @@ import { carryCounters, keepCounters } from './rule/carry.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
 import type { RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
-import { conntrackNeeded } from './rule/needs.ts'
+import { conntrackNeeded, defragNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
 import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
+import { IDLE_TIMERS, type IdleTimer } from './target/idletimer.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
 import * as vnet from './wire/vnet.ts'
 
@@ -88,6 +89,7 @@ export class Engine {
   readonly #rx = new Batch()
   readonly #packet: Packet
   readonly #users: UserHook[] = []
+  readonly #idleListeners = new Set<(label: string) => void>()
   #program: Program
   #ticked: number
   #full = false
@@ -108,7 +110,7 @@ export class Engine {
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
-    this.conntrack = new Conntrack(this.time, this.sysctl, random(), config.timeouts)
+    this.conntrack = new Conntrack(this.time, this.sysctl, random())
     this.conntrack.onFull = () => this.#tellFull()
     this.pipeline = new Pipeline(
       {
@@ -215,7 +217,8 @@ export class Engine {
   }
 
   #register(): void {
-    this.pipeline.register(this.#program, conntrackNeeded(this.#program.ruleSet), this.#users)
+    const { ruleSet } = this.#program
+    this.pipeline.register(this.#program, conntrackNeeded(ruleSet), defragNeeded(ruleSet), this.#users)
   }
 
   // ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,14 +300,37 @@ export class Engine {
     this.#flush()
   }
 
-  /** Looks at timers: flows that end, fragments that waited too long. step() does it every 20 ms. */
+  /** Looks at timers: flows that end, fragments that waited too long, idle timers. step() does it every 20 ms. */
   tick(): void {
     this.#ticked = this.time.now
     this.#full = false
+    if (this.#idleListeners.size > 0) this.#tellIdle()
     this.conntrack.tick()
     this.pipeline.defrag.tick()
     this.pipeline.drainBacklog()
     this.#flush()
+  }
+
+  // ── idle timers (target IDLETIMER) ──────────────────────────────────────────────────────────────────────────────────
+
+  /** Seconds that each timer of the rules has left, rounded up, by its label; 0 when it has run out. */
+  idleTimers(): ReadonlyMap<string, number> {
+    const timers = this.#environment.shared.all<IdleTimer>(IDLE_TIMERS)
+    return new Map(timers.map(({ label, left }) => [label, Math.ceil(left / 1000)]))
+  }
+
+  /**
+   * Has `listener` called each time that a timer of the rules runs out, with its label.
+   * @returns a function that ends it
+   */
+  onIdle(listener: (label: string) => void): () => void {
+    this.#idleListeners.add(listener)
+    return () => this.#idleListeners.delete(listener)
+  }
+
+  #tellIdle(): void {
+    for (const timer of this.#environment.shared.all<IdleTimer>(IDLE_TIMERS))
+      if (timer.hasRunOut()) for (const listener of this.#idleListeners) listener(timer.label)
   }
 
   #tellFull(): void {

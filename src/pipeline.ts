@@ -128,21 +128,22 @@ export class Pipeline implements Mouth {
   /**
    * Registers what a generation of rules needs, and the user's hooks, in order of priority. Called between two batches.
    * @param tracking conntrack and defragmentation run, because some rule needs them
+   * @param defragmenting the latter alone
    */
-  register(program: Program, tracking: boolean, users: readonly UserHook[]): void {
+  register(program: Program, tracking: boolean, defragmenting: boolean, users: readonly UserHook[]): void {
     const way = new Way()
-    if (tracking) {
+    if (tracking || defragmenting) {
       const defrag = { name: 'defrag', reason: REASON['fragment-bad'], run: this.#defragment }
+      for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...defrag, priority: hook.PRIORITY_DEFRAG })
+    }
+    if (tracking) {
       const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => this.conntrack.input(p) }
       const confirm = {
         name: 'confirm',
         reason: REASON['confirm-clash'],
         run: (p: Packet) => this.conntrack.confirm(p),
       }
-      for (const at of [PREROUTING, OUTPUT]) {
-        way.add(at, { ...defrag, priority: hook.PRIORITY_DEFRAG })
-        way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
-      }
+      for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
     }
     for (const [table, at, priority] of TABLES) {

@@ -2,22 +2,21 @@
 // nf_conntrack_proto_generic.
 
 import type { Packet } from '../packet/packet.ts'
-import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { TRACKED } from './tracker.ts'
 
 export class GenericTracker implements Tracker {
   readonly name = 'unknown'
   readonly #tracking: Tracking
-  readonly #timeouts: FlowTimeouts
+  readonly #timeout: number
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
-    this.#timeouts = tracking.timeouts.for('generic')
+    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_generic_timeout'] * 1000
   }
 
-  track(p: Packet, ct: number): number {
-    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
+  track(_p: Packet, ct: number): number {
+    this.#tracking.refresh(ct, this.#timeout)
     return TRACKED
   }
 

@@ -3,7 +3,6 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as f from './record.ts'
-import { type FlowTimeouts, REPLIED, UNREPLIED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { TRACKED } from './tracker.ts'
 
@@ -11,21 +10,23 @@ export class GreTracker implements Tracker {
   readonly name = 'gre'
   readonly #tracking: Tracking
   readonly #words: Int32Array
-  readonly #timeouts: FlowTimeouts
+  readonly #unreplied: number
+  readonly #replied: number
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
     this.#words = tracking.flows.words
-    this.#timeouts = tracking.timeouts.for('gre')
+    this.#unreplied = tracking.sysctl['net.netfilter.nf_conntrack_gre_timeout'] * 1000
+    this.#replied = tracking.sysctl['net.netfilter.nf_conntrack_gre_timeout_stream'] * 1000
   }
 
-  track(p: Packet, ct: number): number {
+  track(_p: Packet, ct: number): number {
     const status = ct * f.WORDS + f.STATUS
     if ((this.#words[status] & f.SEEN_REPLY) !== 0) {
-      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[REPLIED])
+      this.#tracking.refresh(ct, this.#replied)
       this.#words[status] |= f.ASSURED
     } else {
-      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[UNREPLIED])
+      this.#tracking.refresh(ct, this.#unreplied)
     }
     return TRACKED
   }

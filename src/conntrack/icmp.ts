@@ -5,7 +5,6 @@
 import type { Packet } from '../packet/packet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as f from './record.ts'
-import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
@@ -15,19 +14,19 @@ export class IcmpTracker implements Tracker {
   readonly name = 'icmp'
   readonly #tracking: Tracking
   readonly #words: Int32Array
-  readonly #timeouts: FlowTimeouts
+  readonly #timeout: number
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
     this.#words = tracking.flows.words
-    this.#timeouts = tracking.timeouts.for('icmp')
+    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_icmp_timeout'] * 1000
   }
 
-  track(p: Packet, ct: number): number {
+  track(_p: Packet, ct: number): number {
     // The type that the flow began with, whichever direction this packet has.
     const type = (this.#words[ct * f.WORDS + f.PORTS] >>> 8) & 0xff
     if (type > icmp.MAX_TYPE || (REQUESTS & (1 << type)) === 0) return INVALID
-    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
+    this.#tracking.refresh(ct, this.#timeout)
     return TRACKED
   }
 

@@ -2,23 +2,22 @@
 // verification tags and its shutdown are not followed, so that a flow lives on for a while after its association.
 
 import type { Packet } from '../packet/packet.ts'
-import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
 export class SctpTracker implements Tracker {
   readonly name = 'sctp'
   readonly #tracking: Tracking
-  readonly #timeouts: FlowTimeouts
+  readonly #timeout: number
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
-    this.#timeouts = tracking.timeouts.for('generic')
+    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_generic_timeout'] * 1000
   }
 
   track(p: Packet, ct: number): number {
     if (p.transport === 0) return INVALID
-    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
+    this.#tracking.refresh(ct, this.#timeout)
     return TRACKED
   }
 

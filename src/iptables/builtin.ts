@@ -36,12 +36,18 @@ import { tos } from '../match/tos.ts'
 import { ttl } from '../match/ttl.ts'
 import { u32 } from '../match/u32.ts'
 import { udp } from '../match/udp.ts'
+import { audit } from '../target/audit.ts'
 import { checksumTarget } from '../target/checksum.ts'
+import { classify } from '../target/classify.ts'
 import { connmarkTarget } from '../target/connmark.ts'
+import { connsecmark } from '../target/connsecmark.ts'
 import { ct, notrack } from '../target/ct.ts'
 import { dnat } from '../target/dnat.ts'
 import { dscpTarget } from '../target/dscp.ts'
 import { ecnTarget } from '../target/ecn.ts'
+import { hl } from '../target/hl.ts'
+import { hmark4, hmark6 } from '../target/hmark.ts'
+import { idletimer } from '../target/idletimer.ts'
 import { log } from '../target/log.ts'
 import { markTarget } from '../target/mark.ts'
 import { masquerade } from '../target/masquerade.ts'
@@ -53,11 +59,21 @@ import { snat } from '../target/snat.ts'
 import { tcpmss } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
 import { tosTarget } from '../target/tos.ts'
+import { tproxy4, tproxy6 } from '../target/tproxy.ts'
 import { ttlTarget } from '../target/ttl.ts'
 import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
+  audit,
+  classify,
+  connsecmark,
+  hl,
+  hmark4,
+  hmark6,
+  idletimer,
+  tproxy4,
+  tproxy6,
   time,
   set,
   setTarget,

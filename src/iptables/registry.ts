@@ -55,7 +55,7 @@ export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<s
     recent rpfilter rt sctp socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
   ),
   target: new Set(
-    `AUDIT CHECKSUM CLASSIFY CLUSTERIP CONNMARK CONNSECMARK DNPT DSCP ECN HL HMARK IDLETIMER LED MIRROR NETMAP NFLOG
-    NFQUEUE QUEUE RATEEST SECMARK SNPT SYNPROXY TCPMSS TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG`.split(/\s+/),
+    `CLUSTERIP DNPT LED MIRROR NFLOG
+    NFQUEUE QUEUE RATEEST SECMARK SNPT SYNPROXY TEE TRACE ULOG`.split(/\s+/),
   ),
 }

@@ -1,5 +1,5 @@
-// The hash by which Linux spreads flows over a range of addresses, so that the same flow gets the same address here and
-// there: Bob Jenkins' lookup3 (public domain, 2006) over the source address as four words in network byte order, seeded
+// The hash by which Linux spreads flows over a range of addresses (and over marks and queues), so that the same flow gets the same
+// address here and there: Bob Jenkins' lookup3 (public domain, 2006) over the source address as four words in network byte order, seeded
 // with the destination. It is not a secret and needs not be.
 
 const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k))
@@ -27,14 +27,28 @@ export function hashAddresses(source: number, destination: number, zone: number)
   c = (c - b) ^ rotate(b, 4)
   b = (b + a) | 0
   // Last block: one zero word.
-  c = (c ^ b) - rotate(b, 14)
-  a = (a ^ c) - rotate(c, 11)
-  b = (b ^ a) - rotate(a, 25)
-  c = (c ^ b) - rotate(b, 16)
-  a = (a ^ c) - rotate(c, 4)
-  b = (b ^ a) - rotate(a, 14)
-  c = (c ^ b) - rotate(b, 24)
-  return c >>> 0
+  return last(a, b, c)
+}
+
+/** The same hash over three words, seeded: what HMARK and NFQUEUE's balance take. @returns uint32 */
+export function hashWords(first: number, second: number, third: number, seed: number): number {
+  const initial = (0xdeadbeef + (3 << 2) + seed) | 0
+  return last((first + initial) | 0, (second + initial) | 0, (third + initial) | 0)
+}
+
+/** How lookup3 mixes its last block. */
+function last(a: number, b: number, c: number): number {
+  let x = a | 0
+  let y = b | 0
+  let z = c | 0
+  z = (z ^ y) - rotate(y, 14)
+  x = (x ^ z) - rotate(z, 11)
+  y = (y ^ x) - rotate(x, 25)
+  z = (z ^ y) - rotate(y, 16)
+  x = (x ^ z) - rotate(z, 4)
+  y = (y ^ x) - rotate(x, 14)
+  z = (z ^ y) - rotate(y, 24)
+  return z >>> 0
 }
 
 /** A hash scaled to 0 .. size - 1; both uint32. In halves, because their product has up to 64 bits. */

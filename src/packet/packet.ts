@@ -76,15 +76,15 @@ export class Packet {
 
   // What rules and conntrack hung on it.
   mark = 0
+  /** Class of a queueing discipline, set by target CLASSIFY (Linux's skb->priority). */
+  priority = 0
   /** Index into the flow table, or NO_FLOW. */
   ct = NO_FLOW
   ctinfo = CT_INVALID
   /** 0 original direction, 1 reply. */
   direction = 0
-  /** Zone of a CT target, taken by conntrack: 16 bits, and above them whether it counts for one direction only (record.ts). */
+  /** Zone of a CT target, taken by conntrack. */
   zone = 0
-  /** Number of what a CT target said about the flow that this packet begins (conntrack/template.ts), 0 for nothing. */
-  template = 0
   /** The packet began its flow, which is in no table yet: it is confirmed with this packet, or given up. */
   begins = false
   /** Traversals are being traced (target TRACE). */
@@ -114,11 +114,11 @@ export class Packet {
     this.gsoSize = 0
     this.segment = 0
     this.mark = 0
+    this.priority = 0
     this.ct = NO_FLOW
     this.ctinfo = CT_INVALID
     this.direction = 0
     this.zone = 0
-    this.template = 0
     this.begins = false
     this.trace = 0
     this.fragmentMax = 0

@@ -77,7 +77,9 @@ export interface Declaration<O extends Options> {
   readonly anyOf?: readonly (keyof O & string)[]
   /** true: conntrack (and defragmentation) must run while a rule uses this. */
   readonly conntrack?: boolean
-  /** The same where it depends on the options. */
+  /** true: packets are put together from their fragments while a rule uses this, also without conntrack. */
+  readonly defrag?: boolean
+  /** conntrack where it depends on the options. */
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
   normalize?(o: ValuesOf<O>): ValuesOf<O>

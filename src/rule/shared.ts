@@ -17,6 +17,11 @@ export class Shared {
     return made
   }
 
+  /** Every state of a kind, in the order in which they were made. */
+  all<T>(kind: string): T[] {
+    return [...this.#states].filter(([key]) => key.startsWith(`${kind} `)).map(([, state]) => state as T)
+  }
+
   /** A generation of rules is about to be made. */
   begin(): void {
     this.#asked.clear()

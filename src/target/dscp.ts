@@ -7,7 +7,6 @@ import { changeTos } from './set-tos.ts'
 export const dscpTarget = defineTarget({
   name: 'DSCP',
   summary: 'sets the differentiated services code point',
-  families: [4],
   tables: ['mangle'],
   terminal: false,
   options: { 'set-dscp': dscpNumber.help('to this'), 'set-dscp-class': dscpClass.help('to the value of this class') },

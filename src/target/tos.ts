@@ -12,7 +12,6 @@ const WAYS = ['set-tos', 'and-tos', 'or-tos', 'xor-tos'] as const
 export const tosTarget = defineTarget({
   name: 'TOS',
   summary: 'changes the type of service',
-  families: [4],
   tables: ['mangle'],
   terminal: false,
   options: {

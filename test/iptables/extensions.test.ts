@@ -1,5 +1,5 @@
 // Every option of the matches and targets beyond the first ones, as rules in extensions/NAME.txt: `TABLE RULE`, and below it, indented,
-// how iptables 1.8.9 saves it (nothing where it saves the same words), or `refused`.
+// how iptables 1.8.9 saves it (nothing where it saves the same words), or `refused`. NAME.ip6.txt is ip6tables'.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
+import type { Family } from '../../src/rule/model.ts'
 import { fileOf } from './cases.ts'
 import { judge, needsIptables } from './real-tools.ts'
 
@@ -29,9 +30,9 @@ function casesOf(file: string): Case[] {
 
 const ruleOf = (saved: string) => /^-A .*/m.exec(saved)?.[0] ?? 'no rule'
 
-function ours(rule: string): string {
+function ours(rule: string, family: Family): string {
   try {
-    return ruleOf(save(parseRestore(fileOf(rule), { file: 'rules', family: 4 })))
+    return ruleOf(save(parseRestore(fileOf(rule), { file: 'rules', family })))
   } catch (error) {
     if (error instanceof RefusedError) return 'refused'
     throw error
@@ -40,13 +41,17 @@ function ours(rule: string): string {
 
 describe.each(readdirSync(folder))('%s', (file) => {
   const cases = casesOf(file)
+  const family = file.endsWith('.ip6.txt') ? 6 : 4
 
   test('is read, saved and refused as it says', () => {
-    expect(cases.map(({ rule }) => ({ rule, expected: ours(rule) }))).toEqual(cases)
+    expect(cases.map(({ rule }) => ({ rule, expected: ours(rule, family) }))).toEqual(cases)
   })
 
   test(...needsIptables('says what the real tools say'), () => {
-    const judged = judge(cases.map(({ rule }) => fileOf(rule)))
+    const judged = judge(
+      cases.map(({ rule }) => fileOf(rule)),
+      { family },
+    )
     const said = judged.map((one) => ('saved' in one ? ruleOf(one.saved) : 'refused'))
     expect(cases.map(({ rule }, i) => ({ rule, expected: said[i] }))).toEqual(cases)
   })

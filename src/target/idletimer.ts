@@ -1,0 +1,77 @@
+// Target IDLETIMER (xt_IDLETIMER): a timer by name that every matching packet sets anew; rules that name the same timer share it. It
+// runs from when it is first named, lives for as long as a rule names it, and keeps its state over changes of rules. Linux shows
+// it under /sys/class/xt_idletimer; here the engine tells what is left of it, and whoever listens when it has run out.
+
+import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { flag, Problem, shown, u32, word } from '../rule/option.ts'
+import type { Time } from '../time.ts'
+
+/** Kind under which timers are shared. */
+export const IDLE_TIMERS = 'IDLETIMER'
+
+/** Seconds whose milliseconds fit into an int32. */
+const TIMEOUT_MAX = 2147482
+const LABEL_MAX = 27
+/** Files that Linux has where it shows its timers. */
+const TAKEN = ['power', 'subsystem', 'uevent']
+const EXPECTS = `a name of 1 to ${LABEL_MAX} bytes, without blanks, quotes, \\ and /`
+
+const label = word<string>(
+  EXPECTS,
+  (text) => {
+    if (text === '' || TAKEN.includes(text) || /[\s"'\\/]/.test(text))
+      return new Problem(`${shown(text)} can be no timer's name: expected ${EXPECTS}`)
+    return Buffer.from(text).toString('utf8', 0, LABEL_MAX)
+  },
+  (value) => value,
+)
+
+export class IdleTimer {
+  readonly label: string
+  readonly #time: Time
+  #end = 0
+  /** It ran out, and nobody was told of it yet. */
+  #untold = true
+
+  constructor(label: string, time: Time, seconds: number) {
+    this.label = label
+    this.#time = time
+    this.restart(seconds)
+  }
+
+  restart(seconds: number): void {
+    this.#end = this.#time.wall + seconds * 1000
+    this.#untold = true
+  }
+
+  /** Milliseconds that are left, 0 when it has run out. */
+  get left(): number {
+    return Math.max(0, this.#end - this.#time.wall)
+  }
+
+  /** True once each time that it runs out. */
+  hasRunOut(): boolean {
+    if (!this.#untold || this.left > 0) return false
+    this.#untold = false
+    return true
+  }
+}
+
+export const idletimer = defineTarget({
+  name: 'IDLETIMER',
+  summary: 'sets a named timer anew; who listens is told when it has run out',
+  terminal: false,
+  options: {
+    timeout: u32({ min: 1, max: TIMEOUT_MAX }).required().help('seconds without a packet'),
+    label: label.required().help("the timer's name"),
+    alarm: flag().help('the time counts while the machine is suspended too, as it always does here'),
+  },
+  list: (o) => `timeout:${o.timeout} label:${o.label}${o.alarm ? ' alarm' : ''}`,
+  target: ({ timeout, label: name }, { shared, time }) => {
+    const timer = shared.of(IDLE_TIMERS, name, () => new IdleTimer(name, time, timeout))
+    return () => {
+      timer.restart(timeout)
+      return CONTINUE
+    }
+  },
+})

@@ -1,0 +1,17 @@
+// Target TRACE (xt_TRACE): from here on a line is logged for every rule and policy that the packet meets (rule/trace.ts). This
+// rule itself is not told of.
+
+import { CONTINUE, defineTarget } from '../rule/define.ts'
+
+export const trace = defineTarget({
+  name: 'TRACE',
+  summary: "logs the packet's way through the rules from here on",
+  tables: ['raw'],
+  terminal: false,
+  options: {},
+  list: () => '',
+  target: () => (p) => {
+    p.trace = 1
+    return CONTINUE
+  },
+})
