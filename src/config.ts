@@ -6,6 +6,14 @@ export interface RouterConfig {
   readonly routes?: readonly RouteConfig[]
   /** Names and values as SYSCTLS has them. */
   readonly sysctl?: Readonly<Record<string, number>>
+  /** Timeout policies by name, for `-j CT --timeout NAME`. */
+  readonly timeouts?: Readonly<Record<string, TimeoutPolicy>>
+}
+
+/** What `nfct timeout` defines: a protocol and how many seconds its flows last, by nfct's names (`established: 100`). */
+export interface TimeoutPolicy {
+  readonly protocol: string
+  readonly [timeout: string]: string | number
 }
 
 export interface DeviceConfig {

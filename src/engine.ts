@@ -110,7 +110,7 @@ export class Engine {
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
-    this.conntrack = new Conntrack(this.time, this.sysctl, random())
+    this.conntrack = new Conntrack(this.time, this.sysctl, random(), config.timeouts)
     this.conntrack.onFull = () => this.#tellFull()
     this.pipeline = new Pipeline(
       {

@@ -30,6 +30,7 @@ export function filled(flows: number, hugePages: boolean): FlowTable {
       table.words[at + f.PORTS] = (tuple.sport << 16) | tuple.dport
     }
     table.words[base + f.KEY] = KEY
+    table.words[base + f.REPLY_KEY] = KEY
     table.words[base + f.STATUS] |= f.CONFIRMED
     table.insert(ct)
   }

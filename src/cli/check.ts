@@ -19,13 +19,12 @@ export function checkCommand(): Command {
     .option('--print', 'print what is right as iptables-save would')
     .addHelpText('after', '\nExit status 1 when a file is refused.')
     .action(async (files: string[], options: Options) => {
-      if (options.ipv6)
-        throw new TunfilterError('ERR_IPV6', '-6: rules for IPv6 are not enforced yet, so they cannot be judged')
       const { parseRestore } = await import('../iptables/restore.ts')
       const { save } = await import('../iptables/save.ts')
+      const family = options.ipv6 ? 6 : 4
       for (const file of files) {
         try {
-          const ruleSet = parseRestore(readRules(file), { file: file === '-' ? 'standard input' : file, family: 4 })
+          const ruleSet = parseRestore(readRules(file), { file: file === '-' ? 'standard input' : file, family })
           if (options.print) process.stdout.write(save(ruleSet))
         } catch (error) {
           if (!(error instanceof RefusedError) && !(error instanceof TunfilterError)) throw error

@@ -10,6 +10,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
   iptables: 'list and change the rules of the running gateway, as iptables does',
   'iptables-save': 'print its rules',
   'iptables-restore': 'load rules from standard input or a file',
+  ip6tables: 'the same for IPv6',
+  'ip6tables-save': 'the same for IPv6',
+  'ip6tables-restore': 'the same for IPv6',
 }
 
 export function iptablesCommands(): Command[] {

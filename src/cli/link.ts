@@ -8,7 +8,7 @@ import { TunfilterError } from '../errors.ts'
 
 const VARIANTS = ['', '-legacy', '-nft']
 
-/** Names of the drop-ins. Those for IPv6 say at their call that the gateway does not handle it. */
+/** Names of the drop-ins. */
 export const LINKS: readonly string[] = [
   ...['iptables', 'ip6tables'].flatMap((name) =>
     VARIANTS.flatMap((variant) => ['', '-save', '-restore'].map((what) => `${name}${variant}${what}`)),

@@ -3,12 +3,14 @@
 // a packet dropped on the way leaves nothing behind (confirming last also means that the reply tuple is what NAT made of
 // it). Conntrack knows nothing of NAT. It follows Linux's nf_conntrack_core.
 
+import type { TimeoutPolicy } from '../config.ts'
 import { ACCEPT, DROP } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
+import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
 import { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker } from './gre.ts'
@@ -17,6 +19,8 @@ import { errorVerdict, InnerTuple, innerTuple, NOT_AN_ERROR } from './icmp-error
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
 import { TcpTracker } from './tcp.ts'
+import { type Template, Templates } from './template.ts'
+import { Timeouts } from './timeouts.ts'
 import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
 import { UdpTracker } from './udp.ts'
 
@@ -38,17 +42,24 @@ export class Conntrack implements Tracking {
   readonly flows: FlowTable
   readonly time: Time
   readonly sysctl: Sysctl
+  readonly timeouts: Timeouts
   readonly stats = new Float64Array(new SharedArrayBuffer(STATS.length * 8))
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   readonly #trackers: Tracker[] = []
+  readonly #templates = new Templates()
   readonly #inner = new InnerTuple()
   #reaped = 0
 
-  constructor(time: Time, sysctl: Sysctl, seed: number) {
+  /** @param policies timeout policies by name, for CT targets */
+  constructor(time: Time, sysctl: Sysctl, seed: number, policies?: Readonly<Record<string, TimeoutPolicy>>) {
     this.time = time
     this.sysctl = sysctl
     this.flows = new FlowTable(sysctl['net.netfilter.nf_conntrack_max'], seed)
+    const { extensions } = this.flows
+    this.timeouts = new Timeouts(sysctl, extensions, policies)
+    if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
+    if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
@@ -103,9 +114,11 @@ export class Conntrack implements Tracking {
     const portless = !hasPorts(p.protocol)
     if (p.transport === 0 && !portless) return NO_FLOW
     const ports = portless ? 0 : (p.sport << 16) | p.dport
-    const key = f.key(p.protocol, p.zone)
-    const found = this.#find(p.source, p.destination, ports, key)
-    if (found < 0) return this.#begin(p, ports, key)
+    const found =
+      p.zone <= 0xffff
+        ? this.#find(p.source, p.destination, ports, f.key(p.protocol, p.zone))
+        : this.#findDirected(p.source, p.destination, ports, p.protocol, p.zone)
+    if (found < 0) return this.#begin(p, ports)
     const status = words[(found >> 1) * f.WORDS + f.STATUS]
     p.ct = found >> 1
     p.direction = found & 1
@@ -127,14 +140,24 @@ export class Conntrack implements Tracking {
     return -1
   }
 
+  /** The same where the zone counts for one direction only: each direction is looked up in its own. */
+  #findDirected(source: number, destination: number, ports: number, protocol: number, zone: number): number {
+    for (let direction = 0; direction < 2; direction++) {
+      const found = this.#find(source, destination, ports, f.keyIn(protocol, zone, direction))
+      if (found >= 0 && (found & 1) === direction) return found
+    }
+    return -1
+  }
+
   /** Whether some flow other than `except` has this tuple. */
   taken(source: number, destination: number, ports: number, key: number, except: number): boolean {
     const found = this.#find(source, destination, ports, key)
     return found >= 0 && found >> 1 !== except
   }
 
-  #begin(p: Packet, ports: number, key: number): number {
+  #begin(p: Packet, ports: number): number {
     const { flows } = this
+    const key = f.keyIn(p.protocol, p.zone, 0)
     const reply = p.protocol === ip.PROTO_ICMP ? invertIcmp(ports) : (ports << 16) | (ports >>> 16)
     if (reply === NOT_INVERTIBLE) return NO_FLOW
     let ct = flows.allocate()
@@ -155,6 +178,8 @@ export class Conntrack implements Tracking {
     words[base + f.TUPLE_WORDS + f.DESTINATION] = p.source
     words[base + f.TUPLE_WORDS + f.PORTS] = reply
     words[base + f.KEY] = key
+    words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
+    if (p.template !== 0) this.#templates.apply(p.template, ct, flows.extensions)
     p.ct = ct
     p.begins = true
     p.direction = 0
@@ -167,7 +192,7 @@ export class Conntrack implements Tracking {
     const inner = this.#inner
     if (valid && innerTuple(p, inner)) {
       const { flows } = this
-      const found = this.#find(inner.source, inner.destination, inner.ports, f.key(inner.protocol, p.zone))
+      const found = this.#findDirected(inner.source, inner.destination, inner.ports, inner.protocol, p.zone)
       if (found >= 0 && flows.destination(found >> 1, found & 1) === p.destination) {
         p.ct = found >> 1
         p.direction = found & 1
@@ -194,17 +219,20 @@ export class Conntrack implements Tracking {
     const { flows } = this
     const { words } = flows
     const base = p.ct * f.WORDS
-    const key = words[base + f.KEY]
     const reply = base + f.TUPLE_WORDS
+    const key = words[base + f.KEY]
+    const replyKey = words[base + f.REPLY_KEY]
     if (
       this.#find(words[base + f.SOURCE], words[base + f.DESTINATION], words[base + f.PORTS], key) >= 0 ||
-      this.#find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], key) >= 0
+      this.#find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], replyKey) >= 0
     ) {
       this.stats[INSERT_FAILED]++
       return DROP
     }
     words[base + f.STATUS] |= f.CONFIRMED
     flows.insert(p.ct)
+    const { stamps } = flows.extensions
+    if (stamps !== undefined) stamps[p.ct * STAMP_WORDS] = this.time.wall
     p.begins = false
     this.stats[INSERT]++
     return ACCEPT
@@ -242,10 +270,51 @@ export class Conntrack implements Tracking {
     if (p.ct !== NO_FLOW) this.#trackers[p.protocol].close?.(p.ct)
   }
 
-  refresh(ct: number, milliseconds: number): void {
-    const { words } = this.flows
+  refresh(p: Packet, ct: number, milliseconds: number): void {
+    const { words, extensions } = this.flows
     const base = ct * f.WORDS
     if ((words[base + f.STATUS] & f.FIXED_TIMEOUT) === 0) words[base + f.EXPIRES] = (this.time.now + milliseconds) | 0
+    if (extensions.accounts !== undefined) this.count(p, ct)
+  }
+
+  count(p: Packet, ct: number): void {
+    const { accounts } = this.flows.extensions
+    if (accounts === undefined) return
+    const at = ct * ACCOUNT_WORDS + 2 * p.direction
+    accounts[at]++
+    accounts[at + 1] += p.length
+  }
+
+  // ── for matches and targets ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** From now on flows are accounted (match connbytes asks for it, or nf_conntrack_acct); flows that are there stay without. */
+  account(): void {
+    this.flows.extensions.account(this.flows.used)
+  }
+
+  /** From now on new flows can carry labels; a rule that looks at labels or sets them asks for it. */
+  useLabels(): void {
+    this.flows.extensions.label()
+  }
+
+  /** Sets a label, 0 to 127; false where the flow cannot carry any. */
+  setLabel(ct: number, bit: number): boolean {
+    const { extensions } = this.flows
+    if (!extensions.hasLabels(ct)) return false
+    const labels = extensions.labels as Int32Array
+    labels[ct * LABEL_WORDS + (bit >> 5)] |= 1 << (bit & 31)
+    return true
+  }
+
+  /** The number of a template, for `assign`: made once, when the rule is. */
+  template(template: Template): number {
+    return this.#templates.intern(template)
+  }
+
+  /** Target CT: what is known of the flow that this packet may begin, and the zone that it is looked up in. */
+  assign(p: Packet, template: number): void {
+    p.template = template
+    p.zone = this.#templates.at(template).zone
   }
 
   kill(ct: number): void {

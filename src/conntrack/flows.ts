@@ -11,14 +11,12 @@
 // The hash is seeded; who does not know the seed cannot build a cluster.
 
 import { TunfilterError } from '../errors.ts'
+import { FlowView, type SharedFlows } from './flow-view.ts'
 import * as f from './record.ts'
 
-export class FlowTable {
-  /** Records, f.WORDS each; shared, so that the control side can read it. */
-  readonly words: Int32Array<SharedArrayBuffer>
-  /** [0] records in use, [1] records ever used (what a reader has to scan). */
-  readonly header: Int32Array<SharedArrayBuffer>
-  readonly max: number
+export class FlowTable extends FlowView {
+  /** What only TCP keeps, f.SEQUENCE_WORDS a flow; memory that no flow of it touched costs nothing. */
+  readonly sequences: Int32Array<SharedArrayBuffer>
   readonly #index: Int32Array<SharedArrayBuffer>
   readonly #mask: number
   readonly #seed: number
@@ -37,15 +35,19 @@ export class FlowTable {
   constructor(max: number, seed: number) {
     if (!Number.isInteger(max) || max < 1 || max > 16_000_000)
       throw new TunfilterError('ERR_FLOW_TABLE_SIZE', `flow table for ${max} flows: expected 1 to 16000000`)
-    this.max = max
+    super({
+      words: new Int32Array(new SharedArrayBuffer(max * f.WORDS * 4)),
+      header: new Int32Array(new SharedArrayBuffer(12)),
+      max,
+    })
+    this.header[2] = Math.imul(seed, 0x9e3779b1)
     this.#seed = seed
     // Two entries a flow: at the bound the index is between a third and two thirds full.
     const entries = 1 << (32 - Math.clz32(Math.max(15, 3 * max - 1)))
     this.#mask = entries - 1
     this.#entryMask = (1 << (32 - Math.clz32(2 * max))) - 1
     this.#index = new Int32Array(new SharedArrayBuffer(entries * 4))
-    this.words = new Int32Array(new SharedArrayBuffer(max * f.WORDS * 4))
-    this.header = new Int32Array(new SharedArrayBuffer(8))
+    this.sequences = new Int32Array(new SharedArrayBuffer(max * f.SEQUENCE_WORDS * 4))
     const heads = 1 << (31 - Math.clz32(Math.max(16, max)))
     this.#bySourceMask = heads - 1
     this.#bySource = new Int32Array(new SharedArrayBuffer(heads * 4))
@@ -53,22 +55,19 @@ export class FlowTable {
 
   /** Bytes reserved for flows: records, index and source chains. */
   get byteLength(): number {
-    return this.words.byteLength + this.#index.byteLength + this.#bySource.byteLength
+    return this.arrays.reduce((sum, { byteLength }) => sum + byteLength, 0)
   }
 
   /** The memory behind the table, for who wants to advise the system about it. */
   get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
-    return [this.words, this.#index, this.#bySource]
+    return [this.words, this.sequences, this.#index, this.#bySource]
   }
 
-  /** Flows in use, unconfirmed ones included. */
-  get count(): number {
-    return this.header[0]
-  }
-
-  /** Records below this number may be in use; above it none ever was. */
-  get used(): number {
-    return this.header[1]
+  /** What another thread needs to read the table (FlowView). */
+  get shared(): SharedFlows {
+    const { words, header, max } = this
+    const { accounts, stamps, labels, extras } = this.extensions
+    return { words, header, max, extensions: { accounts, stamps, labels, extras } }
   }
 
   /** A cleared record, or -1 when all are in use. */
@@ -85,6 +84,7 @@ export class FlowTable {
     const base = ct * f.WORDS
     words.fill(0, base, base + f.WORDS)
     words[base + f.STATUS] = f.IN_USE
+    if (this.extensions.any) this.extensions.clear(ct)
     return ct
   }
 
@@ -95,11 +95,6 @@ export class FlowTable {
     this.words[base] = this.#free
     this.#free = ct
     this.header[0]--
-  }
-
-  /** Whether the record holds a flow. */
-  inUse(ct: number): boolean {
-    return (this.words[ct * f.WORDS + f.STATUS] & f.IN_USE) !== 0
   }
 
   /** @param ports sport << 16 | dport  @param key protocol and zone as f.key() packs them */
@@ -113,7 +108,7 @@ export class FlowTable {
     return h ^ (h >>> 16)
   }
 
-  /** The flow that has this tuple, as record << 1 | direction, or -1. */
+  /** The flow that has this tuple, as record << 1 | direction, or -1. @param key of that direction, f.keyIn() */
   find(source: number, destination: number, ports: number, key: number): number {
     const h = this.hash(source, destination, ports, key)
     const index = this.#index
@@ -132,7 +127,7 @@ export class FlowTable {
         words[tuple + f.SOURCE] === source &&
         words[tuple + f.DESTINATION] === destination &&
         words[tuple + f.PORTS] === ports &&
-        words[base + f.KEY] === key
+        words[base + f.KEY + (found & 1) * f.KEY_STEP] === key
       )
         return found
     }
@@ -163,7 +158,8 @@ export class FlowTable {
     const { words } = this
     const base = (entry >> 1) * f.WORDS
     const tuple = base + (entry & 1) * f.TUPLE_WORDS
-    return this.hash(words[tuple + f.SOURCE], words[tuple + f.DESTINATION], words[tuple + f.PORTS], words[base + f.KEY])
+    const key = words[base + f.KEY + (entry & 1) * f.KEY_STEP]
+    return this.hash(words[tuple + f.SOURCE], words[tuple + f.DESTINATION], words[tuple + f.PORTS], key)
   }
 
   #put(entry: number): void {
@@ -240,46 +236,5 @@ export class FlowTable {
 
   nextBySource(ct: number): number {
     return this.words[ct * f.WORDS + f.BY_SOURCE_NEXT] - 1
-  }
-
-  // One flow's fields, for those who read now and then. The packet path reads `words` itself.
-
-  source(ct: number, direction: number): number {
-    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.SOURCE]
-  }
-
-  destination(ct: number, direction: number): number {
-    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.DESTINATION]
-  }
-
-  /** Source port, or an ICMP flow's identifier. */
-  sport(ct: number, direction: number): number {
-    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS] >>> 16
-  }
-
-  /** Destination port, or an ICMP flow's type << 8 | code. */
-  dport(ct: number, direction: number): number {
-    return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS] & 0xffff
-  }
-
-  protocol(ct: number): number {
-    return this.words[ct * f.WORDS + f.KEY] & 0xff
-  }
-
-  zone(ct: number): number {
-    return this.words[ct * f.WORDS + f.KEY] >>> 8
-  }
-
-  status(ct: number): number {
-    return this.words[ct * f.WORDS + f.STATUS] & f.STATUS_MASK
-  }
-
-  /** When the flow ends, in Time.now's milliseconds. */
-  expires(ct: number): number {
-    return this.words[ct * f.WORDS + f.EXPIRES]
-  }
-
-  mark(ct: number): number {
-    return this.words[ct * f.WORDS + f.MARK]
   }
 }

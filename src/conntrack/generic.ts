@@ -2,21 +2,22 @@
 // nf_conntrack_proto_generic.
 
 import type { Packet } from '../packet/packet.ts'
+import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { TRACKED } from './tracker.ts'
 
 export class GenericTracker implements Tracker {
   readonly name = 'unknown'
   readonly #tracking: Tracking
-  readonly #timeout: number
+  readonly #timeouts: FlowTimeouts
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
-    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_generic_timeout'] * 1000
+    this.#timeouts = tracking.timeouts.for('generic')
   }
 
-  track(_p: Packet, ct: number): number {
-    this.#tracking.refresh(ct, this.#timeout)
+  track(p: Packet, ct: number): number {
+    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
     return TRACKED
   }
 

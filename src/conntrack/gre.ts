@@ -3,6 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as f from './record.ts'
+import { type FlowTimeouts, REPLIED, UNREPLIED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { TRACKED } from './tracker.ts'
 
@@ -10,23 +11,21 @@ export class GreTracker implements Tracker {
   readonly name = 'gre'
   readonly #tracking: Tracking
   readonly #words: Int32Array
-  readonly #unreplied: number
-  readonly #replied: number
+  readonly #timeouts: FlowTimeouts
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
     this.#words = tracking.flows.words
-    this.#unreplied = tracking.sysctl['net.netfilter.nf_conntrack_gre_timeout'] * 1000
-    this.#replied = tracking.sysctl['net.netfilter.nf_conntrack_gre_timeout_stream'] * 1000
+    this.#timeouts = tracking.timeouts.for('gre')
   }
 
-  track(_p: Packet, ct: number): number {
+  track(p: Packet, ct: number): number {
     const status = ct * f.WORDS + f.STATUS
     if ((this.#words[status] & f.SEEN_REPLY) !== 0) {
-      this.#tracking.refresh(ct, this.#replied)
+      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[REPLIED])
       this.#words[status] |= f.ASSURED
     } else {
-      this.#tracking.refresh(ct, this.#unreplied)
+      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[UNREPLIED])
     }
     return TRACKED
   }

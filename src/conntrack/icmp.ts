@@ -5,6 +5,7 @@
 import type { Packet } from '../packet/packet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as f from './record.ts'
+import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
@@ -14,19 +15,19 @@ export class IcmpTracker implements Tracker {
   readonly name = 'icmp'
   readonly #tracking: Tracking
   readonly #words: Int32Array
-  readonly #timeout: number
+  readonly #timeouts: FlowTimeouts
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
     this.#words = tracking.flows.words
-    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_icmp_timeout'] * 1000
+    this.#timeouts = tracking.timeouts.for('icmp')
   }
 
-  track(_p: Packet, ct: number): number {
+  track(p: Packet, ct: number): number {
     // The type that the flow began with, whichever direction this packet has.
     const type = (this.#words[ct * f.WORDS + f.PORTS] >>> 8) & 0xff
     if (type > icmp.MAX_TYPE || (REQUESTS & (1 << type)) === 0) return INVALID
-    this.#tracking.refresh(ct, this.#timeout)
+    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
     return TRACKED
   }
 

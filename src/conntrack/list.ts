@@ -12,7 +12,6 @@ export function formatFlow(flows: FlowTable, ct: number, now: number, tracker: P
   const status = flows.status(ct)
   const seconds = Math.max(0, Math.floor(((flows.expires(ct) - now) | 0) / 1000))
   const state = tracker.stateName(ct)
-  const zone = flows.zone(ct)
   const words = [
     `ipv4     2 ${protocolName(protocol).padEnd(8)} ${protocol} ${seconds}`,
     state,
@@ -21,7 +20,7 @@ export function formatFlow(flows: FlowTable, ct: number, now: number, tracker: P
     tuple(flows, ct, 1, protocol),
     (status & f.ASSURED) !== 0 ? '[ASSURED]' : '',
     `mark=${flows.mark(ct) >>> 0}`,
-    zone !== 0 ? `zone=${zone}` : '',
+    zones(flows, ct),
     'use=1',
   ]
   return words.filter((word) => word !== '').join(' ')
@@ -38,6 +37,12 @@ export function* formatFlows(
     // What is over but not yet removed is not shown, as in Linux.
     if (listed && ((flows.expires(ct) - now) | 0) > 0) yield formatFlow(flows, ct, now, trackerOf(flows.protocol(ct)))
   }
+}
+
+function zones(flows: FlowTable, ct: number): string {
+  const [original, reply] = [flows.zone(ct, 0), flows.zone(ct, 1)]
+  if (original === reply) return original === 0 ? '' : `zone=${original}`
+  return reply === 0 ? `zone-orig=${original}` : `zone-reply=${reply}`
 }
 
 function protocolName(protocol: number): string {

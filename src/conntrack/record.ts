@@ -1,9 +1,10 @@
-// Layout of one IPv4 flow's record: 32 int32 words, two cache lines. The first line has all that a look-up and NAT read;
-// the words from TRACKER on belong to the flow's protocol tracker, and only TCP reaches into the second line. The tuples
-// stand first, each three words; the reply tuple is the original's inverse until NAT changes it. (27 words, the fewest
-// that do, cost 163 ns instead of 117 for a look-up among 1,000,000 flows, because records lay across lines.)
+// Layout of one IPv4 flow's record: 16 int32 words, one cache line, which is all that a look-up, NAT and most trackers read.
+// The tuples stand first, each three words; the reply tuple is the original's inverse until NAT changes it. The words from
+// TRACKER on belong to the flow's protocol tracker. What only TCP needs stands in an array of its own, SEQUENCE_WORDS a flow
+// (FlowTable.sequences, tcp-record.ts); what only few flows have, in the arrays of extensions.ts, which are made when first
+// needed.
 
-export const WORDS = 32
+export const WORDS = 16
 
 export const TUPLE_WORDS = 3
 // Within a tuple; the reply tuple's begin TUPLE_WORDS later.
@@ -12,8 +13,10 @@ export const DESTINATION = 1
 /** sport << 16 | dport; ICMP: identifier << 16 | type << 8 | code; 0 for protocols tracked by address. */
 export const PORTS = 2
 
-/** protocol | zone << 8 */
+/** protocol | zone << 8, the zone of the original direction; that of the reply direction's stands KEY_STEP later. */
 export const KEY = 6
+export const KEY_STEP = 6
+export const REPLY_KEY = KEY + KEY_STEP
 /** IPS_* bits below, and in the upper half word the link that MASQUERADE sent this flow out of. */
 export const STATUS = 7
 /** Time.now at which the flow ends. */
@@ -22,11 +25,11 @@ export const MARK = 9
 /** Record + 1 of the neighbours in the chain by source, 0 for none. */
 export const BY_SOURCE_NEXT = 10
 export const BY_SOURCE_PREVIOUS = 11
-/** Timeout policy's and expectation's: 0 in ordinary flows. */
-export const MASTER = 12
 /** First of the words that belong to the protocol's tracker. */
 export const TRACKER = 13
-export const TRACKER_WORDS = 14
+export const TRACKER_WORDS = 3
+/** Words of a flow in FlowTable.sequences. */
+export const SEQUENCE_WORDS = 11
 
 // Status bits, with the meaning and the numbers of Linux's ip_conntrack_status.
 export const EXPECTED = 1 << 0
@@ -40,16 +43,29 @@ export const SRC_NAT_DONE = 1 << 7
 export const DST_NAT_DONE = 1 << 8
 export const DYING = 1 << 9
 export const FIXED_TIMEOUT = 1 << 10
+/** A connection helper watches the flow. */
+export const HELPER = 1 << 13
 export const NAT_DONE = SRC_NAT_DONE | DST_NAT_DONE
 export const NAT = SRC_NAT | DST_NAT
-export const STATUS_MASK = 0x0fff
+/** What is Linux's; 11 and 12 (template, clash of NAT) are no state of a flow here. */
+export const STATUS_MASK = 0x27ff
 // Ours.
-export const BY_SOURCE = 1 << 13
+export const BY_SOURCE = 1 << 11
 export const IN_USE = 1 << 14
 /** Shift of the masquerading link's index within STATUS. */
 export const MASQUERADE_SHIFT = 16
 
-/** Protocol and zone as the KEY word has them. */
+// A packet's zone: 16 bits, and one of these where it counts for one direction only; the other one is then in zone 0.
+export const ZONE_ORIGINAL = 1 << 16
+export const ZONE_REPLY = 1 << 17
+
+/** Protocol and zone as the KEY word has them. @param zone 0 to 65535 */
 export function key(protocol: number, zone: number): number {
   return protocol | (zone << 8)
+}
+
+/** The KEY word for packets of a direction. @param zone a packet's zone */
+export function keyIn(protocol: number, zone: number, direction: number): number {
+  const elsewhere = direction === 0 ? ZONE_REPLY : ZONE_ORIGINAL
+  return (zone & elsewhere) !== 0 ? protocol : protocol | ((zone & 0xffff) << 8)
 }

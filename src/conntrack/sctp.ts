@@ -2,22 +2,23 @@
 // verification tags and its shutdown are not followed, so that a flow lives on for a while after its association.
 
 import type { Packet } from '../packet/packet.ts'
+import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
 export class SctpTracker implements Tracker {
   readonly name = 'sctp'
   readonly #tracking: Tracking
-  readonly #timeout: number
+  readonly #timeouts: FlowTimeouts
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
-    this.#timeout = tracking.sysctl['net.netfilter.nf_conntrack_generic_timeout'] * 1000
+    this.#timeouts = tracking.timeouts.for('generic')
   }
 
   track(p: Packet, ct: number): number {
     if (p.transport === 0) return INVALID
-    this.#tracking.refresh(ct, this.#timeout)
+    this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[ONLY])
     return TRACKED
   }
 

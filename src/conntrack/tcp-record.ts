@@ -1,11 +1,15 @@
-// How a TCP connection lies in the 14 tracker words of its record. `at` is the index of the first of them.
+// How a TCP connection lies in its record. Three words stand in the record itself, `at` being the index of its first tracker
+// word:
 //
-//    0- 3  the original direction's sender: END, MAX_END, MAX_WINDOW, MAX_ACK
-//    4- 7  the reply direction's sender, likewise
-//    8-10  the segment that was last noted: sequence number, acknowledgement, end
-//   11     state (4 bits), and of the last segment: kind (3), direction (1); retransmissions of it (8), its window (16)
-//   12     OPTIONS of the original sender (16 bits: flags 8, window scale 4); above, OPTIONS of a SYN that was let pass
-//   13     OPTIONS of the reply sender
+//   0     state (4 bits), and of the last segment: kind (3), direction (1); retransmissions of it (8), its window (16)
+//   1     OPTIONS of the original sender (16 bits: flags 8, window scale 4); above, OPTIONS of a SYN that was let pass
+//   2     OPTIONS of the reply sender
+//
+// and eleven in FlowTable.sequences, where `seq` is the index of the first:
+//
+//   0- 3  the original direction's sender: END, MAX_END, MAX_WINDOW, MAX_ACK
+//   4- 7  the reply direction's sender, likewise
+//   8-10  the segment that was last noted: sequence number, acknowledgement, end
 //
 // Sequence numbers are compared by difference, as RFC 9293 (3.4) does.
 
@@ -23,9 +27,9 @@ export const MAX_ACK = 3
 export const LAST_SEQUENCE = 8
 export const LAST_ACK_NUMBER = 9
 export const LAST_END = 10
-export const NOW = 11
+export const NOW = 0
 /** Plus the direction. */
-export const OPTIONS = 12
+export const OPTIONS = 1
 
 // Flags in OPTIONS.
 export const WINDOW_SCALE = 0x01

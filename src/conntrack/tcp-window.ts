@@ -9,6 +9,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
+import * as f from './record.ts'
 import * as r from './tcp-record.ts'
 import { KIND_ACK, SYN_RECV, SYN_SENT } from './tcp-states.ts'
 
@@ -16,6 +17,12 @@ export const IN_WINDOW = 0
 /** Let it pass, believe nothing of it. */
 export const STALE = 1
 export const OUT_OF_WINDOW = 2
+
+/** The arrays that a connection's words are in. */
+export interface TcpWords {
+  readonly words: Int32Array
+  readonly sequences: Int32Array
+}
 
 /** How far back an acknowledgement may lie, at least: a window of 64 KiB and a segment. */
 const OLD_ACK = 66_000
@@ -87,12 +94,14 @@ function highestAcknowledged(p: Packet, acknowledgement: number): number {
 }
 
 /** What a SYN tells of its sender. Scaling needs both sides' consent: the reply's SYN settles it. */
-export function beginSender(words: Int32Array, at: number, p: Packet, end: number, window: number): void {
+export function beginSender(flows: TcpWords, ct: number, p: Packet, end: number, window: number): void {
+  const { words, sequences } = flows
+  const at = ct * f.WORDS + f.TRACKER
   const { direction } = p
-  const sender = at + direction * r.SENDER_WORDS
-  words[sender + r.END] = end
-  words[sender + r.MAX_END] = end
-  words[sender + r.MAX_WINDOW] = window || 1
+  const sender = ct * f.SEQUENCE_WORDS + direction * r.SENDER_WORDS
+  sequences[sender + r.END] = end
+  sequences[sender + r.MAX_END] = end
+  sequences[sender + r.MAX_WINDOW] = window || 1
   if (tcp.headerLength(p.view, p.transport) > tcp.MIN_HEADER) {
     const liberal = r.flags(words, at, direction) & r.LIBERAL
     r.setOptions(words, at, direction, liberal | announcedOptions(p))
@@ -105,13 +114,15 @@ export function beginSender(words: Int32Array, at: number, p: Packet, end: numbe
 
 /**
  * Judges a segment and, when it is in the window, learns from it.
- * @param at the record's first tracker word
  * @param liberal net.netfilter.nf_conntrack_tcp_be_liberal
  */
-export function checkWindow(words: Int32Array, at: number, p: Packet, kind: number, liberal: boolean): number {
+export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number, liberal: boolean): number {
+  const { words, sequences } = flows
+  const at = ct * f.WORDS + f.TRACKER
+  const seq = ct * f.SEQUENCE_WORDS
   const { view, transport, direction } = p
-  const sender = at + direction * r.SENDER_WORDS
-  const receiver = at + (direction ^ 1) * r.SENDER_WORDS
+  const sender = seq + direction * r.SENDER_WORDS
+  const receiver = seq + (direction ^ 1) * r.SENDER_WORDS
   const bits = view.getUint8(transport + tcp.FLAGS)
   const rawWindow = view.getUint16(transport + tcp.WINDOW)
   const isSyn = (bits & tcp.SYN) !== 0
@@ -125,28 +136,28 @@ export function checkWindow(words: Int32Array, at: number, p: Packet, kind: numb
   if (selective) highest = highestAcknowledged(p, ack)
 
   const state = r.state(words, at)
-  if (words[sender + r.MAX_WINDOW] === 0) {
+  if (sequences[sender + r.MAX_WINDOW] === 0) {
     if (isSyn) {
-      beginSender(words, at, p, end, rawWindow)
+      beginSender(flows, ct, p, end, rawWindow)
       if (!isAck) return IN_WINDOW
     } else {
-      joinSender(words, sender, receiver, end, rawWindow << r.scale(words, at, direction), highest)
+      joinSender(sequences, sender, receiver, end, rawWindow << r.scale(words, at, direction), highest)
     }
-  } else if (isSyn && before(words[sender + r.END], end) && (state === SYN_SENT || state === SYN_RECV)) {
+  } else if (isSyn && before(sequences[sender + r.END], end) && (state === SYN_SENT || state === SYN_RECV)) {
     // A later attempt, or another one's answer: it may differ in everything from what was seen before.
-    beginSender(words, at, p, end, rawWindow)
+    beginSender(flows, ct, p, end, rawWindow)
     if (direction === 1 && !isAck) return IN_WINDOW
   }
 
   // Without an acknowledgement, and with the zero that some put into a RST, take it as what would be right.
-  if (!isAck || ((bits & tcp.RST) !== 0 && ack === 0)) ack = highest = words[receiver + r.END]
+  if (!isAck || ((bits & tcp.RST) !== 0 && ack === 0)) ack = highest = sequences[receiver + r.END]
   // A RST that refuses a SYN has no sequence number of its own.
-  if ((bits & tcp.RST) !== 0 && sequence === 0 && state === SYN_SENT) sequence = end = words[sender + r.END]
+  if ((bits & tcp.RST) !== 0 && sequence === 0 && state === SYN_SENT) sequence = end = sequences[sender + r.END]
 
-  const verdict = judge(words, sender, receiver, sequence, end, highest)
+  const verdict = judge(sequences, sender, receiver, sequence, end, highest)
   if (verdict !== IN_WINDOW) {
     if (verdict === OVERSHOT) {
-      words[sender + r.END] = end
+      sequences[sender + r.END] = end
       words[at + r.OPTIONS + direction] |= r.UNACKNOWLEDGED
     }
     if (liberal || (r.flags(words, at, direction) & r.LIBERAL) !== 0) return IN_WINDOW
@@ -155,46 +166,46 @@ export function checkWindow(words: Int32Array, at: number, p: Packet, kind: numb
 
   const window = isSyn ? rawWindow : rawWindow << r.scale(words, at, direction)
   const offered = (window + highest - ack) | 0
-  if (words[sender + r.MAX_WINDOW] >>> 0 < offered >>> 0) words[sender + r.MAX_WINDOW] = offered
-  if (before(words[sender + r.END], end)) {
-    words[sender + r.END] = end
+  if (sequences[sender + r.MAX_WINDOW] >>> 0 < offered >>> 0) sequences[sender + r.MAX_WINDOW] = offered
+  if (before(sequences[sender + r.END], end)) {
+    sequences[sender + r.END] = end
     words[at + r.OPTIONS + direction] |= r.UNACKNOWLEDGED
   }
   if (isAck) {
     const known = (r.flags(words, at, direction) & r.MAX_ACK_SET) !== 0
-    if (!known || before(words[sender + r.MAX_ACK], ack)) words[sender + r.MAX_ACK] = ack
+    if (!known || before(sequences[sender + r.MAX_ACK], ack)) sequences[sender + r.MAX_ACK] = ack
     words[at + r.OPTIONS + direction] |= r.MAX_ACK_SET
   }
 
-  if (words[receiver + r.MAX_WINDOW] !== 0 && before(words[sender + r.MAX_END], end))
-    words[receiver + r.MAX_WINDOW] += end - words[sender + r.MAX_END]
+  if (sequences[receiver + r.MAX_WINDOW] !== 0 && before(sequences[sender + r.MAX_END], end))
+    sequences[receiver + r.MAX_WINDOW] += end - sequences[sender + r.MAX_END]
   const limit = (highest + window) | 0
-  if (before((words[receiver + r.MAX_END] - 1) | 0, limit))
-    words[receiver + r.MAX_END] = window === 0 ? limit + 1 : limit
-  if (ack === words[receiver + r.END]) words[at + r.OPTIONS + (direction ^ 1)] &= ~r.UNACKNOWLEDGED
+  if (before((sequences[receiver + r.MAX_END] - 1) | 0, limit))
+    sequences[receiver + r.MAX_END] = window === 0 ? limit + 1 : limit
+  if (ack === sequences[receiver + r.END]) words[at + r.OPTIONS + (direction ^ 1)] &= ~r.UNACKNOWLEDGED
 
-  if (kind === KIND_ACK) countRetransmission(words, at, direction, sequence, ack, end, rawWindow)
+  if (kind === KIND_ACK) countRetransmission(flows, at, seq, direction, sequence, ack, end, rawWindow)
   return IN_WINDOW
 }
 
 /** A sender that is first seen in mid-stream: its segment is taken as it comes. */
 function joinSender(
-  words: Int32Array,
+  sequences: Int32Array,
   sender: number,
   receiver: number,
   end: number,
   window: number,
   highest: number,
 ): void {
-  words[sender + r.END] = end
-  words[sender + r.MAX_WINDOW] = window || 1
-  words[sender + r.MAX_END] = end + words[sender + r.MAX_WINDOW]
-  if (words[receiver + r.MAX_WINDOW] === 0) {
-    words[receiver + r.END] = highest
-    words[receiver + r.MAX_END] = highest
-  } else if (highest === ((words[receiver + r.END] + 1) | 0)) {
+  sequences[sender + r.END] = end
+  sequences[sender + r.MAX_WINDOW] = window || 1
+  sequences[sender + r.MAX_END] = end + sequences[sender + r.MAX_WINDOW]
+  if (sequences[receiver + r.MAX_WINDOW] === 0) {
+    sequences[receiver + r.END] = highest
+    sequences[receiver + r.MAX_END] = highest
+  } else if (highest === ((sequences[receiver + r.END] + 1) | 0)) {
     // The answer to a keepalive, which repeats the byte before the first.
-    words[receiver + r.END] = highest
+    sequences[receiver + r.END] = highest
   }
 }
 
@@ -202,22 +213,22 @@ function joinSender(
 const OVERSHOT = 3
 
 function judge(
-  words: Int32Array,
+  sequences: Int32Array,
   sender: number,
   receiver: number,
   sequence: number,
   end: number,
   highest: number,
 ): number {
-  const senderEnd = words[sender + r.END]
-  const receiverEnd = words[receiver + r.END]
-  const receiverWindow = words[receiver + r.MAX_WINDOW]
-  const oldest = (receiverEnd - Math.max(words[sender + r.MAX_WINDOW] >>> 0, OLD_ACK) - 1) | 0
+  const senderEnd = sequences[sender + r.END]
+  const receiverEnd = sequences[receiver + r.END]
+  const receiverWindow = sequences[receiver + r.MAX_WINDOW]
+  const oldest = (receiverEnd - Math.max(sequences[sender + r.MAX_WINDOW] >>> 0, OLD_ACK) - 1) | 0
   const notTooOld = before(oldest, highest)
   const known = !before(receiverEnd, highest)
   const wanted = before((senderEnd - receiverWindow - 1) | 0, end)
-  if (before(words[sender + r.MAX_END], sequence)) {
-    const beyond = (end - words[sender + r.MAX_END] + 1) >>> 0
+  if (before(sequences[sender + r.MAX_END], sequence)) {
+    const beyond = (end - sequences[sender + r.MAX_END] + 1) >>> 0
     const near = receiverWindow !== 0 && wanted && beyond <= receiverWindow >>> 0
     return near && notTooOld && known ? OVERSHOT : OUT_OF_WINDOW
   }
@@ -226,8 +237,9 @@ function judge(
 }
 
 function countRetransmission(
-  words: Int32Array,
+  { words, sequences }: TcpWords,
   at: number,
+  seq: number,
   direction: number,
   sequence: number,
   ack: number,
@@ -236,18 +248,18 @@ function countRetransmission(
 ): void {
   if (
     r.lastDirection(words, at) === direction &&
-    words[at + r.LAST_SEQUENCE] === sequence &&
-    words[at + r.LAST_ACK_NUMBER] === ack &&
-    words[at + r.LAST_END] === end &&
+    sequences[seq + r.LAST_SEQUENCE] === sequence &&
+    sequences[seq + r.LAST_ACK_NUMBER] === ack &&
+    sequences[seq + r.LAST_END] === end &&
     r.lastWindow(words, at) === window
   ) {
     r.setRetransmissions(words, at, r.retransmissions(words, at) + 1)
     return
   }
   r.setLastDirection(words, at, direction)
-  words[at + r.LAST_SEQUENCE] = sequence
-  words[at + r.LAST_ACK_NUMBER] = ack
-  words[at + r.LAST_END] = end
+  sequences[seq + r.LAST_SEQUENCE] = sequence
+  sequences[seq + r.LAST_ACK_NUMBER] = ack
+  sequences[seq + r.LAST_END] = end
   r.setLastWindow(words, at, window)
   r.setRetransmissions(words, at, 0)
 }

@@ -13,7 +13,6 @@ import * as r from './tcp-record.ts'
 import {
   BAD,
   CLOSE,
-  CLOSE_WAIT,
   ESTABLISHED,
   FIN_WAIT,
   KIND_ACK,
@@ -32,6 +31,7 @@ import {
   TIME_WAIT,
 } from './tcp-states.ts'
 import { announcedOptions, beginSender, checkWindow, OUT_OF_WINDOW, STALE, segmentEnd } from './tcp-window.ts'
+import { type FlowTimeouts, RETRANSMITTING, UNACKNOWLEDGED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, REOPEN, TRACKED } from './tracker.ts'
 
@@ -48,38 +48,25 @@ export class TcpTracker implements Tracker {
   readonly name = 'tcp'
   readonly #tracking: Tracking
   readonly #words: Int32Array
+  readonly #sequences: Int32Array
   readonly #verify: boolean
   readonly #liberal: boolean
   readonly #loose: boolean
   readonly #trustResets: boolean
   readonly #maxRetransmissions: number
-  /** By state, in milliseconds. */
-  readonly #timeouts: Int32Array
-  readonly #retransmitting: number
-  readonly #unacknowledged: number
+  readonly #timeouts: FlowTimeouts
 
   constructor(tracking: Tracking) {
     this.#tracking = tracking
     this.#words = tracking.flows.words
+    this.#sequences = tracking.flows.sequences
     const { sysctl } = tracking
     this.#verify = sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
     this.#liberal = sysctl['net.netfilter.nf_conntrack_tcp_be_liberal'] !== 0
     this.#loose = sysctl['net.netfilter.nf_conntrack_tcp_loose'] !== 0
     this.#trustResets = sysctl['net.netfilter.nf_conntrack_tcp_ignore_invalid_rst'] !== 0
     this.#maxRetransmissions = sysctl['net.netfilter.nf_conntrack_tcp_max_retrans']
-    this.#retransmitting = sysctl['net.netfilter.nf_conntrack_tcp_timeout_max_retrans'] * 1000
-    this.#unacknowledged = sysctl['net.netfilter.nf_conntrack_tcp_timeout_unacknowledged'] * 1000
-    const timeouts = new Int32Array(STATES.length)
-    timeouts[SYN_SENT] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_syn_sent']
-    timeouts[SYN_RECV] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_syn_recv']
-    timeouts[ESTABLISHED] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_established']
-    timeouts[FIN_WAIT] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_fin_wait']
-    timeouts[CLOSE_WAIT] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_close_wait']
-    timeouts[LAST_ACK] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_last_ack']
-    timeouts[TIME_WAIT] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_time_wait']
-    timeouts[CLOSE] = sysctl['net.netfilter.nf_conntrack_tcp_timeout_close']
-    timeouts[SYN_SENT2] = 120 // Linux has no sysctl for it
-    this.#timeouts = timeouts.map((seconds) => seconds * 1000)
+    this.#timeouts = tracking.timeouts.for('tcp')
   }
 
   stateName(ct: number): string {
@@ -98,7 +85,7 @@ export class TcpTracker implements Tracker {
     const record = ct * f.WORDS
     const at = record + f.TRACKER
     const { direction } = p
-    if ((words[record + f.STATUS] & f.CONFIRMED) === 0 && !this.#begin(p, at, kind)) return INVALID
+    if ((words[record + f.STATUS] & f.CONFIRMED) === 0 && !this.#begin(p, ct, kind)) return INVALID
 
     let from = r.state(words, at)
     let to = nextState(direction, kind, from)
@@ -112,11 +99,11 @@ export class TcpTracker implements Tracker {
       to = PASS
     }
     if (to === PASS) {
-      if (!this.#answersPassedSyn(p, at, kind)) {
-        this.#notePassed(p, at, kind, from)
+      if (!this.#answersPassedSyn(p, ct, kind)) {
+        this.#notePassed(p, ct, kind, from)
         return TRACKED
       }
-      this.#takePassedSyn(p, at)
+      this.#takePassedSyn(p, ct)
       from = SYN_SENT
       to = SYN_RECV
     } else if (to === TIME_WAIT) {
@@ -127,24 +114,24 @@ export class TcpTracker implements Tracker {
       // The table has no state for "both sent SYN, one was acknowledged".
       if (direction === 1 && kind === KIND_ACK && (r.passed(words, at) & r.SIMULTANEOUS) !== 0) to = ESTABLISHED
     } else if (to === CLOSE && kind === KIND_RST) {
-      const reset = this.#judgeReset(p, record, from)
+      const reset = this.#judgeReset(p, ct, from)
       if (reset === RESET_BAD) return INVALID
       if ((reset & RESET_DOUBTED) !== 0) to = from
       checked = (reset & RESET_BELIEVED) === 0
     }
 
     if (checked) {
-      const verdict = checkWindow(words, at, p, kind, this.#liberal)
+      const verdict = checkWindow(this.#tracking.flows, ct, p, kind, this.#liberal)
       if (verdict === STALE) return TRACKED
       if (verdict === OUT_OF_WINDOW) {
-        this.#noteClosing(record, ct, kind, direction)
+        this.#noteClosing(p, ct, kind)
         return INVALID
       }
     }
     r.setLast(words, at, kind, direction)
     r.setState(words, at, to)
     if (to === FIN_WAIT && from !== FIN_WAIT) words[at + r.OPTIONS + direction] |= r.CLOSED_FIRST
-    this.#settle(record, ct, kind, from, to)
+    this.#settle(p, ct, kind, from, to)
     return TRACKED
   }
 
@@ -159,21 +146,25 @@ export class TcpTracker implements Tracker {
   }
 
   /** First segment of a flow; false when none may begin with it. */
-  #begin(p: Packet, at: number, kind: number): boolean {
+  #begin(p: Packet, ct: number, kind: number): boolean {
     const to = nextState(0, kind, 0)
     if (to === BAD || (to !== SYN_SENT && !this.#loose)) return false
     const words = this.#words
+    const sequences = this.#sequences
+    const at = ct * f.WORDS + f.TRACKER
+    const seq = ct * f.SEQUENCE_WORDS
     words.fill(0, at, at + f.TRACKER_WORDS)
+    sequences.fill(0, seq, seq + f.SEQUENCE_WORDS)
     const window = p.view.getUint16(p.transport + tcp.WINDOW)
     const end = segmentEnd(p)
     if (to === SYN_SENT) {
-      beginSender(words, at, p, end, window)
+      beginSender(this.#tracking.flows, ct, p, end, window)
       return true
     }
     // In mid-stream: the window's scale is not known, so neither side's window can be held against it.
-    words[at + r.END] = end
-    words[at + r.MAX_WINDOW] = window || 1
-    words[at + r.MAX_END] = end + (window || 1)
+    sequences[seq + r.END] = end
+    sequences[seq + r.MAX_WINDOW] = window || 1
+    sequences[seq + r.MAX_END] = end + (window || 1)
     r.setOptions(words, at, 0, r.SACK_PERMITTED | r.LIBERAL)
     r.setOptions(words, at, 1, r.SACK_PERMITTED | r.LIBERAL)
     return true
@@ -187,44 +178,51 @@ export class TcpTracker implements Tracker {
   }
 
   /** A SYN+ACK for the SYN that was let pass last: the hosts agree, and the router was wrong. */
-  #answersPassedSyn(p: Packet, at: number, kind: number): boolean {
+  #answersPassedSyn(p: Packet, ct: number, kind: number): boolean {
     const words = this.#words
+    const at = ct * f.WORDS + f.TRACKER
     return (
       kind === KIND_SYN_ACK &&
       r.lastKind(words, at) === KIND_SYN &&
       r.lastDirection(words, at) !== p.direction &&
-      p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT) === words[at + r.LAST_END]
+      p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT) === this.#sequences[ct * f.SEQUENCE_WORDS + r.LAST_END]
     )
   }
 
   /** The connection goes on as if that SYN had been its first segment. */
-  #takePassedSyn(p: Packet, at: number): void {
+  #takePassedSyn(p: Packet, ct: number): void {
     const words = this.#words
+    const sequences = this.#sequences
+    const at = ct * f.WORDS + f.TRACKER
+    const seq = ct * f.SEQUENCE_WORDS
     const opener = r.lastDirection(words, at)
-    const sender = at + opener * r.SENDER_WORDS
-    words[sender + r.END] = words[at + r.LAST_END]
-    words[sender + r.MAX_END] = words[at + r.LAST_END]
-    words[sender + r.MAX_WINDOW] = r.lastWindow(words, at) || 1
+    const sender = seq + opener * r.SENDER_WORDS
+    sequences[sender + r.END] = sequences[seq + r.LAST_END]
+    sequences[sender + r.MAX_END] = sequences[seq + r.LAST_END]
+    sequences[sender + r.MAX_WINDOW] = r.lastWindow(words, at) || 1
     r.setPassed(words, at, r.passed(words, at) & ~r.CHALLENGE_EXPECTED)
     r.setOptions(words, at, opener, r.passed(words, at))
-    const other = at + p.direction * r.SENDER_WORDS
-    words.fill(0, other, other + r.SENDER_WORDS)
+    const other = seq + p.direction * r.SENDER_WORDS
+    sequences.fill(0, other, other + r.SENDER_WORDS)
     r.setOptions(words, at, p.direction, r.flags(words, at, p.direction) & r.LIBERAL)
   }
 
-  #notePassed(p: Packet, at: number, kind: number, state: number): void {
+  #notePassed(p: Packet, ct: number, kind: number, state: number): void {
     const words = this.#words
+    const sequences = this.#sequences
+    const at = ct * f.WORDS + f.TRACKER
+    const seq = ct * f.SEQUENCE_WORDS
     const { view, transport } = p
     r.setLast(words, at, kind, p.direction)
-    words[at + r.LAST_SEQUENCE] = view.getInt32(transport + tcp.SEQUENCE)
-    words[at + r.LAST_END] = segmentEnd(p)
+    sequences[seq + r.LAST_SEQUENCE] = view.getInt32(transport + tcp.SEQUENCE)
+    sequences[seq + r.LAST_END] = segmentEnd(p)
     r.setLastWindow(words, at, view.getUint16(transport + tcp.WINDOW))
     if (kind === KIND_SYN && p.direction === 0) {
       // The receiver may answer with a challenge (RFC 5961, 4), which in LAST_ACK looks as if it acknowledged the FIN.
       r.setPassed(words, at, announcedOptions(p) | (state === LAST_ACK ? r.CHALLENGE_EXPECTED : 0))
     }
     if (state === SYN_SENT && kind === KIND_ACK && p.direction === 1)
-      words[at + r.LAST_ACK_NUMBER] = view.getInt32(transport + tcp.ACKNOWLEDGEMENT)
+      sequences[seq + r.LAST_ACK_NUMBER] = view.getInt32(transport + tcp.ACKNOWLEDGEMENT)
   }
 
   /** Whether an ACK in LAST_ACK challenges a SYN that was let pass, instead of ending the connection; once. */
@@ -240,9 +238,12 @@ export class TcpTracker implements Tracker {
   }
 
   /** RFC 5961, 3: only a RST that stands exactly where its receiver waits is sure to end the connection. */
-  #judgeReset(p: Packet, record: number, state: number): number {
+  #judgeReset(p: Packet, ct: number, state: number): number {
     const words = this.#words
+    const sequences = this.#sequences
+    const record = ct * f.WORDS
     const at = record + f.TRACKER
+    const seq = ct * f.SEQUENCE_WORDS
     const status = words[record + f.STATUS]
     const sequence = p.view.getInt32(p.transport + tcp.SEQUENCE)
     const ack = p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT)
@@ -255,31 +256,33 @@ export class TcpTracker implements Tracker {
     if (last !== KIND_SYN && (r.flags(words, at, p.direction ^ 1) & r.MAX_ACK_SET) !== 0) {
       // Zero refuses a SYN that was let pass.
       if (sequence === 0 && !established) return RESET_CHECKED
-      const expected = words[at + (p.direction ^ 1) * r.SENDER_WORDS + r.MAX_ACK]
+      const expected = sequences[seq + (p.direction ^ 1) * r.SENDER_WORDS + r.MAX_ACK]
       if (((sequence - expected) | 0) < 0 && !this.#trustResets) return RESET_BAD
       if (!established || sequence === expected) return RESET_CHECKED
       // Right behind its sender's own last segment, which is not acknowledged yet.
-      if (last === KIND_ACK && r.lastDirection(words, at) === p.direction && sequence === words[at + r.LAST_END])
+      if (last === KIND_ACK && r.lastDirection(words, at) === p.direction && sequence === sequences[seq + r.LAST_END])
         return RESET_CHECKED
       doubted = RESET_DOUBTED
     }
     const answersSyn = (status & f.SEEN_REPLY) !== 0 && last === KIND_SYN && r.lastDirection(words, at) !== p.direction
     const answersAck = (status & f.ASSURED) === 0 && last === KIND_ACK
-    if ((answersSyn || answersAck) && ack === words[at + r.LAST_END]) return doubted | RESET_BELIEVED
+    if ((answersSyn || answersAck) && ack === sequences[seq + r.LAST_END]) return doubted | RESET_BELIEVED
     // The client's answer to a challenge of its SYN.
     if (
       state === SYN_SENT &&
       last === KIND_ACK &&
       r.lastDirection(words, at) === 1 &&
-      sequence === words[at + r.LAST_ACK_NUMBER]
+      sequence === sequences[seq + r.LAST_ACK_NUMBER]
     )
       return doubted | RESET_BELIEVED
     return doubted
   }
 
   /** Both sides close, but out of the window: the router has lost track, and need not keep the flow for days. */
-  #noteClosing(record: number, ct: number, kind: number, direction: number): void {
+  #noteClosing(p: Packet, ct: number, kind: number): void {
     const words = this.#words
+    const record = ct * f.WORDS
+    const { direction } = p
     const at = record + f.TRACKER
     if ((words[record + f.STATUS] & (f.ASSURED | f.FIXED_TIMEOUT)) !== f.ASSURED) return
     if (kind !== KIND_RST && kind !== KIND_FIN) return
@@ -289,38 +292,44 @@ export class TcpTracker implements Tracker {
       return
     }
     const left = (words[record + f.EXPIRES] - this.#tracking.time.now) | 0
-    if (left >= SHORT && left > this.#unacknowledged) this.#tracking.refresh(ct, this.#unacknowledged)
+    const unacknowledged = this.#timeouts.of(ct)[UNACKNOWLEDGED]
+    if (left >= SHORT && left > unacknowledged)
+      words[record + f.EXPIRES] = (this.#tracking.time.now + unacknowledged) | 0
   }
 
   /** The state is what it is now; ASSURED and the timeout follow from it. */
-  #settle(record: number, ct: number, kind: number, from: number, to: number): void {
+  #settle(p: Packet, ct: number, kind: number, from: number, to: number): void {
     const words = this.#words
+    const record = ct * f.WORDS
     const status = words[record + f.STATUS]
-    let timeout = this.#timeout(record + f.TRACKER, kind, to)
+    let timeout = this.#timeout(ct, kind, to)
     if ((status & f.SEEN_REPLY) === 0) {
       if (kind === KIND_RST) {
         // The only answer is a refusal: no connection. The record has to outlive this packet, so it expires instead.
         words[record + f.EXPIRES] = this.#tracking.time.now
+        this.#tracking.count(p, ct)
         return
       }
       // Or a client that tries for ever would keep the flow, and what NAT chose for it, for ever.
       if (kind === KIND_SYN && from === SYN_SENT) return
-      if (to === ESTABLISHED) timeout = Math.min(timeout, this.#unacknowledged)
+      if (to === ESTABLISHED) timeout = Math.min(timeout, this.#timeouts.of(ct)[UNACKNOWLEDGED])
     } else if (to === ESTABLISHED && (from === SYN_RECV || from === ESTABLISHED)) {
       words[record + f.STATUS] = status | f.ASSURED
     }
-    this.#tracking.refresh(ct, timeout)
+    this.#tracking.refresh(p, ct, timeout)
   }
 
-  #timeout(at: number, kind: number, state: number): number {
+  #timeout(ct: number, kind: number, state: number): number {
     const words = this.#words
-    const timeout = this.#timeouts[state]
-    if (r.retransmissions(words, at) >= this.#maxRetransmissions && timeout > this.#retransmitting)
-      return this.#retransmitting
-    if (kind === KIND_RST) return this.#timeouts[CLOSE]
+    const at = ct * f.WORDS + f.TRACKER
+    const timeouts = this.#timeouts.of(ct)
+    const timeout = timeouts[state]
+    const retransmitting = timeouts[RETRANSMITTING]
+    if (r.retransmissions(words, at) >= this.#maxRetransmissions && timeout > retransmitting) return retransmitting
+    if (kind === KIND_RST) return timeouts[CLOSE]
     const unacknowledged = (r.flags(words, at, 0) | r.flags(words, at, 1)) & r.UNACKNOWLEDGED
-    if (unacknowledged !== 0 && timeout > this.#unacknowledged) return this.#unacknowledged
-    if (r.lastWindow(words, at) === 0 && timeout > this.#retransmitting) return this.#retransmitting
+    if (unacknowledged !== 0 && timeout > timeouts[UNACKNOWLEDGED]) return timeouts[UNACKNOWLEDGED]
+    if (r.lastWindow(words, at) === 0 && timeout > retransmitting) return retransmitting
     return timeout
   }
 }

@@ -5,6 +5,7 @@ import type { Packet } from '../packet/packet.ts'
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import type { FlowTable } from './flows.ts'
+import type { Timeouts } from './timeouts.ts'
 
 // What a tracker says about a packet.
 /** It belongs to the flow; the flow's state, EXPIRES and ASSURED are up to date. */
@@ -21,7 +22,7 @@ export interface Tracker {
   readonly name: string
   /**
    * p.direction tells the direction; a flow without the CONFIRMED bit is just being begun with this packet, and its tuples,
-   * zone and mark are set. The tracker sets EXPIRES through `tracking.refresh`.
+   * zones and mark are set. The tracker sets EXPIRES through `tracking.refresh`, which also counts the packet.
    */
   track(p: Packet, ct: number): number
   /** May a full table throw this flow out although it is ASSURED? (Connections that are being closed.) */
@@ -37,8 +38,11 @@ export interface Tracking {
   readonly flows: FlowTable
   readonly time: Time
   readonly sysctl: Sysctl
-  /** Sets when the flow ends, `milliseconds` from now, unless its timeout is fixed. */
-  refresh(ct: number, milliseconds: number): void
+  readonly timeouts: Timeouts
+  /** The packet counts for its flow, which ends `milliseconds` from now, unless its timeout is fixed. */
+  refresh(p: Packet, ct: number, milliseconds: number): void
+  /** Counts the packet for its flow, where flows are accounted. */
+  count(p: Packet, ct: number): void
   /** Removes a confirmed flow from the table at once. */
   kill(ct: number): void
 }

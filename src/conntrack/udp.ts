@@ -9,6 +9,7 @@ import * as ip from '../wire/ipv4.ts'
 import * as udp from '../wire/udp.ts'
 import { checksumWrong, partialChecksumWrong } from './checksum.ts'
 import * as f from './record.ts'
+import { type FlowTimeouts, REPLIED, UNREPLIED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
@@ -22,8 +23,7 @@ export class UdpTracker implements Tracker {
   readonly #words: Int32Array
   readonly #lite: boolean
   readonly #verify: boolean
-  readonly #unreplied: number
-  readonly #stream: number
+  readonly #timeouts: FlowTimeouts
 
   /** @param protocol UDP or UDP-Lite */
   constructor(tracking: Tracking, protocol: number = ip.PROTO_UDP) {
@@ -32,8 +32,7 @@ export class UdpTracker implements Tracker {
     this.#tracking = tracking
     this.#words = tracking.flows.words
     this.#verify = tracking.sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
-    this.#unreplied = tracking.sysctl['net.netfilter.nf_conntrack_udp_timeout'] * 1000
-    this.#stream = tracking.sysctl['net.netfilter.nf_conntrack_udp_timeout_stream'] * 1000
+    this.#timeouts = tracking.timeouts.for(this.#lite ? 'udplite' : 'udp')
   }
 
   track(p: Packet, ct: number): number {
@@ -44,10 +43,10 @@ export class UdpTracker implements Tracker {
     const status = words[record + f.STATUS]
     if ((status & f.CONFIRMED) === 0) words[record + STREAM_AFTER] = (now + (this.#lite ? -1 : PROBE)) | 0
     if ((status & f.SEEN_REPLY) !== 0 && ((now - words[record + STREAM_AFTER]) | 0) > 0) {
-      this.#tracking.refresh(ct, this.#stream)
+      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[REPLIED])
       words[record + f.STATUS] |= f.ASSURED
     } else {
-      this.#tracking.refresh(ct, this.#unreplied)
+      this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[UNREPLIED])
     }
     return TRACKED
   }

@@ -4,8 +4,8 @@
 import { TunfilterError } from '../errors.ts'
 import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
 import { readFileRequest } from '../iptables/argv.ts'
-import { banner, type Outcome, type Program, programOf } from '../iptables/program.ts'
-import type { RuleSet } from '../rule/model.ts'
+import { type Outcome, type Program, programOf } from '../iptables/program.ts'
+import type { Family, RuleSet } from '../rule/model.ts'
 import { changeOf, type RuleChange } from './change.ts'
 import { Counts } from './counts.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
@@ -24,24 +24,38 @@ export interface Answer {
   readonly file?: string
 }
 
+/** A family's rules as the data plane runs them. */
+export interface Running {
+  readonly ruleSet: RuleSet
+  readonly counters: Float64Array
+}
+
 export class Commands implements ControlProgram {
-  readonly names = 'iptables, iptables-save, iptables-restore'
+  readonly names = 'iptables, iptables-save, iptables-restore, ip6tables, ...'
   readonly #plane: Plane
   readonly #changed: (ruleSet: RuleSet) => void
-  #ruleSet: RuleSet
-  #counts: Counts
+  readonly #ruleSets = new Map<Family, RuleSet>()
+  readonly #counts = new Map<Family, Counts>()
   readonly #turns = new Turns()
 
-  /** @param changed is called after each change, before its answer */
-  constructor(ruleSet: RuleSet, counters: Float64Array, plane: Plane, changed: (ruleSet: RuleSet) => void) {
-    this.#ruleSet = ruleSet
-    this.#counts = new Counts(ruleSet, counters)
+  /**
+   * @param running a family that is left out has no rules
+   * @param changed is called after each change, before its answer
+   */
+  constructor(running: readonly Running[], plane: Plane, changed: (ruleSet: RuleSet) => void) {
     this.#plane = plane
     this.#changed = changed
+    for (const family of [4, 6] as const) this.#hold({ family, tables: new Map() }, new Float64Array(0))
+    for (const { ruleSet, counters } of running) this.#hold(ruleSet, counters)
   }
 
-  get ruleSet(): RuleSet {
-    return this.#ruleSet
+  ruleSet(family: Family): RuleSet {
+    return this.#ruleSets.get(family) as RuleSet
+  }
+
+  #hold(ruleSet: RuleSet, counters: Float64Array): void {
+    this.#ruleSets.set(ruleSet.family, ruleSet)
+    this.#counts.set(ruleSet.family, new Counts(ruleSet, counters))
   }
 
   isCalled(name: string): boolean {
@@ -71,10 +85,9 @@ export class Commands implements ControlProgram {
 
   /** Only in turn. */
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
-    const asksVersion = args.some((word) => word === '--version' || word === '-V')
-    if (program.family === 6 && !asksVersion) return noIPv6(program)
-    const around = { program, countersOf: this.#counts.of, date: new Date() }
-    const before = this.#ruleSet
+    const { family } = program
+    const around = { program, countersOf: this.#counts.get(family)?.of, date: new Date() }
+    const before = this.ruleSet(family)
     let outcome: Outcome
     let file: string | undefined
     if (program.kind === 'command') outcome = applyCommand(before, args, around)
@@ -96,14 +109,13 @@ export class Commands implements ControlProgram {
 
   /** Makes a rule set the running one. Only in turn. */
   async take(ruleSet: RuleSet): Promise<void> {
-    const counters = await this.#plane.change(changeOf(this.#ruleSet, ruleSet))
+    const counters = await this.#plane.change(changeOf(this.ruleSet(ruleSet.family), ruleSet))
     this.#taken(ruleSet, counters)
   }
 
   /** The data plane has these rules now. Only in turn. */
   #taken(ruleSet: RuleSet, counters: Float64Array): void {
-    this.#ruleSet = ruleSet
-    this.#counts = new Counts(ruleSet, counters)
+    this.#hold(ruleSet, counters)
     this.#changed(ruleSet)
   }
 
@@ -116,9 +128,4 @@ export class Commands implements ControlProgram {
 function fileOf(args: readonly string[], program: Program): string | undefined {
   const request = readFileRequest(args, program)
   return typeof request === 'string' ? undefined : request.file
-}
-
-function noIPv6(program: Program): Answer {
-  const reason = 'this gateway does not handle IPv6'
-  return { status: 3, stdout: '', stderr: `${banner(program)}: can't initialize ip6tables table: ${reason}\n` }
 }

@@ -22,8 +22,6 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 export function check(data: unknown, complain: Complain): void {
   const { devices, routes, sysctl } = mapping(data)
   for (const [name, device] of Object.entries(mapping(devices))) checkDevice(name, mapping(device), complain)
-  if (typeof devices === 'object' && devices !== null && Object.keys(mapping(devices)).length === 0)
-    complain(['devices'], 'devices: expected at least one device')
   checkRoutes(list(routes), mapping(devices), complain)
   for (const [name, value] of Object.entries(mapping(sysctl))) {
     if (typeof value === 'number') checkSysctl(name, value, complain)

@@ -80,6 +80,12 @@ const gateway = {
     z.custom<number>((value) => typeof value === 'number', 'a number'),
     'a mapping of sysctl names to numbers',
   ).optional(),
+  timeouts: byName(
+    mapping({ protocol: z.custom<string>((value) => typeof value === 'string', "a protocol's name") }).catchall(
+      integer(0, 2_000_000),
+    ),
+    'a mapping of names to timeout policies',
+  ).optional(),
 }
 
 export const gatewaySchema = mapping(gateway)

@@ -160,7 +160,7 @@ class Gateway {
           this.#order({ kind: 'change', change })
         }),
     }
-    const commands = new Commands(ruleSet, counters, plane, (now) => this.#state?.save(now))
+    const commands = new Commands([{ ruleSet, counters }], plane, (now) => this.#state?.save(now))
     this.#commands = commands
     this.#control = await ControlServer.listen(path, [commands])
   }

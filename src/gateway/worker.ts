@@ -4,7 +4,7 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/list.ts'
-import { changed } from '../control/change.ts'
+import { changed, type RuleChange } from '../control/change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { Engine } from '../engine.ts'
@@ -51,6 +51,13 @@ function countRules({ tables }: RuleSet): number {
   return count
 }
 
+/** Packets and bytes of each policy and each rule. */
+function counterPlaces({ tables }: RuleSet): number {
+  let places = 0
+  for (const { chains } of tables.values()) for (const { rules } of chains.values()) places += 2 + 2 * rules.length
+  return places
+}
+
 class DataPlane {
   readonly #native = loadNative()
   readonly #engine: Engine
@@ -58,6 +65,7 @@ class DataPlane {
   /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
+  #ruleSet6: RuleSet = { family: 6, tables: new Map() }
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
@@ -132,8 +140,7 @@ class DataPlane {
         return
       case 'change':
         try {
-          this.#engine.changeRules(changed(this.#engine.ruleSet, order.change))
-          report({ kind: 'changed', counters: this.#engine.program.counters })
+          report({ kind: 'changed', counters: this.#change(order.change) })
         } catch (error) {
           report({ kind: 'unchanged', error: reported(error) })
         }
@@ -144,6 +151,17 @@ class DataPlane {
       case 'stop':
         this.#stopping = true
     }
+  }
+
+  /** @returns the counters of the new generation */
+  #change(change: RuleChange): Float64Array {
+    if (change.family === 4) {
+      this.#engine.changeRules(changed(this.#engine.ruleSet, change))
+      return this.#engine.program.counters
+    }
+    // The engine passes no IPv6 packet on, so none can meet these rules: they are kept, and count nothing.
+    this.#ruleSet6 = changed(this.#ruleSet6, change)
+    return new Float64Array(counterPlaces(this.#ruleSet6))
   }
 
   *#list(): Generator<string> {

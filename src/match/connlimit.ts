@@ -125,7 +125,7 @@ class OpenFlows {
     this.#source = p.source
     this.#destination = p.destination
     this.#ports = (p.sport << 16) | p.dport
-    this.#key = f.key(p.protocol, p.zone)
+    this.#key = f.keyIn(p.protocol, p.zone, 0)
     return true
   }
 

@@ -33,6 +33,7 @@ export class Binding {
   readonly #random: () => number
   #ct = 0
   #key = 0
+  #replyKey = 0
   #protocol = 0
 
   constructor(conntrack: Conntrack, random: () => number) {
@@ -47,6 +48,7 @@ export class Binding {
     const reply = base + f.TUPLE_WORDS
     this.#ct = ct
     this.#key = words[base + f.KEY]
+    this.#replyKey = words[base + f.REPLY_KEY]
     this.#protocol = this.#key & 0xff
     const source = words[reply + f.DESTINATION]
     const destination = words[reply + f.SOURCE]
@@ -176,7 +178,7 @@ export class Binding {
 
   /** Would the reply to this tuple look like a packet of another flow? */
   #used(): boolean {
-    return this.#conntrack.taken(this.destination, this.source, this.#invert(this.ports), this.#key, this.#ct)
+    return this.#conntrack.taken(this.destination, this.source, this.#invert(this.ports), this.#replyKey, this.#ct)
   }
 
   #invert(ports: number): number {

@@ -83,8 +83,10 @@ export class Packet {
   ctinfo = CT_INVALID
   /** 0 original direction, 1 reply. */
   direction = 0
-  /** Zone of a CT target, taken by conntrack. */
+  /** Zone of a CT target, taken by conntrack: 16 bits, and above them whether it counts for one direction only (record.ts). */
   zone = 0
+  /** Number of what a CT target said about the flow that this packet begins (conntrack/template.ts), 0 for nothing. */
+  template = 0
   /** The packet began its flow, which is in no table yet: it is confirmed with this packet, or given up. */
   begins = false
   /** Traversals are being traced (target TRACE). */
@@ -119,6 +121,7 @@ export class Packet {
     this.ctinfo = CT_INVALID
     this.direction = 0
     this.zone = 0
+    this.template = 0
     this.begins = false
     this.trace = 0
     this.fragmentMax = 0

@@ -35,8 +35,11 @@ test('check tells every mistake of every file, with status 1', () => {
   ])
 })
 
-test('check refuses to judge what is not enforced: IPv6', () => {
-  expect(run('check', '-6', 'right')).toMatchObject({ status: 1, stderr: expect.stringContaining('IPv6') })
+test('check -6 judges rules for IPv6', () => {
+  writeFileSync(join(folder, 'six'), '*filter\n-A INPUT -s 2001:DB8::1 -p icmpv6 -j ACCEPT\nCOMMIT\n')
+  const { status, stdout } = run('check', '-6', '--print', 'six')
+  expect([status, stdout]).toEqual([0, expect.stringContaining('-A INPUT -s 2001:db8::1/128 -p ipv6-icmp -j ACCEPT\n')])
+  expect(run('check', 'six')).toMatchObject({ status: 1, stderr: expect.stringContaining('2001:DB8::1') })
 })
 
 test('link makes the drop-ins, again too, and leaves what is not its own', () => {

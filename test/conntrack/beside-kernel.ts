@@ -163,6 +163,9 @@ export class BesideKernel {
       if (protocol === 1) words.push(String(dport >> 8), String(dport & 255), String(sport))
       else if (protocol === 6 || protocol === 17 || protocol === 136 || protocol === 132)
         words.push(String(sport), String(dport))
+      const { extensions } = flows
+      if (!Number.isNaN(extensions.packets(ct, direction)))
+        words.push(String(extensions.packets(ct, direction)), String(extensions.bytes(ct, direction)))
     }
     const status = flows.status(ct)
     if ((status & 2) === 0) words.push('[UNREPLIED]')
@@ -200,7 +203,8 @@ function parseLine(line: string): Flow {
     const [, name, value] = /^(\w+)=(.*)$/.exec(word) ?? []
     if (name === undefined) {
       if (word !== '[UNREPLIED]' && word !== '[ASSURED]') kept.push(word)
-    } else if (['src', 'dst', 'sport', 'dport', 'type', 'code', 'id'].includes(name)) kept.push(value!)
+    } else if (['src', 'dst', 'sport', 'dport', 'type', 'code', 'id', 'packets', 'bytes'].includes(name))
+      kept.push(value!)
   }
   for (const word of ['[UNREPLIED]', '[ASSURED]']) if (line.includes(word)) kept.push(word)
   return { text: kept.join(' '), seconds: Number(words[4]) }

@@ -27,6 +27,18 @@ const from = (side: number) => ({ source: ADDRESSES[side]!, destination: ADDRESS
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
 describe('flows fare as in the kernel', () => {
+  test(...needsKernel('packets and bytes are counted for each direction, errors and INVALID ones are not'), () => {
+    beside = new BesideKernel({ 'net.netfilter.nf_conntrack_acct': 1 })
+    for (const data of [5, 100]) send(0, udpPacket({ ...from(0), sport: 1000, dport: 53, data }))
+    send(1, udpPacket({ ...from(1), sport: 53, dport: 1000, data: 7 }))
+    send(1, udpPacket({ ...from(1), sport: 53, dport: 1000, data: 7, checksum: 1 }))
+    expect(beside.ourFlows()[0]!.text).toBe('17 10.0.1.2 10.0.2.2 1000 53 2 161 10.0.2.2 10.0.1.2 53 1000 1 35')
+    send(0, icmpPacket({ ...from(0), type: 8, id: 7 }))
+    send(1, icmpPacket({ ...from(1), type: 0, id: 7 }))
+    send(0, ipPacket({ ...from(0), protocol: 47 }, new Uint8Array(8)))
+    send(0, ipPacket({ ...from(0), protocol: 50 }, new Uint8Array(12)))
+  })
+
   test(...needsKernel('UDP: answered at once is no stream, after two seconds it is'), async () => {
     beside = new BesideKernel()
     const ask = udpPacket({ ...from(0), sport: 1000, dport: 53, data: 5 })

@@ -22,6 +22,7 @@ function write(flows: FlowTable, ct: number, pair: Pair, key: number): void {
     flows.words[at + f.PORTS] = ports
   })
   flows.words[ct * f.WORDS + f.KEY] = key
+  flows.words[ct * f.WORDS + f.REPLY_KEY] = key
 }
 
 /** A table and what it ought to hold. */

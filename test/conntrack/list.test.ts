@@ -21,6 +21,7 @@ function add(
   const [from, to] = ports
   flows.words.set([a, b, (from << 16) | to, b, a, more.reply ?? (to << 16) | from], ct * f.WORDS)
   flows.words[ct * f.WORDS + f.KEY] = f.key(protocol, more.zone ?? 0)
+  flows.words[ct * f.WORDS + f.REPLY_KEY] = f.key(protocol, more.zone ?? 0)
   flows.words[ct * f.WORDS + f.STATUS] |= more.status ?? f.CONFIRMED
   flows.words[ct * f.WORDS + f.EXPIRES] = NOW + seconds * 1000
   flows.words[ct * f.WORDS + f.MARK] = more.mark ?? 0

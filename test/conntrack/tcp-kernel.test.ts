@@ -21,6 +21,7 @@ const settings: [string, Record<string, number>][] = [
   ['Linux defaults', {}],
   ['liberal', { [`${prefix}be_liberal`]: 1 }],
   ['no loose pickup', { [`${prefix}loose`]: 0 }],
+  ['accounting', { 'net.netfilter.nf_conntrack_acct': 1 }],
   ['ignored invalid RSTs, one retransmission', { [`${prefix}ignore_invalid_rst`]: 1, [`${prefix}max_retrans`]: 1 }],
 ]
 

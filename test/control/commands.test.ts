@@ -7,24 +7,25 @@ import { programCalled } from '../../src/control/program.ts'
 import { type Program, programOf } from '../../src/iptables/program.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
-import type { Chain, Rule, RuleSet } from '../../src/rule/model.ts'
+import type { Chain, Family, Rule, RuleSet } from '../../src/rule/model.ts'
 
 /** A data plane that holds rules and counts nothing. */
 class HeldRules {
-  ruleSet: RuleSet
+  readonly ruleSets: Record<Family, RuleSet>
   readonly changes: RuleChange[] = []
 
   constructor(ruleSet: RuleSet) {
-    this.ruleSet = ruleSet
+    this.ruleSets = { 4: ruleSet, 6: { family: 6, tables: new Map() } }
   }
 
   async change(change: RuleChange): Promise<Float64Array> {
     // As it crosses from one thread to another.
     const crossed = structuredClone(change)
     this.changes.push(crossed)
-    this.ruleSet = changed(this.ruleSet, crossed)
+    const after = changed(this.ruleSets[change.family], crossed)
+    this.ruleSets[change.family] = after
     let size = 0
-    for (const { chains } of this.ruleSet.tables.values())
+    for (const { chains } of after.tables.values())
       for (const { rules } of chains.values()) size += 2 + 2 * rules.length
     return new Float64Array(size)
   }
@@ -34,7 +35,7 @@ function begin(text = '') {
   const parsed = () => parseRestore(text, { file: 'rules', family: 4 })
   const plane = new HeldRules(parsed())
   const counters = new Float64Array(1000).map((_, i) => i)
-  const commands = new Commands(parsed(), counters, plane, () => {})
+  const commands = new Commands([{ ruleSet: parsed(), counters }], plane, () => {})
   const run = (line: string, input = '') => {
     const { name, args } = programCalled(line.split(' '), [commands])
     return commands.inTurn(() => commands.do(programOf(name) as Program, args, input))
@@ -63,14 +64,14 @@ test('the data plane has the rules that the control side has, after every comman
     ['iptables-restore', '*filter\n-A FORWARD -j DROP\nCOMMIT\n'],
   ]) {
     expect({ line, ...(await run(line, input)) }).toMatchObject({ status: 0, stderr: '' })
-    expect(save(plane.ruleSet)).toBe(save(commands.ruleSet))
+    expect(save(plane.ruleSets[4])).toBe(save(commands.ruleSet(4)))
   }
   expect(plane.changes).toHaveLength(13)
 })
 
 test('what stays goes on counting: the same rules, and policies whose counters are not set', async () => {
   const { plane, run } = begin('*filter\n:a - [0:0]\n-A a -s 10.0.0.1\n-A a -s 10.0.0.2\nCOMMIT\n')
-  const chain = (name: string) => plane.ruleSet.tables.get('filter')?.chains.get(name) as Chain
+  const chain = (name: string) => plane.ruleSets[4].tables.get('filter')?.chains.get(name) as Chain
   const [first, second] = chain('a').rules as [Rule, Rule]
   const policy = chain('INPUT').counters
   await run('iptables -I a 2 -s 10.0.0.3')
@@ -102,7 +103,7 @@ test('a change that the data plane refuses changes nothing, and the next one is 
   plane.change = () => Promise.reject(Object.assign(new Error('no')))
   await expect(run('iptables -N a')).rejects.toThrow('no')
   plane.change = change
-  expect(commands.ruleSet.tables.size).toBe(0)
+  expect(commands.ruleSet(4).tables.size).toBe(0)
   expect(await run('iptables -N a')).toMatchObject({ status: 0 })
 })
 
@@ -115,10 +116,14 @@ test.each([
   )
 })
 
-test('IPv6 is refused at the call, with the status of a table that cannot be had', async () => {
-  const { run } = begin()
-  expect(await run('ip6tables -A INPUT -j ACCEPT')).toMatchObject({
-    status: 3,
-    stderr: expect.stringContaining('IPv6'),
+test('each family has rules of its own', async () => {
+  const { plane, commands, run } = begin('*filter\n-A INPUT -s 10.0.0.1\nCOMMIT\n')
+  expect(await run('ip6tables-restore', '*filter\n-A INPUT -s 2001:db8::/32 -p icmpv6\nCOMMIT\n')).toMatchObject({
+    status: 0,
   })
+  expect(await run('ip6tables -t mangle -P OUTPUT DROP')).toMatchObject({ status: 0 })
+  expect((await run('ip6tables -S INPUT')).stdout).toBe('-P INPUT ACCEPT\n-A INPUT -s 2001:db8::/32 -p ipv6-icmp\n')
+  expect((await run('iptables -S INPUT')).stdout).toBe('-P INPUT ACCEPT\n-A INPUT -s 10.0.0.1/32\n')
+  for (const family of [4, 6] as const) expect(save(plane.ruleSets[family])).toBe(save(commands.ruleSet(family)))
+  expect(plane.changes.map(({ family }) => family)).toEqual([6, 6])
 })

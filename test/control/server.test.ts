@@ -38,7 +38,7 @@ async function listen(limits: Partial<Limits> = {}): Promise<ControlServer> {
       return new Float64Array(100_000)
     },
   }
-  commands = new Commands(held, new Float64Array(0), plane, () => {})
+  commands = new Commands([], plane, () => {})
   server = await ControlServer.listen(path, [commands], { ...LIMITS, ...limits })
   return server
 }
@@ -104,7 +104,7 @@ test.each<[string, (Buffer | string)[]]>([
   await listen()
   const { said } = await rawClient(...pieces)
   expect(await said).toMatch(/E(tunfilter|iptables)/)
-  expect(commands.ruleSet.tables.size).toBe(0)
+  expect(commands.ruleSet(4).tables.size).toBe(0)
   await expect(call(path, ['iptables', '-S'])).resolves.toMatchObject({ status: 0 })
 })
 
