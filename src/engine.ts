@@ -109,6 +109,7 @@ export class Engine {
     this.sysctl = sysctls(config.sysctl)
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
+    for (const device of devices.values()) device.attach?.(this.slab)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
     this.conntrack = new Conntrack(this.time, this.sysctl, random(), config.timeouts)
     this.conntrack.onFull = () => this.#tellFull()

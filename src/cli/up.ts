@@ -1,6 +1,6 @@
 // `tunfilter up`: the gateway in the foreground.
 
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { controlPath } from '../control/path.ts'
 import { TunfilterError } from '../errors.ts'
 
@@ -10,6 +10,8 @@ interface Options {
   readonly logFormat?: 'text' | 'json'
   readonly control?: string | true
   readonly state?: string
+  readonly io?: 'auto' | 'uring' | 'read'
+  readonly busyPoll?: number
 }
 
 export function upCommand(): Command {
@@ -19,6 +21,16 @@ export function upCommand(): Command {
     .option('--rules <file>', 'rules in iptables-save form; without, every packet is accepted')
     .option('--control [path]', 'listen for commands (tunfilter iptables, ...) on this Unix socket')
     .option('--state <file>', 'keep the rules there when they are changed, and begin with what is there')
+    .addOption(
+      new Option('--io <way>', 'how packets come and go: io_uring where the kernel has it, or one of them')
+        .choices(['auto', 'uring', 'read'])
+        .default('auto'),
+    )
+    .option(
+      '--busy-poll <us>',
+      'look for packets for so many microseconds before sleeping: shorter delays for processor time',
+      microseconds,
+    )
     .addOption(new Option('--log-format <format>', 'form of the log on standard error').choices(['text', 'json']))
     .addHelpText(
       'after',
@@ -35,4 +47,9 @@ Signals:
       const control = options.control === true ? controlPath() : options.control
       process.exitCode = await up({ ...options, control })
     })
+}
+
+function microseconds(text: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected microseconds from 0 to 9999999.')
 }

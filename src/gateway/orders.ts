@@ -2,6 +2,7 @@
 // blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
 
 import type { RuleChange } from '../control/change.ts'
+import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
 import type { GatewayConfig } from './config.ts'
@@ -14,6 +15,9 @@ export interface RuleText {
 export interface WorkerData {
   readonly config: GatewayConfig
   readonly rules: RuleText | undefined
+  readonly io: TunIo
+  /** How long an idle worker looks again and again before it sleeps, in microseconds. */
+  readonly busyPoll: number
   /** Wakes the worker from its poll. */
   readonly eventFd: number
   /** ISSUED and UNREAD below. */
@@ -41,6 +45,8 @@ export type Report =
   | {
       readonly kind: 'started'
       readonly devices: readonly string[]
+      /** How packets come and go: io_uring, read, or both. */
+      readonly io: string
       readonly rules: number
       readonly limits: Readonly<Record<string, number>>
       /** Of the running generation, shared. */
