@@ -6,9 +6,12 @@ import type { RouterConfig } from './config.ts'
 import { Conntrack } from './conntrack/conntrack.ts'
 import type { Device } from './device/device.ts'
 import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
-import { TunfilterError } from './errors.ts'
+import { RefusedError, TunfilterError } from './errors.ts'
 import type { HookName } from './hook/hook.ts'
 import { HOOK_NAMES } from './hook/hook.ts'
+import { type IpsetResult, runIpset } from './ipset/command.ts'
+import { listSets } from './ipset/list.ts'
+import { loadSets } from './ipset/load.ts'
 import { SetStore } from './ipset/store.ts'
 import { parseRestore } from './iptables/restore.ts'
 import { save } from './iptables/save.ts'
@@ -26,6 +29,7 @@ import type { RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
 import { conntrackNeeded, defragNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
+import { setUses, wrongSets } from './rule/set-reference.ts'
 import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
 import { IDLE_TIMERS, type IdleTimer } from './target/idletimer.ts'
@@ -109,7 +113,6 @@ export class Engine {
     this.sysctl = sysctls(config.sysctl)
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
-    for (const device of devices.values()) device.attach?.(this.slab)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
     this.conntrack = new Conntrack(this.time, this.sysctl, random(), config.timeouts)
     this.conntrack.onFull = () => this.#tellFull()
@@ -157,17 +160,28 @@ export class Engine {
 
   /** The same for a rule set that was parsed already. */
   loadRules(ruleSet: RuleSet): void {
+    const wrong = wrongSets(ruleSet, this.sets)
+    const nowhere = { file: 'rules', line: 1, column: 1 }
+    if (wrong.length > 0)
+      throw new RefusedError(
+        'ERR_RULES',
+        wrong.map(({ message, place = nowhere }) => ({ ...place, message })),
+      )
     const program = this.#instantiate(ruleSet)
     carryCounters(this.#program, program)
-    this.#program = program
-    this.#register()
+    this.#take(program)
   }
 
   /** Takes over a rule set that commands made of the running one: rules that are the same objects go on counting. */
   changeRules(ruleSet: RuleSet): void {
     const program = this.#instantiate(ruleSet)
     keepCounters(this.#program, program)
+    this.#take(program)
+  }
+
+  #take(program: Program): void {
     this.#program = program
+    this.sets.setRules(program.ruleSet.family, () => setUses(program.ruleSet))
     this.#register()
   }
 
@@ -197,6 +211,31 @@ export class Engine {
       countersOf: (of) => program.countersOf(of),
     })
   }
+
+  // ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Does what `ipset WORDS...` does (`ipset(['create', 'blocked', 'hash:net'])`), on this router's sets.
+   * @param input what restore reads
+   * @returns what it would print, and its exit status; nothing is thrown
+   */
+  ipset(words: readonly string[], input?: string): IpsetResult {
+    this.time.set(this.#clock.now())
+    return runIpset(this.sets, words, { stdin: input })
+  }
+
+  /** Adds sets in ipset-save form, all or none. Throws RefusedError with every complaint. */
+  loadSets(text: string, options: { readonly file?: string } = {}): void {
+    this.time.set(this.#clock.now())
+    loadSets(this.sets, text, options.file ?? 'sets')
+  }
+
+  /** The sets as `ipset save` prints them, in pieces, with what that leaves out (forceadd). */
+  saveSets(): Generator<string> {
+    return listSets(this.sets, this.sets.slots(), { mode: 'save', complete: true })
+  }
+
+  // ── hooks ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Registers a hook of the user's own between the built-in ones (priorities as in hook/hook.ts).
@@ -308,6 +347,7 @@ export class Engine {
     if (this.#idleListeners.size > 0) this.#tellIdle()
     this.conntrack.tick()
     this.pipeline.defrag.tick()
+    this.sets.tick()
     this.pipeline.drainBacklog()
     this.#flush()
   }

@@ -15,6 +15,7 @@ export const LINKS: readonly string[] = [
   ),
   'xtables-legacy-multi',
   'xtables-nft-multi',
+  'ipset',
 ]
 
 export function linkCommand(): Command {

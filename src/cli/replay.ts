@@ -6,6 +6,7 @@ import { integer } from './options.ts'
 interface Options {
   readonly config: string
   readonly rules: string
+  readonly ipset?: string
   readonly seed: number
   readonly write?: string
   readonly counters?: string
@@ -22,6 +23,7 @@ export function replayCommand(): Command {
     .argument('<in.pcapng>', "capture to read, link type RAW; its interfaces' names are the configuration's devices")
     .requiredOption('--config <file>', 'devices, routes and sysctls (YAML)')
     .requiredOption('--rules <file>', 'rules in iptables-save form')
+    .option('--ipset <file>', 'sets that rules name, in ipset-save form')
     .option('--seed <number>', 'of the random source: the same seed gives the same ports', integer(0, 0xffffffff), 0)
     .option('--write <out.pcapng>', 'write what leaves, one interface a device')
     .option('--counters <file>', 'write rules and counters, as iptables-save -c does')

@@ -1,6 +1,6 @@
 // `tunfilter up`: the gateway in the foreground.
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { controlPath } from '../control/path.ts'
 import { TunfilterError } from '../errors.ts'
 
@@ -10,8 +10,7 @@ interface Options {
   readonly logFormat?: 'text' | 'json'
   readonly control?: string | true
   readonly state?: string
-  readonly io?: 'auto' | 'uring' | 'read'
-  readonly busyPoll?: number
+  readonly ipset?: string
 }
 
 export function upCommand(): Command {
@@ -19,18 +18,9 @@ export function upCommand(): Command {
     .description('run the gateway in the foreground')
     .requiredOption('--config <file>', 'devices, routes and sysctls (YAML)')
     .option('--rules <file>', 'rules in iptables-save form; without, every packet is accepted')
-    .option('--control [path]', 'listen for commands (tunfilter iptables, ...) on this Unix socket')
-    .option('--state <file>', 'keep the rules there when they are changed, and begin with what is there')
-    .addOption(
-      new Option('--io <way>', 'how packets come and go: io_uring where the kernel has it, or one of them')
-        .choices(['auto', 'uring', 'read'])
-        .default('auto'),
-    )
-    .option(
-      '--busy-poll <us>',
-      'look for packets for so many microseconds before sleeping: shorter delays for processor time',
-      microseconds,
-    )
+    .option('--ipset <file>', 'sets that rules name, in ipset-save form')
+    .option('--control [path]', 'listen for commands (tunfilter iptables, ipset, ...) on this Unix socket')
+    .option('--state <file>', 'keep rules and sets there when they are changed, and begin with what is there')
     .addOption(new Option('--log-format <format>', 'form of the log on standard error').choices(['text', 'json']))
     .addHelpText(
       'after',
@@ -47,9 +37,4 @@ Signals:
       const control = options.control === true ? controlPath() : options.control
       process.exitCode = await up({ ...options, control })
     })
-}
-
-function microseconds(text: string): number {
-  if (/^\d{1,7}$/.test(text)) return Number(text)
-  throw new InvalidArgumentError('Expected microseconds from 0 to 9999999.')
 }

@@ -6,6 +6,7 @@ import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
 import { readFileRequest } from '../iptables/argv.ts'
 import { type Outcome, type Program, programOf } from '../iptables/program.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
+import type { SetFamilies } from '../rule/set-reference.ts'
 import { changeOf, type RuleChange } from './change.ts'
 import { Counts } from './counts.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
@@ -37,12 +38,15 @@ export class Commands implements ControlProgram {
   readonly #ruleSets = new Map<Family, RuleSet>()
   readonly #counts = new Map<Family, Counts>()
   readonly #turns = new Turns()
+  readonly #sets: SetFamilies | undefined
 
   /**
    * @param running a family that is left out has no rules
    * @param changed is called after each change, before its answer
+   * @param sets which sets rules may name; any when left out
    */
-  constructor(running: readonly Running[], plane: Plane, changed: (ruleSet: RuleSet) => void) {
+  constructor(running: readonly Running[], plane: Plane, changed: (ruleSet: RuleSet) => void, sets?: SetFamilies) {
+    this.#sets = sets
     this.#plane = plane
     this.#changed = changed
     for (const family of [4, 6] as const) this.#hold({ family, tables: new Map() }, new Float64Array(0))
@@ -86,7 +90,7 @@ export class Commands implements ControlProgram {
   /** Only in turn. */
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const { family } = program
-    const around = { program, countersOf: this.#counts.get(family)?.of, date: new Date() }
+    const around = { program, countersOf: this.#counts.get(family)?.of, sets: this.#sets, date: new Date() }
     const before = this.ruleSet(family)
     let outcome: Outcome
     let file: string | undefined

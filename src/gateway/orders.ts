@@ -2,7 +2,7 @@
 // blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
 
 import type { RuleChange } from '../control/change.ts'
-import type { TunIo } from '../device/tun.ts'
+import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
 import type { GatewayConfig } from './config.ts'
@@ -15,9 +15,10 @@ export interface RuleText {
 export interface WorkerData {
   readonly config: GatewayConfig
   readonly rules: RuleText | undefined
-  readonly io: TunIo
-  /** How long an idle worker looks again and again before it sleeps, in microseconds. */
-  readonly busyPoll: number
+  /** Sets to begin with. */
+  readonly sets: RuleText | undefined
+  /** What the sets hold is told at the end. */
+  readonly keepsSets: boolean
   /** Wakes the worker from its poll. */
   readonly eventFd: number
   /** ISSUED and UNREAD below. */
@@ -36,6 +37,8 @@ export type Order =
   | { readonly kind: 'load'; readonly rules: RuleText }
   /** What a command on the control socket made of the rules. */
   | { readonly kind: 'change'; readonly change: RuleChange }
+  /** A step of one of ipset's commands; each is answered, in turn. */
+  | { readonly kind: 'sets'; readonly step: SetsStep }
   /** Flows and counters, please. */
   | { readonly kind: 'list' }
   /** Handle what waits, then end. */
@@ -45,17 +48,17 @@ export type Report =
   | {
       readonly kind: 'started'
       readonly devices: readonly string[]
-      /** How packets come and go: io_uring, read, or both. */
-      readonly io: string
       readonly rules: number
       readonly limits: Readonly<Record<string, number>>
       /** Of the running generation, shared. */
       readonly counters: Float64Array
+      readonly families: SetsAnswer['families']
     }
   | { readonly kind: 'loaded'; readonly rules: number; readonly counters: Float64Array }
   /** Every change is answered, in turn: by the new generation's counters, or by why it was not taken over. */
   | { readonly kind: 'changed'; readonly counters: Float64Array }
   | { readonly kind: 'unchanged'; readonly error: ReportedError }
+  | { readonly kind: 'sets'; readonly answer: SetsAnswer }
   /** The rules were not loaded; the ones before stay. */
   | { readonly kind: 'refused'; readonly error: ReportedError }
   | { readonly kind: 'log'; readonly level: number; readonly line: string }
@@ -64,7 +67,7 @@ export type Report =
   | { readonly kind: 'text'; readonly text: string }
   /** The gateway could not start. */
   | { readonly kind: 'failed'; readonly error: ReportedError }
-  | { readonly kind: 'ended'; readonly counters: EngineCounters }
+  | { readonly kind: 'ended'; readonly counters: EngineCounters; readonly sets: string | undefined }
 
 /** An error as it crosses threads: a structured clone would keep neither its class nor its fields. */
 export interface ReportedError {

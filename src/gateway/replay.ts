@@ -21,6 +21,8 @@ export interface ReplayOptions {
   readonly config: string
   readonly rules: string
   readonly input: string
+  /** Sets that rules name, in ipset-save form. */
+  readonly ipset?: string
   /** The same seed gives the same ports. */
   readonly seed: number
   readonly write?: string
@@ -34,6 +36,7 @@ export interface ReplayOptions {
 export function replay(options: ReplayOptions): Summary {
   const config = readConfig(options.config)
   const rules = readText(options.rules)
+  const sets = options.ipset === undefined ? '' : readText(options.ipset)
   const devices = Object.keys(config.devices)
   if (options.unnamed !== undefined && !devices.includes(options.unnamed))
     throw new TunfilterError(
@@ -49,7 +52,7 @@ export function replay(options: ReplayOptions): Summary {
   })
   const outputs = new Outputs()
   try {
-    return run(options, config, rules, playback, outputs)
+    return run(options, config, { rules, sets }, playback, outputs)
   } finally {
     outputs.close()
     playback.close()
@@ -59,7 +62,7 @@ export function replay(options: ReplayOptions): Summary {
 function run(
   options: ReplayOptions,
   config: RouterConfig,
-  rules: string,
+  { rules, sets }: { readonly rules: string; readonly sets: string },
   playback: Playback,
   outputs: Outputs,
 ): Summary {
@@ -68,6 +71,7 @@ function run(
   let logged: TextOutput | undefined
   const log = (_level: number, line: string) => logged?.write(`${line}\n`)
   const engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
+  engine.loadSets(sets, { file: options.ipset })
   engine.load(rules, { file: options.rules })
 
   logged = outputs.open(options.log)

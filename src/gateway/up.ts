@@ -5,9 +5,9 @@ import { readFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import { Commands, type Plane } from '../control/commands.ts'
+import { type Families, IpsetProgram, type SetsAnswer, type SetsPlane } from '../control/ipset.ts'
 import { ControlServer } from '../control/server.ts'
 import { loadNative, type Native } from '../device/native.ts'
-import type { TunIo } from '../device/tun.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import type { RuleSet } from '../rule/model.ts'
@@ -22,7 +22,7 @@ import {
   UNREAD,
   type WorkerData,
 } from './orders.ts'
-import { StateFile } from './state.ts'
+import { type State, StateFile } from './state.ts'
 import { printTotals } from './summary.ts'
 
 export interface UpOptions {
@@ -30,14 +30,12 @@ export interface UpOptions {
   /** Rule file in iptables-save form; every packet is accepted when it is left out. */
   readonly rules?: string
   readonly logFormat?: LogFormat
-  /** How packets come and go; `auto` when left out. */
-  readonly io?: TunIo
-  /** Microseconds for which an idle data plane looks again and again before it sleeps; 0 when left out. */
-  readonly busyPoll?: number
   /** Path of the control socket; there is none when it is left out. */
   readonly control?: string
   /** Where rules are kept when the gateway ends; they are read from there if the file is there. */
   readonly state?: string
+  /** Sets to begin with, in ipset-save form, where `state` is not there yet. */
+  readonly ipset?: string
 }
 
 /**
@@ -47,9 +45,14 @@ export interface UpOptions {
 export async function up(options: UpOptions): Promise<number> {
   const config = readConfig(options.config)
   const kept = options.state === undefined ? undefined : StateFile.read(options.state)
-  const rules = kept ?? (options.rules === undefined ? undefined : readRules(options.rules))
-  return await new Gateway(options, { config, rules }).ended
+  const read = (file: string | undefined) => (file === undefined ? undefined : readRules(file))
+  const begin = kept ?? { iptables: read(options.rules), ipset: read(options.ipset) }
+  const given = { config, rules: begin.iptables, rules6: kept?.ip6tables, sets: begin.ipset }
+  return await new Gateway(options, given, kept ?? {}).ended
 }
+
+/** What the gateway begins with. */
+type Given = Pick<WorkerData, 'config' | 'rules' | 'sets'> & { readonly rules6: RuleText | undefined }
 
 /** syslog's levels as pino's. */
 const LEVELS = ['fatal', 'fatal', 'fatal', 'error', 'warn', 'info', 'info', 'debug'] as const
@@ -63,31 +66,35 @@ class Gateway {
   readonly #worker: Worker
   readonly #shared = new Int32Array(new SharedArrayBuffer(8))
   readonly #eventFd: number
-  readonly #given: Pick<WorkerData, 'config' | 'rules'>
+  readonly #given: Given
   readonly #state: StateFile | undefined
   /** Changes that the worker has not answered yet; at most one, since commands take turns. */
   readonly #changes: { resolve(counters: Float64Array): void; reject(error: Error): void }[] = []
+  /** Steps of ipset's commands that the worker has not answered yet, in turn. */
+  readonly #setSteps: ((answer: SetsAnswer) => void)[] = []
   #control: ControlServer | undefined
   #commands: Commands | undefined
   /** The rules that the worker is reading again. */
   #reloading: { readonly ruleSet: RuleSet; done(): void } | undefined
   #status = 1
 
-  constructor(options: UpOptions, given: Pick<WorkerData, 'config' | 'rules'>) {
+  constructor(options: UpOptions, given: Given, kept: State) {
     this.#options = options
     this.#given = given
     this.#log = openLog(options.logFormat)
-    if (options.state !== undefined) this.#state = new StateFile(options.state, (message) => this.#log.error(message))
+    if (options.state !== undefined)
+      this.#state = new StateFile(options.state, kept, (message) => this.#log.error(message))
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
-    const { io = 'auto', busyPoll = 0 } = options
-    const workerData: WorkerData = { ...given, io, busyPoll, eventFd: this.#eventFd, shared: this.#shared }
+    const { config, rules, sets } = given
+    const keepsSets = options.state !== undefined
+    const workerData: WorkerData = { config, rules, sets, keepsSets, eventFd: this.#eventFd, shared: this.#shared }
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData })
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'failed') reject(revived(report.error))
         else if (report.kind === 'started' && options.control !== undefined)
-          this.#listen(options.control, report.counters).then(
+          this.#listen(options.control, report.counters, report.families ?? []).then(
             () => this.#hear(report),
             (error: Error) => {
               reject(error)
@@ -156,8 +163,8 @@ class Gateway {
     reloading?.done()
   }
 
-  async #listen(path: string, counters: Float64Array): Promise<void> {
-    const { rules } = this.#given
+  async #listen(path: string, counters: Float64Array, families: Families): Promise<void> {
+    const { rules, rules6 } = this.#given
     const ruleSet: RuleSet = rules === undefined ? { family: 4, tables: new Map() } : parsed(rules)
     const plane: Plane = {
       change: (change) =>
@@ -166,18 +173,29 @@ class Gateway {
           this.#order({ kind: 'change', change })
         }),
     }
-    const commands = new Commands([{ ruleSet, counters }], plane, (now) => this.#state?.save(now))
+    const setsPlane: SetsPlane = {
+      sets: (step) =>
+        new Promise((resolve) => {
+          this.#setSteps.push(resolve)
+          this.#order({ kind: 'sets', step })
+        }),
+    }
+    const ipset = new IpsetProgram(families, setsPlane, () => this.#state?.saveSets(() => ipset.save()))
+    const commands = new Commands([{ ruleSet, counters }], plane, (now) => this.#state?.save(now), ipset)
+    this.#state?.hold(ruleSet)
+    if (rules6 !== undefined)
+      await commands.take(parseRestore(rules6.text, { file: rules6.file, family: 6, sets: ipset }))
     this.#commands = commands
-    this.#control = await ControlServer.listen(path, [commands])
+    this.#control = await ControlServer.listen(path, [commands, ipset])
   }
 
   #hear(report: Exclude<Report, { kind: 'failed' }>): void {
     const log = this.#log
     switch (report.kind) {
       case 'started': {
-        const { devices, io, rules, limits } = report
+        const { devices, rules, limits } = report
         const file = this.#given.rules?.file ?? 'none: every packet is accepted'
-        log.info({ devices, io, rules: { file, count: rules }, limits }, 'started')
+        log.info({ devices, rules: { file, count: rules }, limits }, 'started')
         return
       }
       case 'changed':
@@ -185,6 +203,9 @@ class Gateway {
         return
       case 'unchanged':
         this.#changes.shift()?.reject(revived(report.error))
+        return
+      case 'sets':
+        this.#setSteps.shift()?.(report.answer)
         return
       case 'loaded':
         if (this.#reloading !== undefined) this.#commands?.replaced(this.#reloading.ruleSet, report.counters)
@@ -208,6 +229,7 @@ class Gateway {
         return
       case 'ended':
         this.#status = 0
+        this.#state?.flush(report.sets)
         log.info('ended')
         print(printTotals(report.counters))
     }

@@ -7,12 +7,13 @@ import { formatFlows } from '../conntrack/list.ts'
 import { changed, type RuleChange } from '../control/change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
-import { RING_SLOTS } from '../device/tun.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { RuleSet } from '../rule/model.ts'
+import { setUses } from '../rule/set-reference.ts'
 import { openDevices } from './devices.ts'
 import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
+import { SetSteps } from './set-steps.ts'
 
 /** How long an idle loop sleeps: timers are looked at in between. Look-ups see themselves whether a flow is over. */
 const IDLE_MS = 1000
@@ -23,10 +24,8 @@ const SWEEP_FLOWS = 4096
 const DRAIN_MS = 500
 /** Flows that are listed between two rounds, so that a listing does not hold up packets. */
 const LIST_ROUND = 256
-/** Packets that can be under way at once. */
-const SLOTS = 1024
 
-const { config, rules, io, busyPoll, eventFd, shared } = workerData as WorkerData
+const { config, rules, sets, keepsSets, eventFd, shared } = workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
 
@@ -68,27 +67,26 @@ class DataPlane {
   /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
+  readonly #sets: SetSteps
   #ruleSet6: RuleSet = { family: 6, tables: new Map() }
-  readonly #io: string
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
   #listing: Iterator<string> | undefined
 
   constructor() {
-    const opened = openDevices(config, io)
+    const opened = openDevices(config)
     this.#notes = opened.notes
     try {
       const notice = (line: string) => report({ kind: 'notice', line })
-      // What the kernel reads ahead lies in slots of its own.
-      const slots = SLOTS + (io === 'read' ? 0 : RING_SLOTS * opened.devices.size)
-      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, slots, log: logLine, notice })
-      this.#io = [...new Set([...opened.devices.values()].map((device) => device.io))].join(', ')
+      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, log: logLine, notice })
+      if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
       if (rules !== undefined) this.#engine.load(rules.text, { file: rules.file })
     } catch (error) {
       for (const device of opened.devices.values()) device.close()
       throw error
     }
+    this.#sets = new SetSteps(this.#engine.sets)
     this.#links = this.#engine.links.all.filter(({ device }) => device?.fd !== undefined)
     this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
@@ -97,7 +95,14 @@ class DataPlane {
     const { slab, conntrack, ruleSet } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
     const { counters } = this.#engine.program
-    report({ kind: 'started', devices: this.#notes, io: this.#io, rules: countRules(ruleSet), limits, counters })
+    report({
+      kind: 'started',
+      devices: this.#notes,
+      rules: countRules(ruleSet),
+      limits,
+      counters,
+      families: this.#sets.families,
+    })
     for (;;) {
       const received = this.#engine.step()
       this.#takeOrders()
@@ -107,32 +112,19 @@ class DataPlane {
       if (lostLines > 0) this.#tellLostLines()
     }
     this.#drain()
-    report({ kind: 'ended', counters: this.#engine.counters() })
+    const kept = keepsSets ? [...this.#engine.saveSets()].join('') : undefined
+    report({ kind: 'ended', counters: this.#engine.counters(), sets: kept })
     this.#engine.close()
   }
 
   #wait(): void {
-    if (busyPoll > 0 && this.#lookAgain()) return
     const fds = this.#fds
     const links = this.#links
-    for (let i = 0; i < links.length; i++) {
-      const { alive, device } = links[i]
-      if (alive && (device!.waiting ?? 0) > 0) return
-      // A device that is gone would be ready for ever.
-      if (!alive) fds[3 * (i + 1)] = -1
-    }
+    // A device that is gone would be ready for ever.
+    for (let i = 0; i < links.length; i++) if (!links[i].alive) fds[3 * (i + 1)] = -1
     const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
     this.#native.poll(fds, links.length + 1, sleep)
     if (fds[2] !== 0) this.#native.drain(eventFd)
-  }
-
-  /** Sleeping and waking up costs a packet more than its whole way: for a while it is looked for at once. */
-  #lookAgain(): boolean {
-    const end = performance.now() + busyPoll / 1000
-    do {
-      if (this.#engine.step() > 0 || Atomics.load(shared, ISSUED) !== this.#handled) return true
-    } while (performance.now() < end)
-    return false
   }
 
   #takeOrders(): void {
@@ -166,6 +158,9 @@ class DataPlane {
           report({ kind: 'unchanged', error: reported(error) })
         }
         return
+      case 'sets':
+        report({ kind: 'sets', answer: this.#sets.do(order.step) })
+        return
       case 'list':
         this.#listing = this.#list()
         return
@@ -181,7 +176,9 @@ class DataPlane {
       return this.#engine.program.counters
     }
     // The engine passes no IPv6 packet on, so none can meet these rules: they are kept, and count nothing.
-    this.#ruleSet6 = changed(this.#ruleSet6, change)
+    const ruleSet = changed(this.#ruleSet6, change)
+    this.#ruleSet6 = ruleSet
+    this.#engine.sets.setRules(6, () => setUses(ruleSet))
     return new Float64Array(counterPlaces(this.#ruleSet6))
   }
 

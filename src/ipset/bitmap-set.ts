@@ -70,7 +70,6 @@ export class BitmapSet implements IpSet {
   }
 
   get count(): number {
-    this.collect(Number.MAX_SAFE_INTEGER)
     return this.#count
   }
 
@@ -216,11 +215,10 @@ export class BitmapSet implements IpSet {
   }
 
   *members(): Generator<Listed> {
-    this.collect(Number.MAX_SAFE_INTEGER)
     const extensions = this.#extensions
     const listed: Listed = { text: '', nomatch: false, wildcard: false, timeout: 0, extensions, place: 0 }
     for (let place = 0; place < this.#state.length; place++) {
-      if (this.#state[place] === 0) continue
+      if (!this.#isThere(place)) continue
       listed.text = this.#format(place)
       listed.place = place
       // Without a link address the timeout is kept as it was given, and waits.

@@ -20,6 +20,9 @@ import type { Settings } from './settings.ts'
 import { MemberTable, NOMATCH, PHYSDEV, type Segment, WILDCARD } from './table.ts'
 import { bits } from './words.ts'
 
+/** Milliseconds between two searches of a full set. */
+const SEARCH_PAUSE = 100
+
 /** For a few words a loop is faster than TypedArray.set. */
 function copyWords(from: Int32Array, to: Int32Array): void {
   for (let i = 0; i < from.length; i++) to[i] = from[i]
@@ -39,6 +42,8 @@ export class HashSet implements IpSet {
   readonly #seed: number
   /** The device whose name the key holds, while there is one. */
   #device = ''
+  /** When a full set was searched last for members that have ended. */
+  #searched = 0
   /** Segments that collect() has yet to look at. */
   #toCollect: Segment[] = []
 
@@ -48,6 +53,7 @@ export class HashSet implements IpSet {
     this.surroundings = surroundings
     this.layout = new KeyLayout(settings)
     this.#seed = seed
+    this.#searched = (surroundings.time.now - SEARCH_PAUSE) | 0
     this.table = new MemberTable(this.layout.words, settings.kinds, this.#seed)
     this.key = new Int32Array(this.layout.words)
     this.#whole = new Int32Array(this.layout.words)
@@ -56,7 +62,6 @@ export class HashSet implements IpSet {
   }
 
   get count(): number {
-    while (!this.collect(Number.MAX_SAFE_INTEGER));
     return this.table.count
   }
 
@@ -185,7 +190,8 @@ export class HashSet implements IpSet {
       extensions?.set(table.slot, extras, settings.timeout ?? 0, now, !isThere)
       return fault.OK
     }
-    if (table.count >= settings.maxelem && this.count >= settings.maxelem) {
+    if (table.count >= settings.maxelem) this.#makeRoom(now)
+    if (table.count >= settings.maxelem) {
       if (!settings.forceadd || table.count === 0) return fault.HASH_FULL
       this.#evict()
     }
@@ -227,6 +233,13 @@ export class HashSet implements IpSet {
     table.remove()
   }
 
+  /** Takes away what has ended. Packets that add to a set that is full are not to search all of it, each of them. */
+  #makeRoom(now: number): void {
+    if (this.settings.timeout === undefined || ((now - this.#searched) | 0) < SEARCH_PAUSE) return
+    this.#searched = now
+    while (!this.collect(Number.MAX_SAFE_INTEGER));
+  }
+
   /** Makes place for a new member: any one goes (forceadd). */
   #evict(): void {
     const { table } = this
@@ -244,6 +257,7 @@ export class HashSet implements IpSet {
   // ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   addElement(element: Element, extras: Extras, exist: boolean): number {
+    this.#searched = (this.surroundings.time.now - SEARCH_PAUSE) | 0
     const flags = (element.nomatch ? NOMATCH : 0) | (element.wildcard ? WILDCARD : 0)
     return new Expansion(this, element).each((meta) => this.insert(meta, extras, exist, flags))
   }

@@ -1,6 +1,7 @@
 // The members of a hash set one by one, as they are listed: in the table's order, or sorted by address, prefix length (longer
 // first) and port.
 
+import type { DeviceNames } from './device-names.ts'
 import { formatMark } from './element.ts'
 import type { HashSet } from './hash-set.ts'
 import { formatPort, hasPorts } from './port.ts'
@@ -9,19 +10,25 @@ import { NOMATCH, PHYSDEV, type Segment, WILDCARD } from './table.ts'
 import { formatEther, formatIp } from './words.ts'
 
 export function* listHash(set: HashSet, sorted: boolean): Generator<Listed> {
-  while (!set.collect(Number.MAX_SAFE_INTEGER));
   const listed: Listed = { text: '', nomatch: false, wildcard: false, timeout: 0, extensions: undefined, place: 0 }
-  if (sorted) for (const [segment, slot] of inOrder(set)) yield fill(listed, set, segment, slot)
-  else
-    for (const segment of set.table.segments())
-      for (let slot = 0; slot <= segment.mask; slot++)
-        if (segment.taken(slot, set.table.stride)) yield fill(listed, set, segment, slot)
+  if (sorted) for (const [segment, slot] of inOrder(set)) yield fill(listed, set, set.devices, segment, slot)
+  else {
+    const devices = set.devices?.clone()
+    const { table } = set
+    for (const segment of table.segments()) {
+      // A copy: members may move, come and go before the next one is asked for.
+      const copy = segment.clone()
+      for (let slot = 0; slot <= copy.mask; slot++)
+        if (copy.taken(slot, table.stride) && !copy.extensions?.hasEnded(slot, set.surroundings.time.now))
+          yield fill(listed, set, devices, copy, slot)
+    }
+  }
 }
 
-function fill(listed: Listed, set: HashSet, segment: Segment, slot: number): Listed {
+function fill(listed: Listed, set: HashSet, devices: DeviceNames | undefined, segment: Segment, slot: number): Listed {
   const { stride } = set.table
   const meta = segment.words[slot * stride + stride - 1]
-  listed.text = formatMember(set, segment.words, slot * stride, meta)
+  listed.text = formatMember(set, devices, segment.words, slot * stride, meta)
   listed.nomatch = (meta & NOMATCH) !== 0
   listed.wildcard = (meta & WILDCARD) !== 0
   listed.timeout = segment.extensions?.secondsLeft(slot, set.surroundings.time.now) ?? 0
@@ -31,7 +38,8 @@ function fill(listed: Listed, set: HashSet, segment: Segment, slot: number): Lis
 }
 
 function formatMember(
-  { layout, surroundings, devices }: HashSet,
+  { layout, surroundings }: HashSet,
+  devices: DeviceNames | undefined,
   words: Int32Array,
   base: number,
   meta: number,
@@ -67,6 +75,7 @@ function formatMember(
   return text
 }
 
+/** All at once: what is sorted cannot be begun before all of it is there. */
 function inOrder(set: HashSet): [Segment, number][] {
   const all: [Segment, number][] = []
   for (const segment of set.table.segments())

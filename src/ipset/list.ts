@@ -6,6 +6,7 @@ import { WITH_COMMENT, WITH_COUNTERS, WITH_SKBINFO, WITH_TIMEOUT } from './exten
 import type { Listed } from './set.ts'
 import { header, type Settings } from './settings.ts'
 import type { SetSlot } from './slot.ts'
+import type { SetStore } from './store.ts'
 
 export const OUTPUT_MODES = ['plain', 'save', 'xml', 'json'] as const
 export type OutputMode = (typeof OUTPUT_MODES)[number]
@@ -21,19 +22,24 @@ export interface ListOptions {
   readonly complete?: boolean
 }
 
-/** In pieces of a line or more, so that who prints a large set can do other things between. */
-export function* listSets(slots: readonly SetSlot[], options: ListOptions): Generator<string> {
+/** Places that are looked at for members that have ended, at a time. */
+const COLLECT_PLACES = 8192
+
+/** In pieces of a line or less, so that who prints a large set can do other things between. */
+export function* listSets(store: SetStore, slots: readonly SetSlot[], options: ListOptions): Generator<string> {
   const { mode, name = false } = options
   if (mode === 'xml') yield '<ipsets>\n'
   if (mode === 'json') yield '[\n'
   for (const [i, slot] of slots.entries()) {
-    if (mode === 'json') yield* jsonSet(slot, options, i === slots.length - 1)
+    // What has ended is not counted, and not listed.
+    if (!name) while (!slot.set.collect(COLLECT_PLACES)) yield ''
+    if (mode === 'json') yield* jsonSet(slot, store.references(slot), options, i === slots.length - 1)
     else if (name) yield mode === 'xml' ? `<ipset name="${slot.name}"/>\n` : `${slot.name}\n`
-    else if (mode === 'xml') yield* xmlSet(slot, options)
+    else if (mode === 'xml') yield* xmlSet(slot, store.references(slot), options)
     else if (mode === 'save') yield* saveSet(slot, options)
     else {
       if (i > 0) yield '\n'
-      yield* plainSet(slot, options)
+      yield* plainSet(slot, store.references(slot), options)
     }
   }
   if (mode === 'xml') yield '</ipsets>\n'
@@ -46,7 +52,7 @@ function headerText(settings: Settings, complete = false): string {
     .join(' ')
 }
 
-function* plainSet({ name, set, references }: SetSlot, { terse, sorted }: ListOptions): Generator<string> {
+function* plainSet({ name, set }: SetSlot, references: number, { terse, sorted }: ListOptions): Generator<string> {
   const { settings } = set
   const { type } = settings
   yield `Name: ${name}\nType: ${type.name}\nRevision: ${type.revision}\nHeader: ${headerText(settings)}\n`
@@ -96,7 +102,7 @@ function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`
 }
 
-function* xmlSet({ name, set, references }: SetSlot, { terse, sorted }: ListOptions): Generator<string> {
+function* xmlSet({ name, set }: SetSlot, references: number, { terse, sorted }: ListOptions): Generator<string> {
   const { settings } = set
   const { type } = settings
   const pairs = header(settings).map(([option, value]) => element(option, value))
@@ -119,7 +125,7 @@ function element(name: string, value: string): string {
   return value === '' ? `<${name}/>` : `<${name}>${value}</${name}>`
 }
 
-function* jsonSet({ name, set, references }: SetSlot, options: ListOptions, last: boolean): Generator<string> {
+function* jsonSet({ name, set }: SetSlot, references: number, options: ListOptions, last: boolean): Generator<string> {
   const { settings } = set
   const { type } = settings
   const end = last ? '  }\n' : '  },\n'

@@ -9,34 +9,35 @@ import { SetError } from './fault.ts'
 import { memberOptionNames, readMemberOptions } from './member-options.ts'
 import type { Names } from './names.ts'
 import { readSettings } from './settings.ts'
-import { SetStore, type SetStoreOptions } from './store.ts'
+import { SetStore } from './store.ts'
 import { SET_TYPES, setType } from './type.ts'
 import { createForm, memberForm } from './usage.ts'
 import { setName, syntax } from './words.ts'
 import { type LineWord, wordsOfLine } from './words-of-line.ts'
 
-export interface LoadOptions {
-  readonly names: Names
-  /** Where time and chance come from; sets that are only judged need neither. */
-  readonly time?: SetStoreOptions['time']
-  readonly random?: SetStoreOptions['random']
+/** A store in which sets are only judged: it needs neither time nor chance. */
+export function storeToJudge(names: Names): SetStore {
+  return new SetStore({ names, time: new Time(), random: () => 0x5bd1e995 })
 }
 
-/** @throws RefusedError with every complaint about the file */
-export function loadSets(text: string, file: string, { names, time, random }: LoadOptions): SetStore {
-  const store = new SetStore({ names, time: time ?? new Time(), random: random ?? (() => 0x5bd1e995) })
+/**
+ * Adds the sets of a file to those that are there, all of them or none.
+ * @throws RefusedError with every complaint about the file
+ */
+export function loadSets(store: SetStore, text: string, file: string): void {
   const complaints: Complaint[] = []
-  let line = 0
-  for (let at = 0; at < text.length; ) {
-    const end = text.indexOf('\n', at)
-    const stop = end < 0 ? text.length : end
-    line++
-    const wrong = readLine(text.slice(at, stop), store)
-    if (wrong !== undefined) complaints.push({ file, line, ...wrong })
-    at = stop + 1
-  }
-  if (complaints.length > 0) throw new RefusedError('ERR_SETS', complaints)
-  return store
+  store.atomically(() => {
+    let line = 0
+    for (let at = 0; at < text.length; ) {
+      const end = text.indexOf('\n', at)
+      const stop = end < 0 ? text.length : end
+      line++
+      const wrong = readLine(text.slice(at, stop), store)
+      if (wrong !== undefined) complaints.push({ file, line, ...wrong })
+      at = stop + 1
+    }
+    if (complaints.length > 0) throw new RefusedError('ERR_SETS', complaints)
+  })
 }
 
 type Wrong = Pick<Complaint, 'column' | 'message'>

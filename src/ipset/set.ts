@@ -45,7 +45,7 @@ export interface IpSet {
   flush(): void
   /** An independent copy. */
   clone(): IpSet
-  /** Members that have not ended. */
+  /** Members, among them those that have ended since collect() looked at them last. */
   readonly count: number
   members(sorted?: boolean): Iterable<Listed>
   /** Takes away what has ended. @param limit how many places to look at; @returns false when there is more to look at */

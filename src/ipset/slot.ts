@@ -6,10 +6,17 @@ import { type Ask, EXCEPTED, NO, YES } from './ask.ts'
 import * as fault from './fault.ts'
 import type { IpSet } from './set.ts'
 import { dimension, hasNets } from './type.ts'
+import type { SetFamily } from './words.ts'
 
 /** Where slots are found by name. */
 export interface Slots {
   slot(name: string): SetSlot | undefined
+}
+
+/** What is known of sets where rules are read: which there are. */
+export interface SetFamilies {
+  /** 0 for sets that hold no addresses; undefined where there is no such set. */
+  familyOf(name: string): SetFamily | 0 | undefined
 }
 
 export class SetSlot {
@@ -17,16 +24,10 @@ export class SetSlot {
   set: IpSet
   /** Lists that have it as a member. */
   held = 0
-  /** Rules that name it. */
-  rules = 0
 
   constructor(name: string, set: IpSet) {
     this.name = name
     this.set = set
-  }
-
-  get references(): number {
-    return this.held + this.rules
   }
 
   /** Whether a rule's question fits at all: enough parts, and the packet's family. */

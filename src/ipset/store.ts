@@ -1,5 +1,5 @@
-// All sets of a router, by name. What always holds: a slot that a rule or a list names is not taken away; the rules' count of
-// a slot is what the last setRules() said. A change is refused as ipset 7.17 refuses it: by throwing its message.
+// All sets of a router, by name. What always holds: a slot that a rule or a list names is not taken away. How many rules name
+// one is counted when it is asked for, since rules change more often. A change is refused as ipset 7.17 refuses it: by throwing its message.
 
 import type { Time } from '../time.ts'
 import { BitmapSet, rangeFault } from './bitmap-set.ts'
@@ -12,8 +12,9 @@ import { ListSet } from './list-set.ts'
 import type { Names } from './names.ts'
 import type { IpSet } from './set.ts'
 import { type Settings, sameSettings } from './settings.ts'
-import { SetSlot, type Slots } from './slot.ts'
+import { type SetFamilies, SetSlot, type Slots } from './slot.ts'
 import { features } from './type.ts'
+import type { SetFamily } from './words.ts'
 
 export interface SetStoreOptions {
   readonly time: Time
@@ -31,7 +32,7 @@ interface Saved {
   copied: boolean
 }
 
-export class SetStore implements Slots {
+export class SetStore implements Slots, SetFamilies {
   readonly time: Time
   readonly names: Names
   readonly random: () => number
@@ -39,6 +40,14 @@ export class SetStore implements Slots {
   #slots: (SetSlot | undefined)[] = []
   #byName = new Map<string, SetSlot>()
   #tick = 0
+  /** By who has the rules: counts them. */
+  readonly #rules = new Map<number, () => ReadonlyMap<string, number>>()
+  /** What they counted, until rules change. */
+  #uses: readonly ReadonlyMap<string, number>[] | undefined
+  /** Changes whenever there is another set, one less, or one of another name. */
+  revision = 0
+  /** Counts what commands change. */
+  changes = 0
   /** What the slots were before the change that is under way, if it is all or nothing. */
   #saved: Map<SetSlot, Saved> | undefined
 
@@ -66,6 +75,16 @@ export class SetStore implements Slots {
     return slot
   }
 
+  familyOf(name: string): SetFamily | 0 | undefined {
+    return this.#byName.get(name)?.set.settings.family
+  }
+
+  /** How many lists and rules have a set: such sets are neither destroyed nor renamed. */
+  references({ name, held }: SetSlot): number {
+    this.#uses ??= [...this.#rules.values()].map((count) => count())
+    return this.#uses.reduce((sum, uses) => sum + (uses.get(name) ?? 0), held)
+  }
+
   // ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   create(name: string, settings: Settings, exist = false): void {
@@ -79,6 +98,8 @@ export class SetStore implements Slots {
     if (free < 0) this.#slots.push(slot)
     else this.#slots[free] = slot
     this.#byName.set(name, slot)
+    this.revision++
+    this.changes++
   }
 
   #make(settings: Settings): IpSet {
@@ -98,7 +119,9 @@ export class SetStore implements Slots {
   /** @param name all sets when left out */
   destroy(name?: string): void {
     const going = name === undefined ? this.slots() : [this.get(name)]
-    if (going.some((slot) => slot.references > 0)) throw faultError(fault.SET_BUSY)
+    if (going.some((slot) => this.references(slot) > 0)) throw faultError(fault.SET_BUSY)
+    this.revision++
+    this.changes++
     for (const slot of going) {
       // A list lets its members go.
       this.#change(slot).flush()
@@ -114,12 +137,14 @@ export class SetStore implements Slots {
 
   rename(from: string, to: string): void {
     const slot = this.get(from)
-    if (slot.references > 0) throw faultError(fault.RENAME_BUSY)
+    if (this.references(slot) > 0) throw faultError(fault.RENAME_BUSY)
     if (this.#byName.has(to)) throw faultError(fault.RENAME_TAKEN)
     this.#remember(slot)
     this.#byName.delete(from)
     this.#byName.set(to, slot)
     slot.name = to
+    this.revision++
+    this.changes++
   }
 
   /** The sets change places: whoever holds one name finds the other's content from now on. */
@@ -131,6 +156,7 @@ export class SetStore implements Slots {
     if (features(one.type) !== features(other.type) || one.family !== other.family) throw faultError(fault.OTHER_TYPE)
     this.#remember(a)
     this.#remember(b)
+    this.changes++
     const { set } = a
     a.set = b.set
     b.set = set
@@ -187,6 +213,7 @@ export class SetStore implements Slots {
       })
       this.#slots = slots
       this.#byName = byName
+      this.revision++
       throw error
     } finally {
       this.#saved = undefined
@@ -205,6 +232,7 @@ export class SetStore implements Slots {
 
   /** The slot's set, to be changed. */
   #change(slot: SetSlot): IpSet {
+    this.changes++
     const saved = this.#remember(slot)
     if (saved !== undefined && !saved.copied) {
       saved.copied = true
@@ -215,9 +243,13 @@ export class SetStore implements Slots {
 
   // ── rules and time ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** How often the rules that run name each set: such sets are neither destroyed nor renamed. */
-  setRules(uses: ReadonlyMap<string, number>): void {
-    for (const slot of this.#byName.values()) slot.rules = uses.get(slot.name) ?? 0
+  /**
+   * Rules that name sets have changed.
+   * @param family each family has rules of its own  @param count says how often they name each set
+   */
+  setRules(family: SetFamily, count: () => ReadonlyMap<string, number>): void {
+    this.#rules.set(family, count)
+    this.#uses = undefined
   }
 
   /** Takes some of the members away whose time has ended; to be called now and then, as timers are. */

@@ -86,12 +86,12 @@ export class MemberTable {
     return sum
   }
 
+  /** In the order of their hashes' top bits: segments may be split meanwhile, and yet no member comes twice or is left out. */
   *segments(): Generator<Segment> {
-    // A segment that is less deep than the directory stands in it several times, side by side.
-    for (let i = 0; i < this.#segments.length; ) {
-      const segment = this.#segments[i]
+    for (let prefix = 0; prefix < 2 ** 32; ) {
+      const segment = this.#segmentOf(prefix | 0)
       yield segment
-      i += 1 << (this.#depth - segment.depth)
+      prefix += 2 ** (32 - segment.depth)
     }
   }
 

@@ -333,6 +333,7 @@ export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: st
         base: ruleSet,
         noflush,
         counters,
+        sets: around.sets,
       })
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error

@@ -4,6 +4,7 @@
 
 import { CHAIN_NAME_MAX, NO_COUNTERS, type Rule, type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
+import { wrongSet } from '../rule/set-reference.ts'
 import { BUILTIN } from './builtin.ts'
 import type { CommandKind, Read } from './command.ts'
 import type { Global } from './global.ts'
@@ -83,7 +84,7 @@ class Options {
 export function readRequest(
   args: readonly string[],
   ruleSet: RuleSet,
-  { program, declarations = BUILTIN }: Surrounding,
+  { program, declarations = BUILTIN, sets }: Surrounding,
 ): Request | 'version' | 'help' {
   const words = args.map((text, i) => ({ text, column: i + 1 }))
   const read = (table: TableName, anyChain: boolean) => {
@@ -113,6 +114,11 @@ export function readRequest(
   const { options, command, complaints } = read(table, false)
   if (options.ends !== undefined) return options.ends
   if (command === undefined || complaints.length > 0) throw wrongUsage(program, complaints[0] ?? 'no command specified')
+  if (sets !== undefined)
+    for (const rule of command.rules) {
+      const wrong = wrongSet(rule, program.family, sets)
+      if (wrong !== undefined) throw wrongUsage(program, `${wrong.message}\n`)
+    }
   return requestOf(command, table, options, program)
 }
 

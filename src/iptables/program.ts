@@ -2,6 +2,7 @@
 // text as programs read them (1 for what the rules as they are do not allow, 2 for wrong usage, 3 for a table that is not).
 
 import type { Chain, Counters, Family, Rule, RuleSet } from '../rule/model.ts'
+import type { SetFamilies } from '../rule/set-reference.ts'
 import type { Registry } from './registry.ts'
 
 export interface Program {
@@ -47,6 +48,8 @@ export interface Surrounding {
   readonly declarations?: Registry
   /** Counts as they are now; what the rule set began with where this is left out. */
   readonly countersOf?: (of: Chain | Rule) => Counters
+  /** The sets that rules may name; any where this is left out. */
+  readonly sets?: SetFamilies
   /** For the comment lines of iptables-save; left out, there are none. */
   readonly date?: Date
 }

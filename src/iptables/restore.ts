@@ -14,6 +14,7 @@ import {
 } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
+import { type SetFamilies, wrongSet } from '../rule/set-reference.ts'
 import { validateTable } from '../rule/validate.ts'
 import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
@@ -36,6 +37,8 @@ export interface RestoreOptions {
   readonly noflush?: boolean
   /** Counters are taken from the file (--counters); otherwise they begin at 0. */
   readonly counters?: boolean
+  /** The sets that rules may name; any where this is left out. */
+  readonly sets?: SetFamilies
 }
 
 /** Longer lines are no rules. */
@@ -213,7 +216,15 @@ class Restore {
     }
     const words = splitWords(line, from)
     const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
-    if (command !== undefined && command !== 'skip') draft.apply(command, this.#complainOfStanding)
+    if (command === undefined || command === 'skip') return
+    const { sets, family } = this.#options
+    if (sets !== undefined)
+      for (const rule of 'rules' in command ? command.rules : []) {
+        const wrong = wrongSet(rule, family, sets)
+        if (wrong !== undefined)
+          return this.#complain(words.find(({ text }) => text === wrong.name)?.column ?? 1, wrong.message)
+      }
+    draft.apply(command, this.#complainOfStanding)
   }
 }
 

@@ -61,9 +61,9 @@ export const set = defineMatch({
     'update-counters': o['update-counters']?.not === true ? o['update-counters'] : undefined,
     'update-subcounters': o['update-subcounters']?.not === true ? o['update-subcounters'] : undefined,
   }),
-  match: (o, env) => {
+  match: (o, env, around) => {
     const { value, not } = o['match-set']
-    const { slot, ask } = askOf(value, env)
+    const { slot, ask } = askOf(value, env, around)
     ask.returnNomatch = o['return-nomatch'] === true
     ask.updateCounters = o['update-counters'] === undefined
     ask.updateSubcounters = o['update-subcounters'] === undefined

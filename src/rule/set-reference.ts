@@ -3,24 +3,27 @@
 
 import { type Place, TunfilterError } from '../errors.ts'
 import { Ask } from '../ipset/ask.ts'
-import type { SetSlot, Slots } from '../ipset/slot.ts'
+import type { SetFamilies, SetSlot } from '../ipset/slot.ts'
 import { NAME_MAX } from '../ipset/words.ts'
+import type { Surroundings } from './define.ts'
 import type { Environment } from './environment.ts'
 import type { Family, Rule, RuleSet } from './model.ts'
 import { type Option, option, Problem, shown, unexpected } from './option.ts'
 
+export type { SetFamilies } from '../ipset/slot.ts'
+
 /** A rule can name so many src or dst. */
 const DIRECTIONS_MAX = 6
 
-export class SetReference {
+/** Plain data, which crosses from the control side to the data plane. */
+export interface SetReference {
   readonly name: string
   /** true for src, in order. */
   readonly sources: readonly boolean[]
+}
 
-  constructor(name: string, sources: readonly boolean[]) {
-    this.name = name
-    this.sources = sources
-  }
+function isSetReference(value: unknown): value is SetReference {
+  return typeof value === 'object' && value !== null && 'sources' in value
 }
 
 export function setReference(): Option<SetReference, false, false> {
@@ -38,23 +41,31 @@ export function setReference(): Option<SetReference, false, false> {
       }
       if (words.length > DIRECTIONS_MAX)
         return new Problem(`${shown(directions)} has ${words.length} parts: expected ${expects}`, 1)
-      return new SetReference(
-        name,
-        words.map((word) => word === 'src'),
-      )
+      return { name, sources: words.map((word) => word === 'src') }
     },
     format: ({ name, sources }) => `${name} ${sources.map((source) => (source ? 'src' : 'dst')).join(',')}`,
   })
 }
 
-/** A slot that a rule names, and what the rule asks of it. @throws ERR_RULES where there is no such set */
+/** A slot that a rule names, and what the rule asks of it. @throws ERR_RULES where there is no such set for the family */
 export function askOf(
   { name, sources }: SetReference,
   { sets, links }: Environment,
+  { family }: Surroundings,
 ): { readonly slot: SetSlot; readonly ask: Ask } {
   const slot = sets.slot(name)
-  if (slot === undefined) throw new TunfilterError('ERR_RULES', `Set ${name} doesn't exist.`)
+  const wrong = wrongFamily(name, family, sets)
+  if (slot === undefined || wrong !== undefined) throw new TunfilterError('ERR_RULES', String(wrong))
   return { slot, ask: new Ask(sources, links) }
+}
+
+/** What is wrong with a set that a rule names, in the words of iptables. */
+function wrongFamily(name: string, family: Family, sets: SetFamilies): string | undefined {
+  const other = sets.familyOf(name)
+  if (other === undefined) return `Set ${name} doesn't exist.`
+  return other === 0 || other === family
+    ? undefined
+    : `The protocol family of set ${name} is IPv${other}, which is not applicable.`
 }
 
 function* references(rule: Rule): Generator<SetReference> {
@@ -63,7 +74,7 @@ function* references(rule: Rule): Generator<SetReference> {
   for (const { options } of uses)
     for (const given of Object.values(options)) {
       const value = (given as { value?: unknown } | undefined)?.value ?? given
-      if (value instanceof SetReference) yield value
+      if (isSetReference(value)) yield value
     }
 }
 
@@ -80,23 +91,24 @@ export function setUses(...ruleSets: readonly RuleSet[]): Map<string, number> {
   return uses
 }
 
-/** What is wrong with the sets that one rule names, in the words of iptables. */
-export function wrongSet(rule: Rule, family: Family, sets: Slots): string | undefined {
+/** The first set that a rule names and cannot have, and what is wrong with it, in the words of iptables. */
+export function wrongSet(
+  rule: Rule,
+  family: Family,
+  sets: SetFamilies,
+): { readonly name: string; readonly message: string } | undefined {
   for (const { name } of references(rule)) {
-    const slot = sets.slot(name)
-    if (slot === undefined) return `Set ${name} doesn't exist.`
-    const other = slot.set.settings.family
-    if (other !== 0 && other !== family)
-      return `The protocol family of set ${name} is IPv${other}, which is not applicable.`
+    const message = wrongFamily(name, family, sets)
+    if (message !== undefined) return { name, message }
   }
   return undefined
 }
 
 /** The same for a whole rule set. */
-export function wrongSets(ruleSet: RuleSet, sets: Slots): { readonly message: string; readonly place?: Place }[] {
+export function wrongSets(ruleSet: RuleSet, sets: SetFamilies): { readonly message: string; readonly place?: Place }[] {
   const wrong: { message: string; place?: Place }[] = []
   for (const rule of rulesOf(ruleSet)) {
-    const message = wrongSet(rule, ruleSet.family, sets)
+    const message = wrongSet(rule, ruleSet.family, sets)?.message
     if (message !== undefined) wrong.push({ message, ...(rule.place && { place: rule.place }) })
   }
   return wrong

@@ -33,11 +33,11 @@ export const setTarget = defineTarget({
     if (table !== 'mangle') return `--map-set cannot stand in table ${table}: expected mangle`
     return o['map-mark'] ? undefined : 'it is not said what to map: expected --map-mark'
   },
-  target: (o, env) => {
+  target: (o, env, around) => {
     const steps: TargetFunction[] = []
     const add = o['add-set']
     if (add !== undefined) {
-      const { slot, ask } = askOf(add, env)
+      const { slot, ask } = askOf(add, env, around)
       const { extras } = ask
       extras.timeout = o.timeout === undefined ? SET_TIMEOUT : Math.min(o.timeout, TIMEOUT_MAX)
       extras.packetsLow = 1
@@ -51,12 +51,12 @@ export const setTarget = defineTarget({
     }
     const remove = o['del-set']
     if (remove !== undefined) {
-      const { slot, ask } = askOf(remove, env)
+      const { slot, ask } = askOf(remove, env, around)
       steps.push((p) => slot.delete(p, ask))
     }
     const map = o['map-set']
     if (map !== undefined) {
-      const { slot, ask } = askOf(map, env)
+      const { slot, ask } = askOf(map, env, around)
       steps.push((p) => {
         ask.forget()
         if (slot.test(p, ask) === NO) return 0

@@ -42,6 +42,25 @@ test('check -6 judges rules for IPv6', () => {
   expect(run('check', 'six')).toMatchObject({ status: 1, stderr: expect.stringContaining('2001:DB8::1') })
 })
 
+test('check --ipset judges the sets, and rules by them', () => {
+  writeFileSync(join(folder, 'sets'), 'create a hash:ip\nadd a 10.0.0.1\ncreate six hash:net family inet6\n')
+  const file = (...sets: string[]) =>
+    `*filter\n${sets.map((set) => `-A INPUT -m set --match-set ${set} src\n`).join('')}COMMIT\n`
+  writeFileSync(join(folder, 'rules'), file('a'))
+  expect(run('check', '--ipset', 'sets', 'rules')).toMatchObject({ status: 0, stdout: '', stderr: '' })
+  writeFileSync(join(folder, 'rules'), file('a', 'b', 'six'))
+  expect(run('check', 'rules')).toMatchObject({ status: 0, stderr: '' })
+  expect(run('check', '--ipset', 'sets', 'rules').stderr.split('\n')).toEqual([
+    "tunfilter: rules:3:29: Set b doesn't exist.",
+    'tunfilter: rules:4:29: The protocol family of set six is IPv6, which is not applicable.',
+    '',
+  ])
+  writeFileSync(join(folder, 'sets'), 'create a hash:ip\nadd a 10.0.0.300\nadd b 10.0.0.1\n')
+  const { status, stderr } = run('check', '--ipset', 'sets', 'rules')
+  expect([status, stderr.split('\n').length]).toEqual([1, 3])
+  expect(stderr).toContain('tunfilter: sets:2:7: ')
+})
+
 test('link makes the drop-ins, again too, and leaves what is not its own', () => {
   for (let i = 0; i < 2; i++)
     expect(run('link', 'bin')).toMatchObject({ status: 0, stdout: `export PATH=${folder}/bin:$PATH\n` })

@@ -1,38 +1,12 @@
 // Drop-ins on a running gateway: what they change holds for packets, is counted, and outlives the gateway.
 
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { needsTun } from '../device/with-native.ts'
-import { command, newDirectory, newNamespace, RunningGateway } from './lab.ts'
-
-async function newLab() {
-  const client = newNamespace()
-  const config = `devices:
-  tun0: { addresses: [10.0.1.1/24], netns: ${client.path}, peer: { addresses: [10.0.1.2/24] } }
-`
-  const directory = newDirectory({ 'gateway.yaml': config })
-  const env = { ...process.env, TUNFILTER_CONTROL: join(directory, 'socket') }
-  const start = async () => {
-    const gateway = new RunningGateway(directory, [
-      ...['--config', 'gateway.yaml', '--control', 'socket', '--state', 'rules.state'],
-    ])
-    await gateway.until('"started"')
-    return gateway
-  }
-  expect(spawnSync(command, ['link', join(directory, 'bin')]).status).toBe(0)
-  const run = (line: string, input = '') => {
-    const [name, ...words] = line.split(' ')
-    const done = spawnSync(join(directory, 'bin', name), words, { cwd: directory, env, input, encoding: 'utf8' })
-    return { status: done.status, stdout: done.stdout, stderr: done.stderr }
-  }
-  const answered = () => client.run('ping', '-c1', '-W1', '10.0.1.1').status === 0
-  return { gateway: await start(), start, run, answered }
-}
+import { newControlLab } from './lab.ts'
 
 describe('drop-ins on a running gateway', () => {
   test(...needsTun('a command holds for the next packet, and rules go on counting through others'), async () => {
-    const { run, answered } = await newLab()
+    const { run, answered } = await newControlLab()
     expect(answered()).toBe(true)
     expect(run('iptables -A INPUT -p icmp -m comment --comment counts')).toEqual({ status: 0, stdout: '', stderr: '' })
     expect(answered()).toBe(true)
@@ -49,7 +23,7 @@ describe('drop-ins on a running gateway', () => {
   })
 
   test(...needsTun('files are read and written by the client, and a restore is all or nothing'), async () => {
-    const { run } = await newLab()
+    const { run } = await newControlLab()
     const rules = '*filter\n:a - [0:0]\n-A INPUT -j a\n-A a -s 10.9.0.1/32 -j DROP\nCOMMIT\n'
     expect(run('iptables-restore -w 5', rules)).toEqual({ status: 0, stdout: '', stderr: '' })
     expect(run('iptables-save -f saved').status).toBe(0)
@@ -72,7 +46,7 @@ describe('drop-ins on a running gateway', () => {
   })
 
   test(...needsTun('rules outlive the gateway, and the socket does not'), async () => {
-    const { gateway, start, run, answered } = await newLab()
+    const { gateway, start, run, answered } = await newControlLab()
     expect(run('iptables -A INPUT -p icmp -j DROP').status).toBe(0)
     gateway.signal('SIGTERM')
     expect(await gateway.ended).toBe(0)

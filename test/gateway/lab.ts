@@ -118,3 +118,35 @@ export class RunningGateway {
     return this.stdout
   }
 }
+
+/** A gateway with a control socket, the drop-ins that talk to it, and a client beyond its one device. */
+export async function newControlLab(files: Record<string, string> = {}, ...options: string[]) {
+  const client = newNamespace()
+  const config = `devices:
+  tun0: { addresses: [10.0.1.1/24], netns: ${client.path}, peer: { addresses: [10.0.1.2/24] } }
+`
+  const directory = newDirectory({ 'gateway.yaml': config, ...files })
+  const env = {
+    ...process.env,
+    TUNFILTER_CONTROL: join(directory, 'socket'),
+    PATH: `${join(directory, 'bin')}:${process.env.PATH}`,
+  }
+  const start = async () => {
+    const gateway = new RunningGateway(directory, [
+      ...['--config', 'gateway.yaml', '--control', 'socket', '--state', 'rules.state', ...options],
+    ])
+    await gateway.until('"started"')
+    return gateway
+  }
+  const linked = spawnSync(command, ['link', join(directory, 'bin')], { encoding: 'utf8' })
+  if (linked.status !== 0) throw new Error(`tunfilter link: ${linked.stderr}`)
+  const run = (line: string, input = '') => {
+    const [name, ...words] = line.split(' ')
+    const done = spawnSync(join(directory, 'bin', name), words, {
+      ...{ cwd: directory, env, input, encoding: 'utf8', maxBuffer: 1 << 28 },
+    } as const)
+    return { status: done.status, stdout: done.stdout, stderr: done.stderr }
+  }
+  const answered = () => client.run('ping', '-c1', '-W1', '10.0.1.1').status === 0
+  return { gateway: await start(), client, directory, env, start, run, answered }
+}

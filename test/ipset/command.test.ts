@@ -2,10 +2,23 @@
 // JSON, sets that rules hold, and answers to what would hold everything else up.
 
 import { describe, expect, test } from 'vitest'
-import { Restore, runIpset } from '../../src/ipset/command.ts'
+import { IpsetCommand, type IpsetResult, runIpset } from '../../src/ipset/command.ts'
 import { listSets } from '../../src/ipset/list.ts'
+import type { SetStore } from '../../src/ipset/store.ts'
 import { bare, matches } from './packet.ts'
 import { newStore, refusal, run } from './sets.ts'
+
+/** All of it or nothing, as a file of sets is loaded. */
+function restoreAtomically(store: SetStore, stdin: string): IpsetResult {
+  let result: IpsetResult | undefined
+  try {
+    store.atomically(() => {
+      result = runIpset(store, ['restore'], { stdin })
+      if (result.status !== 0) throw new Error('undone')
+    })
+  } catch {}
+  return result as IpsetResult
+}
 
 describe('restore', () => {
   const wrong =
@@ -28,7 +41,7 @@ describe('restore', () => {
     run(store, ...made)
     const before = run(store, 'save')
     const slots = ['a', 'b', 'd', 'l'].map((name) => store.get(name))
-    const result = runIpset(store, ['restore'], { stdin: wrong, atomic: true })
+    const result = restoreAtomically(store, wrong)
     expect(result).toEqual({
       status: 1,
       stdout: '',
@@ -37,7 +50,7 @@ describe('restore', () => {
     expect(run(store, 'save')).toBe(before)
     // Who holds a slot still holds the same set.
     expect(['a', 'b', 'd', 'l'].map((name) => store.get(name))).toEqual(slots)
-    expect(store.get('a').references).toBe(1)
+    expect(store.references(store.get('a'))).toBe(1)
     expect(store.slot('new')).toBeUndefined()
     run(store, 'destroy b', 'destroy d')
   })
@@ -54,25 +67,27 @@ describe('restore', () => {
     const saved = [true, false].map((atomic) => {
       const store = newStore()
       run(store, ...made)
-      expect(runIpset(store, ['restore'], { stdin, atomic })).toEqual({ status: 0, stdout: '', stderr: '' })
+      const result = atomic ? restoreAtomically(store, stdin) : runIpset(store, ['restore'], { stdin })
+      expect(result).toEqual({ status: 0, stdout: '', stderr: '' })
       return run(store, 'save')
     })
     expect(saved[0]).toBe(saved[1])
     expect(saved[0]).toContain('add a 10.9.9.9')
   })
 
-  test('can be fed line by line', () => {
+  test('is done a line at a time, as its input comes, and waits for more', () => {
     const store = newStore()
-    const restore = new Restore(store)
-    expect(['create a hash:ip', 'add a 10.0.0.1', 'add a 10.0.0.1'].map((line) => restore.line(line))).toEqual([
-      true,
-      true,
-      false,
-    ])
-    expect(restore.end().stderr).toBe(
+    const restore = new IpsetCommand(store, ['restore'])
+    expect(restore.step()).toBe('input')
+    restore.give('create a hash:ip\nadd a 10.')
+    expect([restore.step(), store.get('a').set.count, restore.step()]).toEqual(['more', 0, 'input'])
+    restore.give('0.0.1\nadd a 10.0.0.1')
+    expect([restore.step(), store.get('a').set.count, restore.step()]).toEqual(['more', 1, 'input'])
+    restore.endInput()
+    expect([restore.step(), restore.status]).toEqual(['done', 1])
+    expect(restore.takePrinted().stderr).toBe(
       "ipset v7.17: Error in line 3: Element cannot be added to the set: it's already added\n",
     )
-    expect(store.get('a').set.count).toBe(1)
   })
 
   test('refuses lines that are too long, and reads a line up to a NUL byte', () => {
@@ -103,11 +118,11 @@ describe('restore', () => {
     expect(runIpset(other, ['restore'], { stdin: run(store, 'save') }).stderr).toBe('')
     expect(run(other, 'save')).toBe(run(store, 'save'))
     expect(run(store, 'save a')).not.toContain('forceadd')
-    const complete = [...listSets(store.slots(), { mode: 'save', complete: true })].join('')
+    const complete = [...listSets(store, store.slots(), { mode: 'save', complete: true })].join('')
     expect(complete).toContain('timeout 100 counters comment forceadd skbinfo')
     const third = newStore(3)
     expect(runIpset(third, ['restore'], { stdin: complete }).status).toBe(0)
-    expect([...listSets(third.slots(), { mode: 'save', complete: true })].join('')).toBe(complete)
+    expect([...listSets(third, third.slots(), { mode: 'save', complete: true })].join('')).toBe(complete)
   })
 })
 
@@ -161,7 +176,7 @@ describe('sets that are in use', () => {
   test('by rules are neither destroyed nor renamed, but swapped: who holds one name finds the other content', () => {
     const store = newStore()
     run(store, 'create a hash:ip', 'create b hash:ip', 'add a 10.0.0.1')
-    store.setRules(new Map([['a', 2]]))
+    store.setRules(4, () => new Map([['a', 2]]))
     expect(refusal(store, 'destroy a')).toBe('Set cannot be destroyed: it is in use by a kernel component')
     expect(refusal(store, 'destroy')).toBe('Set cannot be destroyed: it is in use by a kernel component')
     expect(refusal(store, 'rename a c')).toBe('Set cannot be renamed: it is in use by another system')
@@ -175,7 +190,7 @@ describe('sets that are in use', () => {
     expect(matches(store, 'a', 'src', p)).toBe(false)
     expect(matches(store, 'b', 'src', p)).toBe(true)
     run(store, 'destroy b')
-    store.setRules(new Map())
+    store.setRules(4, () => new Map())
     run(store, 'destroy a')
   })
 

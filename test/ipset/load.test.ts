@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { loadSets } from '../../src/ipset/load.ts'
-import { NAMES, newStore, run } from './sets.ts'
+import { newStore, run } from './sets.ts'
 
 function complaints(text: string): string[] {
   try {
-    loadSets(text, 'sets', { names: NAMES })
+    loadSets(newStore(), text, 'sets')
     return []
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error
@@ -17,7 +17,11 @@ test('sets in ipset-save form are loaded', () => {
   const store = newStore()
   run(store, 'create a hash:net comment', 'add a 10.0.0.0/8 comment x', 'create l list:set', 'add l a')
   const saved = run(store, 'save')
-  expect(run(loadSets(`# saved\n\n${saved}`, 'sets', { names: NAMES }), 'save')).toBe(saved)
+  const other = newStore()
+  loadSets(other, `# saved\n\n${saved}`, 'sets')
+  expect(run(other, 'save')).toBe(saved)
+  expect(() => loadSets(other, 'create b hash:ip\nadd a 11.0.0.0/8\nadd a foo\n', 'sets')).toThrow(RefusedError)
+  expect(run(other, 'save')).toBe(saved)
 })
 
 test('every line that is wrong is complained of, at its word, with what was expected', () => {
