@@ -3,7 +3,7 @@
 // only. The engine does not know which thread it is in, and takes time and chance from outside.
 
 import type { RouterConfig } from './config.ts'
-import { Conntrack } from './conntrack/conntrack.ts'
+import { Conntrack4 } from './conntrack/conntrack4.ts'
 import type { Device } from './device/device.ts'
 import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
 import { RefusedError, TunfilterError } from './errors.ts'
@@ -80,7 +80,7 @@ const TICK = 20
 
 export class Engine {
   readonly links: Links
-  readonly conntrack: Conntrack
+  readonly conntrack: Conntrack4
   readonly pipeline: Pipeline
   readonly sysctl: Sysctl
   readonly time = new Time()
@@ -114,7 +114,7 @@ export class Engine {
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
-    this.conntrack = new Conntrack(this.time, this.sysctl, random(), config.timeouts)
+    this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
     this.pipeline = new Pipeline(
       {

@@ -14,7 +14,7 @@
 // A packet is owned by exactly one of these at a time; its slot is given back exactly once. The order of checks is
 // Linux's: ip_rcv, ip_route_input, ip_forward, ip_local_deliver, ip_output.
 
-import type { Conntrack } from './conntrack/conntrack.ts'
+import type { Conntrack4 } from './conntrack/conntrack4.ts'
 import { Defrag, HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './conntrack/defrag.ts'
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
@@ -22,7 +22,7 @@ import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
 import { type Step, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
-import { Nat } from './nat/nat.ts'
+import { Nat4 } from './nat/nat4.ts'
 import { fragmentOut } from './packet/fragment.ts'
 import { complete, readOffload, segmentOut, wireLength } from './packet/offload.ts'
 import { CT_UNTRACKED, NO_FLOW, Packet } from './packet/packet.ts'
@@ -78,7 +78,7 @@ export interface PipelineParts {
   readonly slab: Slab
   readonly links: Links
   readonly routing: Routing
-  readonly conntrack: Conntrack
+  readonly conntrack: Conntrack4
   readonly time: Time
   readonly sysctl: Sysctl
   readonly random: () => number
@@ -89,8 +89,8 @@ export interface PipelineParts {
 export class Pipeline implements Mouth {
   readonly slab: Slab
   readonly links: Links
-  readonly conntrack: Conntrack
-  readonly nat: Nat
+  readonly conntrack: Conntrack4
+  readonly nat: Nat4
   readonly local: Local
   readonly defrag: Defrag
   /** Packets dropped, by REASON. */
@@ -115,7 +115,7 @@ export class Pipeline implements Mouth {
     this.#notice = parts.notice
     this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
     const routing = () => this.routing
-    this.nat = new Nat(parts.conntrack, routing, parts.links, parts.random)
+    this.nat = new Nat4(parts.conntrack, routing, parts.links, parts.random)
     this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
     this.defrag = new Defrag(parts.slab, parts.time, parts.sysctl, parts.random(), {
       expired: (first) => this.#fragmentsExpired(first),

@@ -36,6 +36,7 @@ export const SYSCTLS = {
   'net.netfilter.nf_conntrack_timestamp': flag(0),
   'net.netfilter.nf_conntrack_generic_timeout': seconds(600),
   'net.netfilter.nf_conntrack_icmp_timeout': seconds(30),
+  'net.netfilter.nf_conntrack_icmpv6_timeout': seconds(30),
   'net.netfilter.nf_conntrack_udp_timeout': seconds(30),
   'net.netfilter.nf_conntrack_udp_timeout_stream': seconds(120),
   'net.netfilter.nf_conntrack_gre_timeout': seconds(30),

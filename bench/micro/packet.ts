@@ -1,7 +1,7 @@
 // Parsing, checksums and rewriting, over packets that lie in the slots of a slab as they do in a batch.
 
 import { MANIP_SRC } from '../../src/nat/range.ts'
-import { rewrite } from '../../src/nat/rewrite.ts'
+import { rewrite } from '../../src/nat/rewrite4.ts'
 import { BATCH } from '../../src/packet/batch.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'

@@ -1,21 +1,20 @@
 // Connection tracking: the hook at priority -200 that gives every packet its flow and state, and confirm, which comes
 // last. A flow is begun unconfirmed by its first packet and enters the table only when that packet has passed every hook:
 // a packet dropped on the way leaves nothing behind (confirming last also means that the reply tuple is what NAT made of
-// it). Conntrack knows nothing of NAT. It follows Linux's nf_conntrack_core.
+// it). Conntrack knows nothing of NAT. It follows Linux's nf_conntrack_core. What has to do with addresses and ICMP is the
+// family's own: conntrack4.ts, conntrack6.ts.
 
 import type { TimeoutPolicy } from '../config.ts'
 import { ACCEPT, DROP } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
-import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
 import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
-import { FlowTable } from './flows.ts'
+import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker } from './gre.ts'
-import { IcmpTracker } from './icmp.ts'
-import { errorVerdict, InnerTuple, innerTuple, NOT_AN_ERROR } from './icmp-error.ts'
+import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
 import { TcpTracker } from './tcp.ts'
@@ -38,24 +37,49 @@ const EXPIRED = 7
 const EVICTION_RANGE = 64
 const REAP_PER_TICK = 4096
 
-export class Conntrack implements Tracking {
-  readonly flows: FlowTable
+// What an ICMP message is to conntrack.
+/** It may begin a flow or belong to one. */
+export const MESSAGE = 0
+/** An error, which quotes a packet. */
+export const ERROR_MESSAGE = 1
+/** Damaged, or of a type that does not exist. */
+export const WRONG_MESSAGE = 2
+/** Of the link's own affairs, which conntrack keeps out of. */
+export const LINK_MESSAGE = 3
+
+/** The PORTS word of the inverse of a tuple that has none. */
+export const NOT_INVERTIBLE = 0xffff_ffff
+
+/** What both families are made with. */
+export interface ConntrackParts {
+  readonly time: Time
+  readonly sysctl: Sysctl
+  /** Timeout policies by name, for CT targets. */
+  readonly policies?: Readonly<Record<string, TimeoutPolicy>>
+  /** Where to count, shared by both families; its own when left out. */
+  readonly stats?: Float64Array
+}
+
+export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements Tracking {
+  readonly flows: Flows
+  /** The number of the family's ICMP. */
+  readonly icmp: number
   readonly time: Time
   readonly sysctl: Sysctl
   readonly timeouts: Timeouts
-  readonly stats = new Float64Array(new SharedArrayBuffer(STATS.length * 8))
+  readonly stats: Float64Array
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   readonly #trackers: Tracker[] = []
   readonly #templates = new Templates()
-  readonly #inner = new InnerTuple()
   #reaped = 0
 
-  /** @param policies timeout policies by name, for CT targets */
-  constructor(time: Time, sysctl: Sysctl, seed: number, policies?: Readonly<Record<string, TimeoutPolicy>>) {
+  constructor({ time, sysctl, policies, stats }: ConntrackParts, flows: Flows, icmp: IcmpOfFamily) {
     this.time = time
     this.sysctl = sysctl
-    this.flows = new FlowTable(sysctl['net.netfilter.nf_conntrack_max'], seed)
+    this.flows = flows
+    this.icmp = icmp.protocol
+    this.stats = stats ?? new Float64Array(new SharedArrayBuffer(STATS.length * 8))
     const { extensions } = this.flows
     this.timeouts = new Timeouts(sysctl, extensions, policies)
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
@@ -65,9 +89,47 @@ export class Conntrack implements Tracking {
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
     this.#trackers[ip.PROTO_UDP] = new UdpTracker(this, ip.PROTO_UDP)
     this.#trackers[ip.PROTO_UDPLITE] = new UdpTracker(this, ip.PROTO_UDPLITE)
-    this.#trackers[ip.PROTO_ICMP] = new IcmpTracker(this)
+    this.#trackers[icmp.protocol] = new IcmpTracker(this, icmp)
     this.#trackers[ip.PROTO_GRE] = new GreTracker(this)
     this.#trackers[ip.PROTO_SCTP] = new SctpTracker(this)
+  }
+
+  // ── the family's own ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The flow that has the packet's tuple under this key, as record << 1 | direction, or -1. */
+  protected abstract lookUp(p: Packet, ports: number, key: number): number
+
+  /** The flow in the table that has this tuple of the record, likewise. */
+  protected abstract lookUpLike(ct: number, direction: number): number
+
+  /** Where the packet's tuple would stand in the index. */
+  protected abstract hashOf(p: Packet, ports: number, key: number): number
+
+  /** Writes the packet's addresses into a new record: the original tuple's, and swapped the reply tuple's. */
+  protected abstract writeAddresses(p: Packet, ct: number): void
+
+  /** MESSAGE, ERROR_MESSAGE, WRONG_MESSAGE or LINK_MESSAGE; the packet's protocol is the family's ICMP. */
+  protected abstract judgeMessage(p: Packet): number
+
+  /**
+   * The flow whose packet an ICMP error quotes, looked up in the zone of a direction, as record << 1 | direction, or -1:
+   * also when the error does not go where the packets of what was found go.
+   */
+  protected abstract lookUpQuoted(p: Packet, direction: number): number
+
+  /** The PORTS word of the answer to an ICMP message, or NOT_INVERTIBLE for types that have none. */
+  abstract invertMessage(ports: number): number
+
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The PORTS word of the inverse of a tuple. */
+  invert(protocol: number, ports: number): number {
+    return protocol === this.icmp ? this.invertMessage(ports) : (ports << 16) | (ports >>> 16)
+  }
+
+  /** Protocols whose tuple has ports, or an identifier in their place; the others are tracked by address. */
+  hasPorts(protocol: number): boolean {
+    return protocol === this.icmp || hasPorts(protocol)
   }
 
   tracker(protocol: number): Tracker {
@@ -83,21 +145,21 @@ export class Conntrack implements Tracking {
   input(p: Packet): number {
     // Untracked by a rule, or looped back: what was found on the way out still holds.
     if (p.ct !== NO_FLOW || p.ctinfo === CT_UNTRACKED) return ACCEPT
-    if (p.protocol === ip.PROTO_ICMP) {
-      const verdict = errorVerdict(p, this.sysctl['net.netfilter.nf_conntrack_checksum'] !== 0)
-      if (verdict !== NOT_AN_ERROR) return this.#icmpError(p, verdict)
+    if (p.protocol === this.icmp) {
+      const message = this.judgeMessage(p)
+      if (message !== MESSAGE) return this.#outsideFlows(p, message)
     }
     const tracker = this.#trackers[p.protocol]
     for (;;) {
       const ct = this.#resolve(p)
-      if (ct === NO_FLOW) return this.#invalid(p)
+      if (ct === NO_FLOW) return this.invalid(p)
       if (ct === FULL) return DROP
       const said = tracker.track(p, ct)
       if (said === REOPEN) continue
       if (said === INVALID || said === DROPPED) {
         if (p.begins) this.flows.release(ct)
         p.begins = false
-        if (said === INVALID) return this.#invalid(p)
+        if (said === INVALID) return this.invalid(p)
         p.ct = NO_FLOW
         this.stats[STAT_DROP]++
         return DROP
@@ -111,13 +173,13 @@ export class Conntrack implements Tracking {
   #resolve(p: Packet): number {
     const { flows } = this
     const { words } = flows
-    const portless = !hasPorts(p.protocol)
+    const portless = !this.hasPorts(p.protocol)
     if (p.transport === 0 && !portless) return NO_FLOW
     const ports = portless ? 0 : (p.sport << 16) | p.dport
     const found =
       p.zone <= 0xffff
-        ? this.#find(p.source, p.destination, ports, f.key(p.protocol, p.zone))
-        : this.#findDirected(p.source, p.destination, ports, p.protocol, p.zone)
+        ? this.lasting(this.lookUp(p, ports, f.key(p.protocol, p.zone)))
+        : this.#lookUpDirected(p, ports)
     if (found < 0) return this.#begin(p, ports)
     const status = words[(found >> 1) * f.WORDS + f.STATUS]
     p.ct = found >> 1
@@ -131,38 +193,31 @@ export class Conntrack implements Tracking {
     return p.ct
   }
 
-  /** The flow that has this tuple and lasts, as record << 1 | direction, or -1: one that is over is removed. */
-  #find(source: number, destination: number, ports: number, key: number): number {
-    const found = this.flows.find(source, destination, ports, key)
+  /** What a look-up found (record << 1 | direction, or -1), if it lasts: a flow that is over is removed, which gives -1. */
+  lasting(found: number): number {
     if (found < 0 || !this.#expired(found >> 1)) return found
     this.kill(found >> 1)
     this.stats[EXPIRED]++
     return -1
   }
 
-  /** The same where the zone counts for one direction only: each direction is looked up in its own. */
-  #findDirected(source: number, destination: number, ports: number, protocol: number, zone: number): number {
+  /** The packet's flow where its zone counts for one direction only: each direction is looked up in its own. */
+  #lookUpDirected(p: Packet, ports: number): number {
     for (let direction = 0; direction < 2; direction++) {
-      const found = this.#find(source, destination, ports, f.keyIn(protocol, zone, direction))
+      const found = this.lasting(this.lookUp(p, ports, f.keyIn(p.protocol, p.zone, direction)))
       if (found >= 0 && (found & 1) === direction) return found
     }
     return -1
   }
 
-  /** Whether some flow other than `except` has this tuple. */
-  taken(source: number, destination: number, ports: number, key: number, except: number): boolean {
-    const found = this.#find(source, destination, ports, key)
-    return found >= 0 && found >> 1 !== except
-  }
-
   #begin(p: Packet, ports: number): number {
     const { flows } = this
     const key = f.keyIn(p.protocol, p.zone, 0)
-    const reply = p.protocol === ip.PROTO_ICMP ? invertIcmp(ports) : (ports << 16) | (ports >>> 16)
+    const reply = this.invert(p.protocol, ports)
     if (reply === NOT_INVERTIBLE) return NO_FLOW
     let ct = flows.allocate()
     if (ct < 0) {
-      if (this.#earlyDrop(flows.hash(p.source, p.destination, ports, key))) ct = flows.allocate()
+      if (this.#earlyDrop(this.hashOf(p, ports, key))) ct = flows.allocate()
       if (ct < 0) {
         this.stats[STAT_DROP]++
         this.onFull?.()
@@ -171,11 +226,8 @@ export class Conntrack implements Tracking {
     }
     const { words } = flows
     const base = ct * f.WORDS
-    words[base + f.SOURCE] = p.source
-    words[base + f.DESTINATION] = p.destination
+    this.writeAddresses(p, ct)
     words[base + f.PORTS] = ports
-    words[base + f.TUPLE_WORDS + f.SOURCE] = p.destination
-    words[base + f.TUPLE_WORDS + f.DESTINATION] = p.source
     words[base + f.TUPLE_WORDS + f.PORTS] = reply
     words[base + f.KEY] = key
     words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
@@ -188,23 +240,31 @@ export class Conntrack implements Tracking {
   }
 
   /** An ICMP error belongs to the flow whose packet it quotes, and only if it goes to that packet's sender. */
-  #icmpError(p: Packet, valid: boolean): number {
-    const inner = this.#inner
-    if (valid && innerTuple(p, inner)) {
-      const { flows } = this
-      const found = this.#findDirected(inner.source, inner.destination, inner.ports, inner.protocol, p.zone)
-      if (found >= 0 && flows.destination(found >> 1, found & 1) === p.destination) {
-        p.ct = found >> 1
-        p.direction = found & 1
-        p.ctinfo = CT_RELATED
-        return ACCEPT
-      }
+  #outsideFlows(p: Packet, message: number): number {
+    if (message === LINK_MESSAGE) {
+      p.ctinfo = CT_UNTRACKED
+      return ACCEPT
     }
-    this.stats[ERROR]++
-    return this.#invalid(p)
+    const found = message === ERROR_MESSAGE ? this.#quotedFlow(p) : -1
+    if (found < 0) {
+      this.stats[ERROR]++
+      return this.invalid(p)
+    }
+    p.ct = found >> 1
+    p.direction = found & 1
+    p.ctinfo = CT_RELATED
+    return ACCEPT
   }
 
-  #invalid(p: Packet): number {
+  #quotedFlow(p: Packet): number {
+    for (let direction = 0; direction < 2; direction++) {
+      const found = this.lasting(this.lookUpQuoted(p, direction))
+      if (found >= 0 && (found & 1) === direction) return found
+    }
+    return -1
+  }
+
+  protected invalid(p: Packet): number {
     p.ct = NO_FLOW
     p.ctinfo = CT_INVALID
     p.direction = 0
@@ -217,19 +277,11 @@ export class Conntrack implements Tracking {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
     if (!p.begins) return ACCEPT
     const { flows } = this
-    const { words } = flows
-    const base = p.ct * f.WORDS
-    const reply = base + f.TUPLE_WORDS
-    const key = words[base + f.KEY]
-    const replyKey = words[base + f.REPLY_KEY]
-    if (
-      this.#find(words[base + f.SOURCE], words[base + f.DESTINATION], words[base + f.PORTS], key) >= 0 ||
-      this.#find(words[reply + f.SOURCE], words[reply + f.DESTINATION], words[reply + f.PORTS], replyKey) >= 0
-    ) {
+    if (this.lasting(this.lookUpLike(p.ct, 0)) >= 0 || this.lasting(this.lookUpLike(p.ct, 1)) >= 0) {
       this.stats[INSERT_FAILED]++
       return DROP
     }
-    words[base + f.STATUS] |= f.CONFIRMED
+    flows.words[p.ct * f.WORDS + f.STATUS] |= f.CONFIRMED
     flows.insert(p.ct)
     const { stamps } = flows.extensions
     if (stamps !== undefined) stamps[p.ct * STAMP_WORDS] = this.time.wall
@@ -365,24 +417,14 @@ export class Conntrack implements Tracking {
 /** No record left, and nothing to drop early. */
 const FULL = -2
 
-/** Protocols whose tuple has ports, or an identifier in their place; the others are tracked by address. */
 function hasPorts(protocol: number): boolean {
   switch (protocol) {
     case ip.PROTO_TCP:
     case ip.PROTO_UDP:
-    case ip.PROTO_ICMP:
     case ip.PROTO_UDPLITE:
     case ip.PROTO_SCTP:
       return true
     default:
       return false
   }
-}
-
-const NOT_INVERTIBLE = 0xffff_ffff
-
-/** The PORTS word of the answer to an ICMP message, or NOT_INVERTIBLE for types that have none. */
-export function invertIcmp(ports: number): number {
-  const answer = icmp.inverseType((ports >>> 8) & 255)
-  return answer < 0 ? NOT_INVERTIBLE : (ports & 0xffff00ff) | (answer << 8)
 }

@@ -1,4 +1,5 @@
-// The flow table: one record a flow in one Int32Array, found through an open-addressing index over both tuples.
+// The flow table: one record a flow in one Int32Array, found through an open-addressing index over both tuples. It is
+// IPv4's as it stands; IPv6's (flows6.ts) keeps the addresses beside the records.
 // What always holds: a confirmed flow stands in the index under its original and its reply tuple, an unconfirmed one
 // under neither; a record is either in use or on the free list; the flow's id is its record's number.
 //
@@ -19,7 +20,8 @@ export class FlowTable extends FlowView {
   readonly sequences: Int32Array<SharedArrayBuffer>
   readonly #index: Int32Array<SharedArrayBuffer>
   readonly #mask: number
-  readonly #seed: number
+  /** For hashes: a secret. */
+  protected readonly seed: number
   /** Bits of an entry that name record and direction; the others are the tag. */
   readonly #entryMask: number
   /** First record of the free list, -1 for none; linked through word 0. */
@@ -41,7 +43,7 @@ export class FlowTable extends FlowView {
       max,
     })
     this.header[2] = Math.imul(seed, 0x9e3779b1)
-    this.#seed = seed
+    this.seed = seed
     // Two entries a flow: at the bound the index is between a third and two thirds full.
     const entries = 1 << (32 - Math.clz32(Math.max(15, 3 * max - 1)))
     this.#mask = entries - 1
@@ -99,7 +101,7 @@ export class FlowTable extends FlowView {
 
   /** @param ports sport << 16 | dport  @param key protocol and zone as f.key() packs them */
   hash(source: number, destination: number, ports: number, key: number): number {
-    let h = Math.imul(source ^ this.#seed, 0x85ebca6b)
+    let h = Math.imul(source ^ this.seed, 0x85ebca6b)
     h = Math.imul((h ^ (h >>> 15)) + destination, 0xc2b2ae35)
     h = Math.imul((h ^ (h >>> 13)) + ports, 0x27d4eb2f)
     h = Math.imul((h ^ (h >>> 15)) + key, 0x165667b1)

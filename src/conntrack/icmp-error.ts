@@ -1,5 +1,4 @@
-// ICMP messages before any flow is looked for: which are wrong, which quote a packet, and the tuple of the flow that the
-// quoted packet belongs to. Mirrors nf_conntrack_icmpv4_error and nf_conntrack_inet_error.
+// What ICMP errors quote: the tuple of the flow that the quoted packet belongs to. Mirrors nf_conntrack_inet_error.
 //
 // The router that sends an error answers a packet that it saw in flight, so an error about a packet of one direction
 // travels as packets of the other one do: the flow is looked up by the quoted tuple, inverted. Linux then takes the error
@@ -8,7 +7,6 @@
 import type { Packet } from '../packet/packet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
-import { icmpChecksumWrong } from './checksum.ts'
 
 /** A tuple as the flow table looks it up; reused for packet after packet. */
 export class InnerTuple {
@@ -17,18 +15,6 @@ export class InnerTuple {
   /** As record.ts packs them. */
   ports = 0
   protocol = 0
-}
-
-/** The packet is no error: it may begin a flow or belong to one. */
-export const NOT_AN_ERROR = undefined
-
-/** What an ICMP packet is: true an error that quotes a packet, false INVALID, else NOT_AN_ERROR. */
-export function errorVerdict(p: Packet, verifyChecksum: boolean): boolean | undefined {
-  if (p.transport === 0) return false
-  if (verifyChecksum && icmpChecksumWrong(p)) return false
-  const type = p.dport >>> 8
-  if (type > icmp.MAX_TYPE) return false
-  return icmp.isError(type) ? true : NOT_AN_ERROR
 }
 
 /**

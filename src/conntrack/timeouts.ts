@@ -36,6 +36,7 @@ const TIMEOUTS = {
   udp: UDP,
   udplite: UDP,
   icmp: [['timeout', 'net.netfilter.nf_conntrack_icmp_timeout']],
+  icmpv6: [['timeout', 'net.netfilter.nf_conntrack_icmpv6_timeout']],
   gre: [
     ['unreplied', 'net.netfilter.nf_conntrack_gre_timeout'],
     ['replied', 'net.netfilter.nf_conntrack_gre_timeout_stream'],
@@ -58,6 +59,7 @@ const NUMBERS: Readonly<Record<TimedProtocol, number | undefined>> = {
   udp: ip.PROTO_UDP,
   udplite: ip.PROTO_UDPLITE,
   icmp: ip.PROTO_ICMP,
+  icmpv6: ip.PROTO_ICMPV6,
   gre: ip.PROTO_GRE,
   // Every protocol without a tracker of its own.
   generic: undefined,

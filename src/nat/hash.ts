@@ -6,14 +6,17 @@ const rotate = (x: number, k: number) => (x << k) | (x >>> (32 - k))
 
 const swap = (x: number) => (x << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24)
 
-/** @returns uint32; addresses int32, `destination` 0 where it is left out (--persistent) with the zone then ignored */
-export function hashAddresses(source: number, destination: number, zone: number): number {
-  const initial = destination === 0 ? 0 : swap(destination) ^ zone
-  let a = (0xdeadbeef + (4 << 2) + initial) | 0
-  let b = a
-  let c = a
-  // First block of three words: the address and two zeros.
-  a = (a + swap(source)) | 0
+/**
+ * The hash of an address's four words, an IPv4 address standing first and followed by zeros.
+ * @param initial of seedOf(), or 0 for --persistent
+ * @returns uint32
+ */
+export function hashAddress(word0: number, word1: number, word2: number, word3: number, initial: number): number {
+  const begin = (0xdeadbeef + (4 << 2) + initial) | 0
+  // First block of three words.
+  let a = (begin + swap(word0)) | 0
+  let b = (begin + swap(word1)) | 0
+  let c = (begin + swap(word2)) | 0
   a = (a - c) ^ rotate(c, 4)
   c = (c + b) | 0
   b = (b - a) ^ rotate(a, 6)
@@ -26,8 +29,18 @@ export function hashAddresses(source: number, destination: number, zone: number)
   a = (a + c) | 0
   c = (c - b) ^ rotate(b, 4)
   b = (b + a) | 0
-  // Last block: one zero word.
-  return last(a, b, c)
+  // Last block: one word.
+  return last(a + swap(word3), b, c)
+}
+
+/** What the hash begins with: the destination's last word and the zone. */
+export function seedOf(destination: number, zone: number): number {
+  return swap(destination) ^ zone
+}
+
+/** The hash after a word of the destination was mixed into it (IPv6, where a range leaves further words open). */
+export function mixedWith(hash: number, destination: number): number {
+  return (hash ^ swap(destination)) >>> 0
 }
 
 /** The same hash over three words, seeded: what HMARK and NFQUEUE's balance take. @returns uint32 */

@@ -1,41 +1,54 @@
 // NAT: a flow's first packet chooses a binding (nat/binding.ts), which is written into the flow's reply tuple; every
 // packet, the first included, is then rewritten by comparing tuples. So an established flow never asks a rule again, and
-// a null binding is a binding like any other. This follows Linux's nf_nat_inet_fn and nf_nat_proto.
+// a null binding is a binding like any other. This follows Linux's nf_nat_inet_fn and nf_nat_proto. What has to do with
+// addresses and headers is the family's own: nat4.ts, nat6.ts.
 
-import { type Conntrack, invertIcmp } from '../conntrack/conntrack.ts'
+import type { Conntrack } from '../conntrack/conntrack.ts'
 import * as f from '../conntrack/record.ts'
-import type { Links } from '../device/link.ts'
-import { ACCEPT, DROP, INPUT, OUTPUT, POSTROUTING } from '../hook/hook.ts'
+import { ACCEPT, DROP, INPUT, POSTROUTING } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
-import type { Routing } from '../route/routing.ts'
-import { checksum } from '../wire/checksum.ts'
-import * as icmp from '../wire/icmp.ts'
-import * as ip from '../wire/ipv4.ts'
-import { Binding, hasPorts } from './binding.ts'
+import type { Binding } from './binding.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from './range.ts'
-import { rewrite, rewriteAt } from './rewrite.ts'
 
 /** Walks the nat table at a hook; ACCEPT when no rule said otherwise. */
 export type NatTable = (p: Packet, hook: number) => number
 
-export class Nat {
+export abstract class Nat {
   readonly #conntrack: Conntrack
-  readonly #routing: () => Routing
-  readonly #links: Links
   readonly #binding: Binding
 
-  constructor(conntrack: Conntrack, routing: () => Routing, links: Links, random: () => number) {
+  constructor(conntrack: Conntrack, binding: Binding) {
     this.#conntrack = conntrack
-    this.#routing = routing
-    this.#links = links
-    this.#binding = new Binding(conntrack, random)
+    this.#binding = binding
   }
+
+  // ── the family's own ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Gives one end of the packet the address that the inverse of the flow's tuple of `direction` has there, and this port. */
+  protected abstract rewriteEnd(p: Packet, manip: number, direction: number, port: number): void
+
+  /** An ICMP error about a translated flow: the quoted packet and the outer address are both translated back. */
+  protected abstract translateError(p: Packet, manip: number): number
+
+  /** The address that MASQUERADE chooses; undefined when there is none. */
+  protected abstract masqueradeAddress(p: Packet): readonly number[] | undefined
+
+  /** The address of the router itself that REDIRECT chooses. */
+  protected abstract redirectAddress(p: Packet, hook: number): readonly number[] | undefined
+
+  /** Copies the address that the flow has at that end by now. */
+  protected abstract readAddress(ct: number, manip: number, into: number[]): void
+
+  /** Whether the flow's source is no address yet (DHCP). */
+  protected abstract hasNoSource(ct: number): boolean
+
+  // ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The nat hook: binds a new flow by `table`, then rewrites the packet. ACCEPT or DROP (or what the table said). */
   input(p: Packet, hook: number, table: NatTable): number {
     if (p.ct === NO_FLOW) return ACCEPT
     const manip = manipOf(hook)
-    if (p.ctinfo === CT_RELATED && p.protocol === ip.PROTO_ICMP) return this.#translateError(p, manip)
+    if (p.ctinfo === CT_RELATED && p.protocol === this.#conntrack.icmp) return this.translateError(p, manip)
     const { words } = this.#conntrack.flows
     const base = p.ct * f.WORDS
     const done = manip === MANIP_SRC ? f.SRC_NAT_DONE : f.DST_NAT_DONE
@@ -65,55 +78,10 @@ export class Nat {
     const { words } = this.#conntrack.flows
     if (!changes(words[base + f.STATUS], manip, p.direction)) return ACCEPT
     // What the packet is to become is the inverse of the other direction's tuple.
-    const other = base + (p.direction ^ 1) * f.TUPLE_WORDS
-    const ports = words[other + f.PORTS]
-    if (manip === MANIP_SRC) {
-      rewrite(p, manip, words[other + f.DESTINATION], p.protocol === ip.PROTO_ICMP ? ports >>> 16 : ports & 0xffff)
-    } else {
-      rewrite(p, manip, words[other + f.SOURCE], ports >>> 16)
-    }
-    return ACCEPT
-  }
-
-  /** An ICMP error about a translated flow: the quoted packet and the outer address are both translated back. */
-  #translateError(p: Packet, manip: number): number {
-    const { flows } = this.#conntrack
-    const { words } = flows
-    const { view } = p
-    const base = p.ct * f.WORDS
-    const at = p.start + p.headerLength
-    const end = p.start + p.length
-    if (end < at + icmp.HEADER + ip.MIN_HEADER) return DROP
-    if (checksum(view, at, end - at) !== 0) return DROP
-    const status = words[base + f.STATUS]
-    // A redirect names a gateway, which translation would make a lie.
-    if (view.getUint8(at) === icmp.REDIRECT && ((status & f.NAT_DONE) !== f.NAT_DONE || (status & f.NAT) !== 0))
-      return DROP
-    if (!changes(status, manip, p.direction)) return ACCEPT
-    const other = base + (p.direction ^ 1) * f.TUPLE_WORDS
-    const ports = words[other + f.PORTS]
-    const inner = at + icmp.HEADER
-    const innerProtocol = view.getUint8(inner + ip.PROTOCOL)
-    const innerHeader = (view.getUint8(inner) & 15) << 2
-    const later = (view.getUint16(inner + ip.FLAGS_FRAGMENT) & ip.FRAGMENT_OFFSET_MASK) !== 0
-    if (!later && hasPorts(innerProtocol) && inner + innerHeader + QUOTED_TRANSPORT > end) return DROP
-    // The quoted packet went the other way: its other end is the one that was changed there.
-    const innerSource = manip === MANIP_DST
-    rewriteAt(
-      view,
-      inner,
-      later || inner + innerHeader >= end ? 0 : inner + innerHeader,
-      end,
-      innerProtocol,
-      innerSource ? MANIP_SRC : MANIP_DST,
-      innerSource ? words[other + f.SOURCE] : words[other + f.DESTINATION],
-      innerSource || innerProtocol === ip.PROTO_ICMP ? ports >>> 16 : ports & 0xffff,
-      false,
-    )
-    view.setUint16(at + icmp.CHECKSUM, 0)
-    view.setUint16(at + icmp.CHECKSUM, checksum(view, at, end - at))
-    const address = manip === MANIP_SRC ? words[other + f.DESTINATION] : words[other + f.SOURCE]
-    rewrite(p, manip, address, 0)
+    const other = p.direction ^ 1
+    const ports = words[base + other * f.TUPLE_WORDS + f.PORTS]
+    const isPortBelow = manip === MANIP_SRC && p.protocol !== this.#conntrack.icmp
+    this.rewriteEnd(p, manip, other, isPortBelow ? ports & 0xffff : ports >>> 16)
     return ACCEPT
   }
 
@@ -127,14 +95,7 @@ export class Nat {
     const { words } = flows
     const base = p.ct * f.WORDS
     if ((words[base + f.STATUS] & f.CONFIRMED) !== 0) return ACCEPT
-    const b = this.#binding
-    if (b.choose(p.ct, manip, range)) {
-      const reply = base + f.TUPLE_WORDS
-      words[reply + f.SOURCE] = b.destination
-      words[reply + f.DESTINATION] = b.source
-      words[reply + f.PORTS] = p.protocol === ip.PROTO_ICMP ? invertIcmp(b.ports) : (b.ports << 16) | (b.ports >>> 16)
-      words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT : f.DST_NAT
-    }
+    if (this.#binding.choose(p.ct, manip, range)) words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT : f.DST_NAT
     if (manip === MANIP_SRC) flows.linkBySource(p.ct)
     words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT_DONE : f.DST_NAT_DONE
     return ACCEPT
@@ -145,39 +106,36 @@ export class Nat {
     if (p.ct === NO_FLOW) return DROP
     const { words } = this.#conntrack.flows
     const base = p.ct * f.WORDS
-    // Who has no address yet (DHCP) is left alone.
-    if (words[base + f.SOURCE] === 0) return ACCEPT
-    const address = this.#routing().selectSource(p.outLink, p.nexthop)
-    if (address === 0) return DROP
+    if (this.hasNoSource(p.ct)) return ACCEPT
+    const address = this.masqueradeAddress(p)
+    if (address === undefined) return DROP
     words[base + f.STATUS] |= p.outLink << f.MASQUERADE_SHIFT
     return this.setup(p, POSTROUTING, MANIP_SRC, toAddress(range, address))
   }
 
   /** Target REDIRECT: to the incoming device's address, or to the loopback address for the router's own packets. */
   redirect(p: Packet, hook: number, range: NatRange): number {
-    let address = ip.LOOPBACK_ADDRESS
-    if (hook !== OUTPUT) {
-      const own = this.#links.at(p.inLink).addresses
-      if (own.length === 0) return DROP
-      address = own[0].address
-    }
+    const address = this.redirectAddress(p, hook)
+    if (address === undefined) return DROP
     return this.setup(p, hook, MANIP_DST, toAddress(range, address))
   }
 
   /** Binds to what the flow has already, so that only a clash changes anything. */
   #bindNull(p: Packet, manip: number): number {
-    const { flows } = this.#conntrack
-    const address = manip === MANIP_SRC ? flows.destination(p.ct, 1) : flows.source(p.ct, 1)
-    this.#null.minAddress = address
-    this.#null.maxAddress = address
+    this.readAddress(p.ct, manip, this.#address)
     return this.setup(p, 0, manip, this.#null)
   }
 
-  readonly #null = { flags: MAP_IPS, minAddress: 0, maxAddress: 0, minPort: 0, maxPort: 0, basePort: 0 }
+  readonly #address: number[] = []
+  readonly #null: NatRange = {
+    flags: MAP_IPS,
+    min: this.#address,
+    max: this.#address,
+    minPort: 0,
+    maxPort: 0,
+    basePort: 0,
+  }
 }
-
-/** What an ICMP error has to quote of a transport header that is to be rewritten (RFC 792). */
-const QUOTED_TRANSPORT = 8
 
 /** PREROUTING and OUTPUT change the destination, INPUT and POSTROUTING the source. */
 function manipOf(hook: number): number {
@@ -185,10 +143,10 @@ function manipOf(hook: number): number {
 }
 
 /** In reply direction each end takes back what the other one was given. */
-function changes(status: number, manip: number, direction: number): boolean {
+export function changes(status: number, manip: number, direction: number): boolean {
   return (status & ((manip === MANIP_SRC) === (direction === 0) ? f.SRC_NAT : f.DST_NAT)) !== 0
 }
 
-function toAddress(range: NatRange, address: number): NatRange {
-  return { ...range, flags: range.flags | MAP_IPS, minAddress: address, maxAddress: address }
+function toAddress(range: NatRange, address: readonly number[]): NatRange {
+  return { ...range, flags: range.flags | MAP_IPS, min: address, max: address }
 }

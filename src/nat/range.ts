@@ -15,9 +15,9 @@ export const MANIP_DST = 1
 
 export interface NatRange {
   readonly flags: number
-  /** int32, compared unsigned; both 0 without MAP_IPS. */
-  readonly minAddress: number
-  readonly maxAddress: number
+  /** The first and the last address as int32 words, compared unsigned; empty without MAP_IPS. */
+  readonly min: readonly number[]
+  readonly max: readonly number[]
   /** Ports, or ICMP identifiers; both 0 without PROTO_SPECIFIED. */
   readonly minPort: number
   readonly maxPort: number

@@ -119,7 +119,7 @@ interface NatFlags {
   readonly persistent?: true
 }
 
-/** The range for IPv4's NAT. */
+/** What NAT chooses from. */
 export function natRange({ addresses, ports }: NatTo, { random, randomFully, persistent }: NatFlags): NatRange {
   return {
     flags:
@@ -129,8 +129,8 @@ export function natRange({ addresses, ports }: NatTo, { random, randomFully, per
       (random ? PROTO_RANDOM : 0) |
       (randomFully ? PROTO_RANDOM_FULLY : 0) |
       (persistent ? PERSISTENT : 0),
-    minAddress: addresses?.min[0] ?? 0,
-    maxAddress: addresses?.max[0] ?? 0,
+    min: addresses?.min ?? [],
+    max: addresses?.max ?? [],
     minPort: ports?.min ?? 0,
     maxPort: ports?.max ?? 0,
     basePort: ports?.base ?? 0,

@@ -32,20 +32,16 @@ export const netmap = defineTarget({
   terminal: true,
   options: { to: network.required().help('the other network') },
   target: ({ to }, { nat }) => {
-    const mask = to.mask[0]
-    const base = to.address[0] & mask
-    const range = {
-      flags: MAP_IPS,
-      minAddress: 0,
-      maxAddress: 0,
-      minPort: 0,
-      maxPort: 0,
-      basePort: 0,
-    } satisfies NatRange
+    const mapped: number[] = []
+    const range: NatRange = { flags: MAP_IPS, min: mapped, max: mapped, minPort: 0, maxPort: 0, basePort: 0 }
     return (p, hook) => {
       const source = hook === POSTROUTING || hook === INPUT
-      range.minAddress = base | ((source ? p.source : p.destination) & ~mask)
-      range.maxAddress = range.minAddress
+      const address = source
+        ? [p.source, p.source1, p.source2, p.source3]
+        : [p.destination, p.destination1, p.destination2, p.destination3]
+      to.mask.forEach((mask, i) => {
+        mapped[i] = (to.address[i] & mask) | (address[i] & ~mask)
+      })
       return nat.setup(p, hook, source ? MANIP_SRC : MANIP_DST, range)
     }
   },

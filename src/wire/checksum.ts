@@ -57,16 +57,26 @@ export function update16(field: number, before: number, after: number): number {
 
 /** Checksum `field` after a 32-bit word it covers changed from `before` to `after`, both int32. */
 export function update32(field: number, before: number, after: number): number {
-  let sum = (~field & 0xffff) + (~before >>> 16) + (~before & 0xffff) + (after >>> 16) + (after & 0xffff)
-  sum = (sum & 0xffff) + (sum >>> 16)
-  sum = (sum & 0xffff) + (sum >>> 16)
-  return ~sum & 0xffff
+  return updateBy(field, changeOf32(before, after))
+}
+
+/**
+ * What a 32-bit word that changes adds to a sum, not folded: an address is covered by more than one checksum. The changes
+ * of several words may be added to each other before they are used.
+ */
+export function changeOf32(before: number, after: number): number {
+  return (~before >>> 16) + (~before & 0xffff) + (after >>> 16) + (after & 0xffff)
+}
+
+/** Checksum `field` after such a change, or the sum of some. */
+export function updateBy(field: number, change: number): number {
+  return ~fold((~field & 0xffff) + change) & 0xffff
 }
 
 /**
  * The same for a partial checksum: with NEEDS_CSUM the field holds the pseudo-header's sum, not complemented, so only
  * changed addresses are folded in, and ports never are (virtio 1.2, 5.1.6.2).
  */
-export function updatePartial32(field: number, before: number, after: number): number {
-  return ~update32(~field & 0xffff, before, after) & 0xffff
+export function updatePartialBy(field: number, change: number): number {
+  return fold(field + change)
 }

@@ -51,6 +51,11 @@ export function isError(type: number): boolean {
   )
 }
 
+/** Whether messages of this type ask for an answer. */
+export function isRequest(type: number): boolean {
+  return type === ECHO || type === TIMESTAMP || type === INFO_REQUEST || type === ADDRESS
+}
+
 /** Whether messages of this type carry an identifier that pairs request and reply. */
 export function hasIdentifier(type: number): boolean {
   return type === ECHO || type === ECHO_REPLY || (type >= TIMESTAMP && type <= ADDRESS_REPLY)

@@ -54,6 +54,11 @@ export function isError(type: number): boolean {
   return type < 128
 }
 
+/** Whether messages of this type ask for an answer from beyond the link. */
+export function isRequest(type: number): boolean {
+  return type === ECHO || type === NODE_INFORMATION_QUERY
+}
+
 /** Whether messages of this type carry an identifier that pairs request and reply. */
 export function hasIdentifier(type: number): boolean {
   return inverseType(type) >= 0

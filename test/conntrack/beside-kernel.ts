@@ -6,7 +6,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Conntrack } from '../../src/conntrack/conntrack.ts'
+import { Conntrack4 } from '../../src/conntrack/conntrack4.ts'
 import { loadNative, POLLIN } from '../../src/device/native.ts'
 import { ACCEPT } from '../../src/hook/hook.ts'
 import { Packet } from '../../src/packet/packet.ts'
@@ -31,7 +31,7 @@ export interface Flow {
 }
 
 export class BesideKernel {
-  readonly conntrack: Conntrack
+  readonly conntrack: Conntrack4
   readonly #time = new Time()
   readonly #clock = new SystemClock()
   readonly #slab = new Slab(4)
@@ -48,7 +48,7 @@ export class BesideKernel {
     const native = this.#native
     const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': 1000, ...settings })
     this.#tick()
-    this.conntrack = new Conntrack(this.#time, sysctl, 1)
+    this.conntrack = new Conntrack4({ time: this.#time, sysctl }, 1)
     this.#netns = native.anonymousNetns()
     const netns = `/proc/self/fd/${this.#netns}`
     const path = `/proc/${process.pid}/fd/${this.#netns}`

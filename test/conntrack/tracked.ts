@@ -1,6 +1,6 @@
 // Conntrack on a virtual clock, fed with bytes: what the unit tests of the trackers look at.
 
-import { Conntrack } from '../../src/conntrack/conntrack.ts'
+import { Conntrack4 } from '../../src/conntrack/conntrack4.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
 import { Slab } from '../../src/packet/slab.ts'
@@ -11,13 +11,14 @@ const STATES = ['INVALID', 'NEW', 'ESTABLISHED', 'RELATED', 'UNTRACKED']
 
 export class Tracked {
   readonly time = new Time()
-  readonly conntrack: Conntrack
+  readonly conntrack: Conntrack4
   readonly #slab = new Slab(1)
   readonly #packet = new Packet(this.#slab)
 
   constructor(settings: Record<string, number> = {}) {
     this.time.set(1000)
-    this.conntrack = new Conntrack(this.time, sysctls({ 'net.netfilter.nf_conntrack_max': 100, ...settings }), 1)
+    const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': 100, ...settings })
+    this.conntrack = new Conntrack4({ time: this.time, sysctl }, 1)
   }
 
   wait(seconds: number): void {

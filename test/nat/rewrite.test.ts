@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MANIP_DST, MANIP_SRC } from '../../src/nat/range.ts'
-import { rewrite, rewriteAt } from '../../src/nat/rewrite.ts'
+import { rewrite, rewriteAt } from '../../src/nat/rewrite4.ts'
 import { Slab } from '../../src/packet/slab.ts'
 import { formatAddress } from '../../src/wire/address.ts'
 import { fold, pseudoSum4 } from '../../src/wire/checksum.ts'

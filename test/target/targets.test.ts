@@ -82,8 +82,8 @@ describe('NAT targets ask for their range', () => {
   const range = (flags: number, min = 0, max = min, ports: number[] = [0, 0, 0]) =>
     JSON.stringify({
       flags,
-      minAddress: min,
-      maxAddress: max,
+      min: min === 0 ? [] : [min],
+      max: max === 0 ? [] : [max],
       minPort: ports[0],
       maxPort: ports[1],
       basePort: ports[2],
