@@ -1,0 +1,163 @@
+// Connection tracking for IPv6: its tuples beside the records (flows6.ts), ICMPv6 (nf_conntrack_icmpv6_error), and errors. What the
+// link itself says (neighbour and router discovery, multicast listeners) is UNTRACKED. An error belongs to the flow that it
+// quotes as in IPv4 (icmp-error.ts); so does a redirect whose first option holds the packet that it is about.
+
+import { ACCEPT } from '../hook/hook.ts'
+import { CT_UNTRACKED, NO_FLOW, NO_PROTOCOL, type Packet } from '../packet/packet.ts'
+import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
+import * as icmpv6 from '../wire/icmpv6.ts'
+import * as ip from '../wire/ipv4.ts'
+import * as ipv6 from '../wire/ipv6.ts'
+import { NO_NEXT } from '../wire/ipv6-extension.ts'
+import { checksumWrong } from './checksum.ts'
+import { Conntrack, ERROR_MESSAGE, LINK_MESSAGE, MESSAGE, NOT_INVERTIBLE, WRONG_MESSAGE } from './conntrack.ts'
+import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
+import { IcmpTracker } from './icmp.ts'
+import { Quoted6 } from './quoted6.ts'
+import * as f from './record.ts'
+import type { Tracking } from './tracker.ts'
+
+/** A redirect: ICMPv6 header, target, destination; then options (RFC 4861, 4.5). */
+const REDIRECT_HEADER = 40
+const REDIRECTED_HEADER_OPTION = 4
+/** Before the packet that the option holds. */
+const OPTION_HEADER = 8
+/** Of messages that no router passed on. */
+const FRESH = 255
+
+export class Conntrack6 extends Conntrack<FlowTable6> {
+  readonly #quoted = new Quoted6()
+  readonly #verify: boolean
+
+  /**
+   * @param seed an int32 from a random source
+   * @param stats where to count, shared with IPv4's
+   */
+  constructor(time: Time, sysctl: Sysctl, seed: number, stats?: Float64Array) {
+    const flows = new FlowTable6(sysctl['net.netfilter.nf_conntrack_max'], seed)
+    const tracker = (tracking: Tracking) => new IcmpTracker(tracking, 'icmpv6', icmpv6.isRequest)
+    super(time, sysctl, flows, ip.PROTO_ICMPV6, tracker, stats)
+    this.#verify = sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
+  }
+
+  override input(p: Packet): number {
+    if (p.ct !== NO_FLOW || p.ctinfo === CT_UNTRACKED) return ACCEPT
+    const nothing = p.protocol === NO_PROTOCOL || p.protocol === NO_NEXT
+    if (nothing || (p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return this.invalid(p)
+    return super.input(p)
+  }
+
+  protected override lookUp(p: Packet, ports: number, key: number): number {
+    const { flows } = this
+    const { sought } = flows
+    flows.put(sought, p.source, p.source1, p.source2, p.source3)
+    flows.put(sought + ADDRESS_WORDS, p.destination, p.destination1, p.destination2, p.destination3)
+    return flows.findAt(sought, sourceDigest(flows, p), destinationDigest(flows, p), ports, key)
+  }
+
+  protected override lookUpLike(ct: number, direction: number): number {
+    const { words } = this.flows
+    const base = ct * f.WORDS
+    const tuple = base + direction * f.TUPLE_WORDS
+    return this.flows.findAt(
+      this.flows.sourceAt(ct, direction),
+      words[tuple + f.SOURCE],
+      words[tuple + f.DESTINATION],
+      words[tuple + f.PORTS],
+      words[base + f.KEY],
+    )
+  }
+
+  protected override hashOf(p: Packet, ports: number, key: number): number {
+    const { flows } = this
+    return flows.hash(sourceDigest(flows, p), destinationDigest(flows, p), ports, key)
+  }
+
+  protected override writeAddresses(p: Packet, ct: number): void {
+    const { flows } = this
+    flows.put(flows.sourceAt(ct, 0), p.source, p.source1, p.source2, p.source3)
+    flows.put(flows.destinationAt(ct, 0), p.destination, p.destination1, p.destination2, p.destination3)
+    flows.copy(flows.destinationAt(ct, 0), flows.sourceAt(ct, 1))
+    flows.copy(flows.sourceAt(ct, 0), flows.destinationAt(ct, 1))
+    flows.digestTuple(ct, 0)
+    flows.digestTuple(ct, 1)
+  }
+
+  protected override judgeMessage(p: Packet): number {
+    if (p.transport === 0) return WRONG_MESSAGE
+    if (this.#verify && checksumWrong(p)) return WRONG_MESSAGE
+    const type = p.dport >>> 8
+    switch (type) {
+      case icmpv6.MLD_QUERY:
+      case icmpv6.MLD_REPORT:
+      case icmpv6.MLD_DONE:
+      case icmpv6.ROUTER_SOLICITATION:
+      case icmpv6.ROUTER_ADVERTISEMENT:
+      case icmpv6.NEIGHBOUR_SOLICITATION:
+      case icmpv6.NEIGHBOUR_ADVERTISEMENT:
+      case icmpv6.MLD2_REPORT:
+        return LINK_MESSAGE
+      case icmpv6.REDIRECT:
+        return judgeRedirect(p)
+      default:
+        return icmpv6.isError(type) ? ERROR_MESSAGE : MESSAGE
+    }
+  }
+
+  protected override lookUpQuoted(p: Packet): number {
+    const { flows } = this
+    const { view } = p
+    const quoted = this.#quoted
+    const header = p.dport >>> 8 === icmpv6.REDIRECT ? REDIRECT_HEADER + OPTION_HEADER : icmpv6.HEADER
+    if (!quoted.read(view, p.transport + header, p.start + p.length) || quoted.later) return -1
+    const ports = this.#invertedPorts(view, quoted)
+    if (ports === NOT_INVERTIBLE) return -1
+    // Inverted: as packets go that answer the quoted one.
+    const { sought } = flows
+    const from = quoted.start + ipv6.DESTINATION
+    const to = quoted.start + ipv6.SOURCE
+    flows.put(sought, view.getInt32(from), view.getInt32(from + 4), view.getInt32(from + 8), view.getInt32(from + 12))
+    const target = sought + ADDRESS_WORDS
+    flows.put(target, view.getInt32(to), view.getInt32(to + 4), view.getInt32(to + 8), view.getInt32(to + 12))
+    const key = f.key(quoted.protocol, p.zone)
+    const found = flows.findAt(sought, flows.digestAt(sought), flows.digestAt(target), ports, key)
+    if (found < 0) return -1
+    flows.put(target, p.destination, p.destination1, p.destination2, p.destination3)
+    return flows.same(flows.destinationAt(found >> 1, found & 1), target) ? found : -1
+  }
+
+  /** The PORTS word of the quoted packet's inverse, or NOT_INVERTIBLE where too little is quoted. */
+  #invertedPorts(view: DataView, { protocol, transport, end }: Quoted6): number {
+    if (!this.hasPorts(protocol)) return 0
+    if (protocol !== ip.PROTO_ICMPV6)
+      return transport + 4 > end ? NOT_INVERTIBLE : (view.getUint16(transport + 2) << 16) | view.getUint16(transport)
+    if (transport + icmpv6.HEADER > end) return NOT_INVERTIBLE
+    return this.invertMessage(
+      (view.getUint16(transport + icmpv6.ID) << 16) |
+        (view.getUint8(transport + icmpv6.TYPE) << 8) |
+        view.getUint8(transport + icmpv6.CODE),
+    )
+  }
+
+  override invertMessage(ports: number): number {
+    const answer = icmpv6.inverseType((ports >>> 8) & 255)
+    return answer < 0 ? NOT_INVERTIBLE : (ports & 0xffff00ff) | (answer << 8)
+  }
+}
+
+/** Only the first option is looked at. */
+function judgeRedirect(p: Packet): number {
+  const option = p.transport + REDIRECT_HEADER
+  if (p.view.getUint8(p.start + ipv6.HOP_LIMIT) !== FRESH) return WRONG_MESSAGE
+  if (option + 2 > p.start + p.length || p.view.getUint8(option + 1) === 0) return WRONG_MESSAGE
+  return p.view.getUint8(option) === REDIRECTED_HEADER_OPTION ? ERROR_MESSAGE : MESSAGE
+}
+
+function sourceDigest(flows: FlowTable6, p: Packet): number {
+  return flows.digest(p.source, p.source1, p.source2, p.source3)
+}
+
+function destinationDigest(flows: FlowTable6, p: Packet): number {
+  return flows.digest(p.destination, p.destination1, p.destination2, p.destination3)
+}
