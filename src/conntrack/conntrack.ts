@@ -177,9 +177,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (p.transport === 0 && !portless) return NO_FLOW
     const ports = portless ? 0 : (p.sport << 16) | p.dport
     const found =
-      p.zone <= 0xffff
-        ? this.lasting(this.lookUp(p, ports, f.key(p.protocol, p.zone)))
-        : this.#lookUpDirected(p, ports)
+      p.zone <= 0xffff ? this.lasting(this.lookUp(p, ports, f.key(p.protocol, p.zone))) : this.#lookUpDirected(p, ports)
     if (found < 0) return this.#begin(p, ports)
     const status = words[(found >> 1) * f.WORDS + f.STATUS]
     p.ct = found >> 1

@@ -4,19 +4,23 @@
 
 import { ACCEPT } from '../hook/hook.ts'
 import { CT_UNTRACKED, NO_FLOW, NO_PROTOCOL, type Packet } from '../packet/packet.ts'
-import type { Sysctl } from '../sysctl.ts'
-import type { Time } from '../time.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import { NO_NEXT } from '../wire/ipv6-extension.ts'
 import { checksumWrong } from './checksum.ts'
-import { Conntrack, ERROR_MESSAGE, LINK_MESSAGE, MESSAGE, NOT_INVERTIBLE, WRONG_MESSAGE } from './conntrack.ts'
+import {
+  Conntrack,
+  type ConntrackParts,
+  ERROR_MESSAGE,
+  LINK_MESSAGE,
+  MESSAGE,
+  NOT_INVERTIBLE,
+  WRONG_MESSAGE,
+} from './conntrack.ts'
 import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
-import { IcmpTracker } from './icmp.ts'
 import { Quoted6 } from './quoted6.ts'
 import * as f from './record.ts'
-import type { Tracking } from './tracker.ts'
 
 /** A redirect: ICMPv6 header, target, destination; then options (RFC 4861, 4.5). */
 const REDIRECT_HEADER = 40
@@ -30,14 +34,11 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
   readonly #quoted = new Quoted6()
   readonly #verify: boolean
 
-  /**
-   * @param seed an int32 from a random source
-   * @param stats where to count, shared with IPv4's
-   */
-  constructor(time: Time, sysctl: Sysctl, seed: number, stats?: Float64Array) {
+  /** @param seed an int32 from a random source */
+  constructor(parts: ConntrackParts, seed: number) {
+    const { sysctl } = parts
     const flows = new FlowTable6(sysctl['net.netfilter.nf_conntrack_max'], seed)
-    const tracker = (tracking: Tracking) => new IcmpTracker(tracking, 'icmpv6', icmpv6.isRequest)
-    super(time, sysctl, flows, ip.PROTO_ICMPV6, tracker, stats)
+    super(parts, flows, { protocol: ip.PROTO_ICMPV6, name: 'icmpv6', isRequest: icmpv6.isRequest })
     this.#verify = sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
   }
 
@@ -65,7 +66,7 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
       words[tuple + f.SOURCE],
       words[tuple + f.DESTINATION],
       words[tuple + f.PORTS],
-      words[base + f.KEY],
+      words[base + f.KEY + direction * f.KEY_STEP],
     )
   }
 
@@ -105,7 +106,7 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
     }
   }
 
-  protected override lookUpQuoted(p: Packet): number {
+  protected override lookUpQuoted(p: Packet, direction: number): number {
     const { flows } = this
     const { view } = p
     const quoted = this.#quoted
@@ -120,7 +121,7 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
     flows.put(sought, view.getInt32(from), view.getInt32(from + 4), view.getInt32(from + 8), view.getInt32(from + 12))
     const target = sought + ADDRESS_WORDS
     flows.put(target, view.getInt32(to), view.getInt32(to + 4), view.getInt32(to + 8), view.getInt32(to + 12))
-    const key = f.key(quoted.protocol, p.zone)
+    const key = f.keyIn(quoted.protocol, p.zone, direction)
     const found = flows.findAt(sought, flows.digestAt(sought), flows.digestAt(target), ports, key)
     if (found < 0) return -1
     flows.put(target, p.destination, p.destination1, p.destination2, p.destination3)

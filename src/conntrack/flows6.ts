@@ -34,10 +34,6 @@ export class FlowTable6 extends FlowTable {
     this.candidate = this.sought + TUPLE_ADDRESS_WORDS
   }
 
-  override get byteLength(): number {
-    return super.byteLength + this.addresses.byteLength
-  }
-
   override get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
     return [...super.arrays, this.addresses]
   }
@@ -120,9 +116,15 @@ export class FlowTable6 extends FlowTable {
     for (let step = 0; ; step++) {
       const ct = this.near(h, step)
       if (ct < 0) return -1
-      for (let tuple = ct << 1; tuple >> 1 === ct; tuple++) {
-        const base = ct * f.WORDS + (tuple & 1) * f.TUPLE_WORDS
-        if (words[base + f.PORTS] === ports && words[ct * f.WORDS + f.KEY] === key && this.#has(tuple, at)) return tuple
+      for (let direction = 0; direction < 2; direction++) {
+        const tuple = (ct << 1) | direction
+        const base = ct * f.WORDS
+        if (
+          words[base + direction * f.TUPLE_WORDS + f.PORTS] === ports &&
+          words[base + direction * f.KEY_STEP + f.KEY] === key &&
+          this.#has(tuple, at)
+        )
+          return tuple
       }
     }
   }

@@ -113,7 +113,7 @@ export class Binding6 extends Binding {
       this.#destinationDigest = flows.digestAt(this.#destination)
       this.#digested = true
     }
-    return flows.findAt(this.#destination, this.#destinationDigest, this.#sourceDigest, ports, this.key)
+    return flows.findAt(this.#destination, this.#destinationDigest, this.#sourceDigest, ports, this.replyKey)
   }
 }
 

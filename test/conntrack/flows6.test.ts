@@ -34,6 +34,7 @@ function write(flows: FlowTable6, ct: number, pair: readonly Tuple[], key: numbe
     flows.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS] = ports
   })
   flows.words[ct * f.WORDS + f.KEY] = key
+  flows.words[ct * f.WORDS + f.REPLY_KEY] = key
 }
 
 const word = fc.constantFrom(0, 1, -1)
