@@ -36,18 +36,32 @@ function alone(figures: readonly Figure[]): string[] {
   return lines
 }
 
-/** tunfilter and the kernel in one line, with the ratio. */
+/** Everybody's figures of one quantity under each other, ours first, and each in relation to ours. */
 function beside(figures: readonly Figure[]): string[] {
   const lines = [
-    '| | | unit | tunfilter | lowest to highest | kernel | lowest to highest | tunfilter / kernel | tunfilter: also | kernel: also |',
-    '|---|---|---|---:|---:|---:|---:|---:|---|---|',
+    '| | | who | median | lowest to highest | unit | tunfilter in relation | |',
+    '|---|---|---|---:|---:|---|---:|---|',
   ]
-  for (const ours of figures.filter(({ who }) => who === 'tunfilter')) {
-    const theirs = figures.find((f) => f.who === 'kernel' && f.what === ours.what && f.where === ours.where)
-    const ratio = theirs === undefined ? '' : (ours.value / theirs.value).toFixed(2)
-    const other = theirs === undefined ? ['', '', ratio] : [`${theirs.value}`, `${theirs.low} to ${theirs.high}`, ratio]
-    const cells = [ours.what, ours.where, ours.unit, `${ours.value}`, `${ours.low} to ${ours.high}`, ...other]
-    lines.push(`| ${[...cells, extras(ours), theirs === undefined ? '' : extras(theirs)].join(' | ')} |`)
+  const seen = new Set<string>()
+  for (const { what, where } of figures) {
+    if (seen.has(`${what} ${where}`)) continue
+    seen.add(`${what} ${where}`)
+    const same = figures.filter((f) => f.what === what && f.where === where)
+    const ours = same.find(({ who }) => who === 'tunfilter')
+    for (const [i, f] of same.entries()) {
+      const ratio = ours === undefined || f === ours ? '' : (ours.value / f.value).toFixed(2)
+      const cells = [
+        i === 0 ? what : '',
+        i === 0 ? where : '',
+        f.who ?? '',
+        f.value,
+        `${f.low} to ${f.high}`,
+        f.unit,
+        ratio,
+        extras(f),
+      ]
+      lines.push(`| ${cells.join(' | ')} |`)
+    }
   }
   return lines
 }
@@ -61,6 +75,7 @@ const NAMES: Readonly<Record<string, string>> = {
   gatewayCores: 'cores for the gateway',
   gatewayNanosecondsAPacket: 'ns of processor time a packet',
   lost: 'lost',
+  p99: 'at the 99th percentile',
 }
 
 function extras({ also = {} }: Figure): string {

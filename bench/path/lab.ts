@@ -1,9 +1,10 @@
-// The two gateways that are compared, each between a client's and a server's network namespace of its own:
+// The gateways that are compared, each between a client's and a server's network namespace of its own:
 //
 //   tunfilter   client ns ── TUN lan ── tunfilter up ── TUN wan ── server ns
+//   bare C      the same devices and the same I/O (bench/peers/forward.c), one fixed address rewritten, no flows, no rules
 //   kernel      client ns ── veth lan ── router ns (ip_forward, iptables) ── veth wan ── server ns
 //
-// Addresses and rules are the same in both. The namespaces' names hold our process id; those that a killed run left
+// Addresses are the same in all, rules in tunfilter and the kernel. The namespaces' names hold our process id; those that a killed run left
 // behind are removed by the next one.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,21 +16,30 @@ import { CONFIG, RULES_FILE } from './config.ts'
 import { isInPath, processorTime, type Running, run, start, stopAll, until } from './programs.ts'
 
 const PREFIX = 'tfbench'
+const FORWARD = `${ROOT}bench/build/forward`
 const CLIENT = '10.0.0.2'
 export const SERVER = '203.0.113.2'
 const LAN_ROUTER = '10.0.0.1'
-const WAN_ROUTER = '203.0.113.1'
+export const WAN_ROUTER = '203.0.113.1'
 
 export interface Gateway {
-  readonly name: 'tunfilter' | 'kernel'
+  /** `tunfilter`, `bare C`, `kernel`; behind a comma what is not the default: `tunfilter, read`. */
+  readonly name: string
   readonly client: string
   readonly server: string
   /** Processor time of the gateway's process so far; undefined for the kernel, which forwards in the sender's time. */
   readonly processorTime: () => number | undefined
 }
 
+/** One way of moving packets, of tunfilter and of the bare forwarder alike. */
+export interface Way {
+  readonly name: string
+  readonly io: 'uring' | 'read'
+  readonly offload: boolean
+}
+
 /** Makes what is measured, hands it to `use`, and takes it away again, on a signal too. */
-export async function withLab<T>(use: (gateways: readonly Gateway[]) => Promise<T>): Promise<T> {
+export async function withLab<T>(ways: readonly Way[], use: (gateways: readonly Gateway[]) => Promise<T>): Promise<T> {
   await removeLeftovers()
   const made: string[] = []
   const directory = mkdtempSync(join(tmpdir(), `${PREFIX}-`))
@@ -50,8 +60,12 @@ export async function withLab<T>(use: (gateways: readonly Gateway[]) => Promise<
   }
   try {
     const kernel = await kernelGateway(await namespace('kc'), await namespace('kr'), await namespace('ks'))
-    const ours = await ourGateway(await namespace('tc'), await namespace('ts'), directory)
-    return await use([ours, kernel])
+    const all: Gateway[] = []
+    for (const [i, way] of ways.entries()) {
+      all.push(await ourGateway(await namespace(`t${i}c`), await namespace(`t${i}s`), directory, way))
+      all.push(await bareGateway(await namespace(`c${i}c`), await namespace(`c${i}s`), way))
+    }
+    return await use([...all, kernel])
   } finally {
     for (const signal of signals) process.off(signal, interrupted)
     await end()
@@ -74,15 +88,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function ourGateway(client: string, server: string, directory: string): Promise<Gateway> {
-  const config = join(directory, 'gateway.json')
-  const { lan, wan } = CONFIG.devices
+async function ourGateway(client: string, server: string, directory: string, way: Way): Promise<Gateway> {
+  const config = join(directory, `${client}.json`)
+  const [lan, wan] = [CONFIG.devices.lan, CONFIG.devices.wan].map((each) => ({ ...each, offload: way.offload }))
   const devices = {
     lan: { ...lan, netns: client, peer: { addresses: [`${CLIENT}/24`], routes: ['default'] } },
     wan: { ...wan, netns: server, peer: { addresses: [`${SERVER}/24`] } },
   }
   writeFileSync(config, JSON.stringify({ ...CONFIG, devices }))
-  const args = [join(ROOT, 'dist/cli/main.js'), 'up', '--config', config, '--rules', RULES_FILE]
+  const args = [join(ROOT, 'dist/cli/main.js'), 'up', '--config', config, '--rules', RULES_FILE, '--io', way.io]
   const up: Running = start(process.execPath, ...args)
   let ended = false
   up.output
@@ -96,7 +110,42 @@ async function ourGateway(client: string, server: string, directory: string): Pr
     () => `tunfilter up does not start: ${up.errors()}`,
   )
   if (ended) throw new Error(`tunfilter up ended at once: ${up.errors()}`)
-  return { name: 'tunfilter', client, server, processorTime: () => processorTime(up.pid) }
+  return { name: `tunfilter${way.name}`, client, server, processorTime: () => processorTime(up.pid) }
+}
+
+async function bareGateway(client: string, server: string, way: Way): Promise<Gateway> {
+  const offload = way.offload ? 'offload' : 'plain'
+  const forward = start(FORWARD, client, server, way.io, offload, CLIENT, WAN_ROUTER)
+  let up: boolean | undefined
+  forward.output.then(
+    () => {
+      up = false
+    },
+    () => {
+      up = false
+    },
+  )
+  for (const [device, end, address] of [
+    ['lan', client, `${CLIENT}/24`],
+    ['wan', server, `${SERVER}/24`],
+  ]) {
+    await until(
+      () =>
+        up === false ||
+        run('ip', '-n', end, 'link', 'show', device).then(
+          () => true,
+          () => false,
+        ),
+      5,
+      () => `${FORWARD} opens no ${device}: ${forward.errors()}`,
+    )
+    if (up === false) throw new Error(`${FORWARD} ended at once: ${forward.errors()}`)
+    loadNative().writeSysctl(end, `net/ipv6/conf/${device}/disable_ipv6`, '1')
+    await run('ip', '-n', end, 'address', 'add', address, 'dev', device)
+    await run('ip', '-n', end, 'link', 'set', device, 'up', 'txqueuelen', '1000')
+  }
+  await run('ip', '-n', client, 'route', 'add', 'default', 'via', LAN_ROUTER)
+  return { name: `bare C${way.name}`, client, server, processorTime: () => processorTime(forward.pid) }
 }
 
 async function kernelGateway(client: string, router: string, server: string): Promise<Gateway> {

@@ -1,6 +1,7 @@
 // The ends of the UDP measurements. Every mode ends by itself and prints one line of JSON.
 //
 //   udp flood ADDRESS PORT SECONDS    sends packets of 64 bytes (payload 36) as fast as the kernel takes them
+//   udp pace ADDRESS PORT SECONDS RATE   the same, so many a second, in bursts of at most 64
 //   udp sink PORT SECONDS             counts what arrives from the first packet on, for so long at most
 //   udp echo PORT SECONDS             sends everything back
 //   udp rtt ADDRESS PORT COUNT        four bytes there and back, one packet after the other
@@ -8,6 +9,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,20 +92,46 @@ static int flood(const char *host, const char *port, double seconds) {
   return 0;
 }
 
+static int pace(const char *host, const char *port, double seconds, double rate) {
+  int fd = connected(host, port, 1);
+  prepare(messages, parts, payload, PAYLOAD);
+  double begin = now(), t;
+  unsigned long long sent = 0;
+  while ((t = now()) < begin + seconds) {
+    double due = (t - begin) * rate - (double)sent;
+    if (due < 1) continue;
+    int n = sendmmsg(fd, messages, due > BATCH ? BATCH : (unsigned)due, 0);
+    if (n > 0) sent += (unsigned)n;
+    else if (errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("sendmmsg");
+  }
+  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", sent, t - begin);
+  return 0;
+}
+
+static volatile sig_atomic_t told_to_end;
+
+static void tell(int signal) {
+  (void)signal;
+  told_to_end = 1;
+}
+
+/* SIGTERM ends it early; what was counted is printed all the same. */
 static int sink(const char *port, double seconds) {
+  struct sigaction end = {.sa_handler = tell};
+  sigaction(SIGTERM, &end, NULL);
   int fd = bound(port, seconds);
   prepare(messages, parts, payload, sizeof payload[0]);
   double first = 0, last = 0;
   unsigned long long got = 0;
   while (first == 0 || last < first + seconds) {
     int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno == EINTR && !told_to_end) continue;
     if (n < 0) break;
     last = now();
     if (first == 0) first = last;
     else got += (unsigned)n;
   }
-  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", got, last - first);
+  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", got + (first != 0), last - first);
   return 0;
 }
 
@@ -149,9 +177,10 @@ static int rtt(const char *host, const char *port, int count) {
 
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "flood") == 0) return flood(argv[2], argv[3], atof(argv[4]));
+  if (argc == 6 && strcmp(argv[1], "pace") == 0) return pace(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
   if (argc == 4 && strcmp(argv[1], "sink") == 0) return sink(argv[2], atof(argv[3]));
   if (argc == 4 && strcmp(argv[1], "echo") == 0) return echo(argv[2], atof(argv[3]));
   if (argc == 5 && strcmp(argv[1], "rtt") == 0) return rtt(argv[2], argv[3], atoi(argv[4]));
-  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
+  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | pace ADDRESS PORT SECONDS RATE | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
   return 2;
 }
