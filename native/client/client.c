@@ -80,7 +80,35 @@ static const char *socket_path(void) {
   return "/run/tunfilter.sock";
 }
 
-static int connect_gateway(void) {
+// Help and version need no gateway: the program in JavaScript tells them, which is found from where this one is.
+static void tell_without_gateway(int argc, char **argv) {
+  int asked = 0;
+  for (int i = 1; i < argc; i++)
+    asked |= !strcmp(argv[i], "-h") || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-V") || !strcmp(argv[i], "--version");
+  char program[4096];
+  ssize_t length = asked ? readlink("/proc/self/exe", program, sizeof program - 64) : -1;
+  if (length < 0) return;
+  program[length] = 0;
+  // From native/build/tunfilter-client to dist/cli/main.js
+  for (int up = 0; up < 3; up++) {
+    char *slash = strrchr(program, '/');
+    if (!slash) return;
+    *slash = 0;
+  }
+  strcat(program, "/dist/cli/main.js");
+  // xtables-legacy-multi iptables ...: the first word is the name.
+  int multi = strstr(called, "-multi") != NULL || !strcmp(called, "tunfilter");
+  char **words = calloc((size_t)argc + 3, sizeof *words);
+  if (!words || (multi && argc < 2)) return;
+  int n = 0;
+  words[n++] = "node";
+  words[n++] = program;
+  if (!multi) words[n++] = (char *)called;
+  for (int i = 1; i < argc; i++) words[n++] = argv[i];
+  execvp("node", words);
+}
+
+static int connect_gateway(int argc, char **argv) {
   const char *path = socket_path();
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   if (strlen(path) >= sizeof address.sun_path) fail(path, "too long a path for a socket");
@@ -88,6 +116,9 @@ static int connect_gateway(void) {
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) fail("socket", strerror(errno));
   if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    int why = errno;
+    tell_without_gateway(argc, argv);
+    errno = why;
     char what[512];
     snprintf(what, sizeof what, "no gateway listens on %s (tunfilter up --control, TUNFILTER_CONTROL)", path);
     fail(what, strerror(errno));
@@ -151,7 +182,7 @@ static void send_file(int to, const char *name) {
 int main(int argc, char **argv) {
   called = argc > 0 && strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argc > 0 ? argv[0] : "tunfilter";
   signal(SIGPIPE, SIG_IGN);
-  int gateway = connect_gateway();
+  int gateway = connect_gateway(argc, argv);
   send_arguments(gateway, argc, argv);
   char *payload = malloc(FRAME_MAX + 1);
   if (!payload) fail("no memory", NULL);

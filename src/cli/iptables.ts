@@ -3,7 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { call } from '../control/client.ts'
+import { call, type Reply } from '../control/client.ts'
 import { controlPath } from '../control/path.ts'
 
 const COMMANDS: Readonly<Record<string, string>> = {
@@ -16,8 +16,22 @@ const COMMANDS: Readonly<Record<string, string>> = {
   ipset: 'list and change the sets of the running gateway, as ipset does',
 }
 
+/** The other names that iptables has; the gateway tells them apart. */
+const VARIANTS = Object.keys(COMMANDS).flatMap((name) =>
+  ['-legacy', '-nft'].map((variant) => name.replace(/^ip6?tables/, `$&${variant}`)),
+)
+
 export function iptablesCommands(): Command[] {
-  return Object.entries(COMMANDS).map(([name, description]) =>
+  return commandsOf(COMMANDS)
+}
+
+/** The same under names that help does not list. */
+export function iptablesVariants(): Command[] {
+  return commandsOf(Object.fromEntries(VARIANTS.map((name) => [name, ''])))
+}
+
+function commandsOf(names: Readonly<Record<string, string>>): Command[] {
+  return Object.entries(names).map(([name, description]) =>
     new Command(name)
       .description(description)
       .argument('[words...]', `what ${name} takes`)
@@ -25,10 +39,35 @@ export function iptablesCommands(): Command[] {
       .allowUnknownOption()
       .passThroughOptions()
       .action(async (words: string[]) => {
-        const { status, stdout, stderr } = await call(controlPath(), [name, ...words], () => readFileSync(0))
+        const reply =
+          (await ownReply(name, words)) ?? (await call(controlPath(), [name, ...words], () => readFileSync(0)))
+        const { status, stdout, stderr } = reply
         process.stdout.write(stdout)
         process.stderr.write(stderr)
         process.exitCode = status
       }),
   )
+}
+
+/** Help and version need no gateway. The native client calls this program for them where it reaches none. */
+async function ownReply(name: string, words: readonly string[]): Promise<Reply | undefined> {
+  if (!words.some((word) => ['-h', '--help', '-V', '--version'].includes(word))) return undefined
+  const { applyCommand, applyRestore, applySave } = await import('../iptables/apply.ts')
+  const { readFileRequest, readRequest } = await import('../iptables/argv.ts')
+  const { Failure, programOf } = await import('../iptables/program.ts')
+  const program = programOf(name)
+  if (program === undefined) return undefined
+  const none = { family: program.family, tables: new Map() }
+  try {
+    if (program.kind === 'command') {
+      const request = readRequest(words, none, { program })
+      return request === 'version' || 'of' in request ? applyCommand(none, words, { program }) : undefined
+    }
+    if (typeof readFileRequest(words, program) !== 'string') return undefined
+    return program.kind === 'save' ? applySave(none, words, { program }) : applyRestore(none, words, '', { program })
+  } catch (failure) {
+    // What is wrong with the words depends on the rules as they are: the gateway says it.
+    if (failure instanceof Failure) return undefined
+    throw failure
+  }
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { checkCommand } from './check.ts'
 import { printError } from './error.ts'
-import { iptablesCommands } from './iptables.ts'
+import { iptablesCommands, iptablesVariants } from './iptables.ts'
 import { linkCommand } from './link.ts'
 import { replayCommand } from './replay.ts'
 import { upCommand } from './up.ts'
@@ -25,6 +25,7 @@ const program = new Command('tunfilter')
 
 for (const command of [upCommand(), replayCommand(), checkCommand(), linkCommand(), ...iptablesCommands()])
   program.addCommand(command)
+for (const command of iptablesVariants()) program.addCommand(command, { hidden: true })
 
 for (const command of [program, ...program.commands]) {
   command.exitOverride()

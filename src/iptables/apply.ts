@@ -5,19 +5,11 @@
 // Rules, and chains' `counters`, that are the same objects afterwards go on counting where they were (rule/carry.ts).
 
 import { RefusedError } from '../errors.ts'
-import {
-  type Chain,
-  NO_COUNTERS,
-  type Rule,
-  type RuleSet,
-  TABLE_NAMES,
-  type Table,
-  type TableName,
-} from '../rule/model.ts'
+import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table, type TableName } from '../rule/model.ts'
 import { validateTable } from '../rule/validate.ts'
 import { type Request, readFileRequest, readRequest } from './argv.ts'
 import { BUILTIN } from './builtin.ts'
-import { wrongName } from './command.ts'
+import { type Invalid, wrongName } from './command.ts'
 import { Draft } from './draft.ts'
 import { help, RESTORE_HELP } from './help.ts'
 import { echo, listCommands, listTable } from './list.ts'
@@ -33,6 +25,7 @@ import {
   wrongUsage,
 } from './program.ts'
 import { parseRestore } from './restore.ts'
+import { STANDARD } from './rule.ts'
 import { formatRule, inSavedOrder, saveTable } from './save.ts'
 
 const NO_CHAIN = 'No chain/target/match by that name.'
@@ -45,7 +38,7 @@ export function applyCommand(ruleSet: RuleSet, args: readonly string[], around: 
     const { program } = around
     const request = readRequest(args, ruleSet, around)
     if (request === 'version') return { ruleSet, stdout: `${banner(program)}\n`, stderr: '', status: 0 }
-    if (request === 'help') return { ruleSet, stdout: help(program), stderr: '', status: 0 }
+    if ('of' in request) return { ruleSet, stdout: help(program, request.of), stderr: '', status: 0 }
     return new Application(ruleSet, request, around).run()
   })
 }
@@ -70,7 +63,8 @@ class Application {
 
   run(): Outcome {
     const { kind, zeroes, warnings, verbose, rules } = this.#request
-    if (verbose && 'AIRDC'.includes(kind)) this.#stdout += rules.map(echo).join('')
+    if (verbose && 'AIRDC'.includes(kind))
+      this.#stdout += rules.map((rule) => echo(rule, this.#program.family)).join('')
     try {
       this.#command()
       if (zeroes) this.#zero()
@@ -90,7 +84,7 @@ class Application {
   }
 
   #command(): void {
-    const { kind, number, rules, chain: name = '' } = this.#request
+    const { kind, number, rules, invalid, chain: name = '' } = this.#request
     switch (kind) {
       case 'A':
         return this.#rules((old) => old.concat(rules))
@@ -116,6 +110,7 @@ class Application {
       case 'C': {
         const chain = this.#table.chains.get(name)
         if (chain === undefined) throw this.#refused(NO_RULE)
+        if (invalid !== undefined) throw this.#notThere(invalid)
         for (const rule of rules) if (indexOf(chain.rules, rule) < 0) throw this.#noRule(rule)
         return
       }
@@ -147,6 +142,16 @@ class Application {
     return this.#refused(standard ? NO_RULE : NO_CHAIN)
   }
 
+  #invalid({ message }: Invalid): Failure {
+    return this.#refused(`Invalid argument. ${message}.`)
+  }
+
+  /** A rule that no table could hold is looked for. */
+  #notThere(invalid: Invalid): Failure {
+    if (invalid.action === 'jump') return this.#invalid(invalid)
+    return this.#refused(invalid.action === 'verdict' ? NO_RULE : NO_CHAIN)
+  }
+
   #chain(): Chain {
     const chain = this.#table.chains.get(this.#request.chain as string)
     if (chain === undefined) throw this.#refused(NO_CHAIN)
@@ -159,13 +164,17 @@ class Application {
 
   #rules(change: (old: readonly Rule[]) => readonly Rule[]): void {
     const chain = this.#chain()
-    this.#set({ ...chain, rules: change(chain.rules) })
+    const rules = change(chain.rules)
+    const { invalid } = this.#request
+    if (invalid !== undefined) throw this.#invalid(invalid)
+    this.#set({ ...chain, rules })
   }
 
   #delete(): void {
-    const { rules, chain: name } = this.#request
+    const { rules, invalid, chain: name } = this.#request
     const chain = this.#table.chains.get(name as string)
     if (chain === undefined) throw this.#refused(NO_RULE)
+    if (invalid !== undefined) throw this.#notThere(invalid)
     let left = chain.rules
     for (const rule of rules) {
       const at = indexOf(left, rule)
@@ -178,7 +187,7 @@ class Application {
   #list(): void {
     const { kind, chain, number } = this.#request
     if (chain !== undefined) this.#chain()
-    const options = { ...this.#request, countersOf: this.#around.countersOf }
+    const options = { ...this.#request, family: this.#program.family, countersOf: this.#around.countersOf }
     this.#stdout += (kind === 'L' ? listTable : listCommands)(this.#table, options, chain, number)
   }
 
@@ -294,8 +303,6 @@ function whyNot({ name, policy, rules }: Chain, all: Iterable<Chain>): string | 
   return rules.length > 0 ? 'Directory not empty.' : undefined
 }
 
-const STANDARD = new Set(['ACCEPT', 'DROP', 'QUEUE', 'RETURN'])
-
 const texts = new WeakMap<Rule, string>()
 
 function textOf(rule: Rule): string {
@@ -325,8 +332,18 @@ export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: st
     if (request === 'help') return { ruleSet, stdout: '', stderr: RESTORE_HELP(program), status: 0 }
     const { noflush, counters, test, table, verbose } = request
     let after: RuleSet
+    let stdout = ''
+    let stderr = ''
     try {
       after = parseRestore(text, {
+        warn: (message) => {
+          stderr += `${message}\n`
+        },
+        told: verbose
+          ? (said) => {
+              stdout += said
+            }
+          : undefined,
         file: 'input',
         family: program.family,
         declarations,
@@ -340,8 +357,7 @@ export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: st
       throw complained(error, program)
     }
     if (table !== undefined) after = onlyTable(ruleSet, after, table)
-    const stdout = verbose ? said(text, ruleSet, noflush) : ''
-    return { ruleSet: test ? ruleSet : after, stdout, stderr: '', status: 0 }
+    return { ruleSet: test ? ruleSet : after, stdout, stderr, status: 0 }
   })
 }
 
@@ -362,20 +378,6 @@ function complained({ complaints }: RefusedError, program: Program): Failure {
     1,
     `${program.name}: line ${line} failed\n${messages.map((m) => `${program.name}: ${m}\n`).join('')}`,
   )
-}
-
-/** What --verbose prints: the file's comments, and which chains are emptied. */
-function said(text: string, before: RuleSet, noflush: boolean): string {
-  let said = ''
-  for (const line of text.split('\n')) {
-    if (line[0] === '#') said += `${line}\n`
-    const table = TABLE_NAMES.find((name) => line === `*${name}`)
-    if (table === undefined || noflush) continue
-    const chains = before.tables.get(table) ?? new Draft(table).toTable()
-    for (const { name } of inSavedOrder(chains)) said += `Flushing chain \`${name}'\n`
-    for (const { name, policy } of inSavedOrder(chains)) if (policy === undefined) said += `Deleting chain \`${name}'\n`
-  }
-  return said
 }
 
 /** `iptables-save ARGS...` */

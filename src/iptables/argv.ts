@@ -6,7 +6,8 @@ import { CHAIN_NAME_MAX, NO_COUNTERS, type Rule, type RuleSet, TABLE_NAMES, type
 import { parseNumber } from '../rule/number.ts'
 import { wrongSet } from '../rule/set-reference.ts'
 import { BUILTIN } from './builtin.ts'
-import type { CommandKind, Read } from './command.ts'
+import type { CommandKind, Invalid, Read } from './command.ts'
+import type { ExtensionDeclaration } from './extension.ts'
 import type { Global } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -28,6 +29,8 @@ export interface Request {
   readonly exact: boolean
   readonly lineNumbers: boolean
   readonly warnings: string
+  /** The rule is well written, but no table could take it. */
+  readonly invalid: Invalid | undefined
 }
 
 /** Options of one command line that are not of its rule. */
@@ -39,6 +42,7 @@ class Options {
   lineNumbers = false
   wait = false
   waitInterval = false
+  warnings = ''
   ends: 'version' | 'help' | undefined
 
   /** What is wrong with it, if something is. */
@@ -67,7 +71,10 @@ class Options {
           : 'wait seconds not numeric'
       case 'W':
         this.waitInterval = true
-        return undefined
+        this.warnings += 'Ignoring deprecated --wait-interval option.\n'
+        return value === undefined || parseNumber(value.text, 0x7fffffff) !== undefined
+          ? undefined
+          : 'wait interval not numeric'
       case 'V':
         this.ends ??= 'version'
         return undefined
@@ -80,17 +87,23 @@ class Options {
   }
 }
 
-/** 'version' and 'help' are asked for and answered before anything else. */
+/** Help is asked for, of these too. */
+export interface HelpRequest {
+  readonly of: readonly ExtensionDeclaration[]
+}
+
+/** Version and help are asked for and answered before anything else. */
 export function readRequest(
   args: readonly string[],
   ruleSet: RuleSet,
   { program, declarations = BUILTIN, sets }: Surrounding,
-): Request | 'version' | 'help' {
+): Request | 'version' | HelpRequest {
   const words = args.map((text, i) => ({ text, column: i + 1 }))
   const read = (table: TableName, anyChain: boolean) => {
     const options = new Options()
     const chains = ruleSet.tables.get(table)?.chains
-    const complaints: string[] = []
+    const complaints: { message: string; by?: 'tables' }[] = []
+    const of: ExtensionDeclaration[] = []
     const context = {
       registry: declarations,
       family: program.family,
@@ -100,24 +113,32 @@ export function readRequest(
       hasChain: (name: string) => anyChain || chains?.has(name) === true,
       chainNames: () => chains?.keys() ?? [],
       other: (option: Global, value: Word | undefined) => options.take(option, value),
+      warn: (message: string) => {
+        options.warnings += `${message}\n`
+      },
+      extension: (declaration: ExtensionDeclaration) => of.push(declaration),
     }
-    const command = readArguments(words, context, (_, message) => complaints.push(message))
-    return { options, command, complaints }
+    const command = readArguments(words, context, (_, message, by) => complaints.push({ message, by }))
+    return { options, command, complaints, of }
   }
   // The table may be named behind what is judged by it.
   let table: TableName = 'filter'
   if (args.some((word) => /^-(-t|[A-Za-z0-9]*t)/.test(word))) {
-    const named = read(table, true).options
-    if (named.ends !== undefined) return named.ends
-    table = tableOf(named.table, program)
+    const named = read(table, true)
+    if (named.options.ends === 'version') return 'version'
+    if (named.options.ends === 'help') return { of: named.of }
+    table = tableOf(named.options.table, program)
   }
-  const { options, command, complaints } = read(table, false)
-  if (options.ends !== undefined) return options.ends
-  if (command === undefined || complaints.length > 0) throw wrongUsage(program, complaints[0] ?? 'no command specified')
+  const { options, command, complaints, of } = read(table, false)
+  if (options.ends === 'version') return 'version'
+  if (options.ends === 'help') return { of }
+  const wrong = complaints.find(({ by }) => by === undefined)
+  if (wrong !== undefined) throw new Failure(2, options.warnings + wrongUsage(program, wrong.message).stderr)
+  if (command === undefined) throw wrongUsage(program, 'no command specified')
   if (sets !== undefined)
     for (const rule of command.rules) {
-      const wrong = wrongSet(rule, program.family, sets)
-      if (wrong !== undefined) throw wrongUsage(program, `${wrong.message}\n`)
+      const missing = wrongSet(rule, program.family, sets)
+      if (missing !== undefined) throw wrongUsage(program, `${missing.message}\n`)
     }
   return requestOf(command, table, options, program)
 }
@@ -129,7 +150,7 @@ export function tableOf(name: string, program: Program): TableName {
 }
 
 function requestOf(command: Read, table: TableName, options: Options, program: Program): Request {
-  const { kind, words, rules, zeroes = false } = command
+  const { kind, words, rules, invalid, zeroes = false } = command
   const [first, second] = words.map(({ text }) => text)
   const wrong = (message: string) => wrongUsage(program, message)
   if (kind !== 'L')
@@ -141,7 +162,8 @@ function requestOf(command: Read, table: TableName, options: Options, program: P
       if (given) throw wrong(`Illegal option \`-${option}' with this command`)
   if ((kind === 'C' || kind === 'D') && rules.some(({ counters }) => counters !== NO_COUNTERS))
     throw wrong("Illegal option `-c' with this command")
-  if (options.waitInterval && !options.wait) throw wrong('--wait-interval only makes sense with --wait\n')
+  if (options.waitInterval && !options.wait)
+    throw new Failure(2, options.warnings + wrong('--wait-interval only makes sense with --wait\n').stderr)
   if (first !== undefined && Buffer.byteLength(first) > CHAIN_NAME_MAX)
     throw wrong(`chain name \`${first}' too long (must be under ${CHAIN_NAME_MAX + 1} chars)`)
   let number: number | undefined
@@ -150,7 +172,8 @@ function requestOf(command: Read, table: TableName, options: Options, program: P
     if (number === undefined) throw wrong(`Invalid rule number \`${second}'`)
   }
   if (kind === 'R' && number === undefined) throw wrong('-R requires a rule number')
-  if (kind === 'R' && rules.length !== 1) throw wrong('Replacement rule does not specify a unique address')
+  if (kind === 'R' && rules.length !== 1 && invalid === undefined)
+    throw wrong('Replacement rule does not specify a unique address')
   if (kind === 'E' && second === undefined) throw wrong('-E requires old-chain-name and new-chain-name')
   if (kind === 'P' && second === undefined) throw wrong('-P requires a chain and a policy')
   return {
@@ -165,7 +188,8 @@ function requestOf(command: Read, table: TableName, options: Options, program: P
     numeric: options.numeric,
     exact: options.exact,
     lineNumbers: options.lineNumbers,
-    warnings: options.waitInterval ? 'Ignoring deprecated --wait-interval option.\n' : '',
+    warnings: options.warnings,
+    invalid,
   }
 }
 
@@ -219,6 +243,7 @@ export function readFileRequest(args: readonly string[], program: Program): File
   const given = new Map<string, string>()
   const operands: string[] = []
   const wrong = (message: string) => new Failure(save ? 1 : 2, `${banner(program)}: ${message}\n`)
+  const unknown = (option: string) => new Failure(1, `${banner(program)}: unknown option ${option}\n`)
   for (let i = 0; i < args.length; i++) {
     const word = args[i]
     if (word === '--') {
@@ -242,14 +267,14 @@ export function readFileRequest(args: readonly string[], program: Program): File
       const fits = known.filter((option) => option.name.startsWith(name))
       const found = known.find((option) => option.name === name) ?? (fits.length === 1 ? fits[0] : undefined)
       const names = known.map((option) => option.name)
-      if (found === undefined) throw wrong(`unknown option '${word}'${didYouMean(name, names).replace("'", "'--")}`)
+      if (found === undefined) throw unknown(`'${word}'${didYouMean(name, names).replace("'", "'--")}`)
       if (found.value === 'none' && joined !== undefined) throw wrong(`--${found.name} takes no value`)
       take(found, joined)
       continue
     }
     for (let at = 1; at < word.length; at++) {
       const found = known.find(({ letter }) => letter === word[at])
-      if (found === undefined) throw wrong(`unknown option '-${word[at]}'`)
+      if (found === undefined) throw unknown(`'-${word[at]}'`)
       const rest = word.slice(at + 1)
       const joined = found.value !== 'none' && rest !== ''
       take(found, joined ? rest : undefined)

@@ -38,6 +38,14 @@ export interface Read {
   readonly name: Word
   readonly words: readonly Word[]
   readonly rules: readonly Rule[]
+  readonly invalid?: Invalid
+}
+
+/** Why a rule whose words are right cannot stand in any table as it is. */
+export interface Invalid {
+  readonly message: string
+  /** `verdict` also where it has no target. */
+  readonly action: 'verdict' | 'target' | 'jump'
 }
 
 export function commandOf(read: Read, context: ReadContext, complain: Complain): Command | undefined {

@@ -11,12 +11,16 @@ interface Seen<T> extends Negatable<T> {
   readonly word: Word
 }
 
+/** Headers of IPv6 that stand before the protocol: no packet has one of these as its own. */
+const EXTENSION_HEADERS = new Set([43, 44, 51, 60])
+
 /** What else a rule has. */
 type Rest = Pick<Rule, 'matches' | 'action' | 'counters' | 'place'>
 
 export class ConditionReader {
   readonly #family: Family
   readonly #complain: Complain
+  readonly #warn: ((message: string) => void) | undefined
   #given = ''
   #sources: Seen<readonly Network[]> | undefined
   #destinations: Seen<readonly Network[]> | undefined
@@ -25,9 +29,10 @@ export class ConditionReader {
   #protocol: Negatable<number> | undefined
   #fragment: Negatable<true> | undefined
 
-  constructor(family: Family, complain: Complain) {
+  constructor(family: Family, complain: Complain, warn?: (message: string) => void) {
     this.#family = family
     this.#complain = complain
+    this.#warn = warn
   }
 
   /** -p as far as it is known; undefined for every protocol. */
@@ -37,7 +42,8 @@ export class ConditionReader {
 
   /** @param option as it was written  @param value the word behind it; -f has none */
   take(letter: string, option: Word, value: Word, not: boolean): void {
-    if (this.#given.includes(letter)) return this.#complain(option.column, `${option.text} is given twice`)
+    if (this.#given.includes(letter))
+      return this.#complain(option.column, `multiple ${option.text} flags not allowed: expected one`)
     this.#given += letter
     switch (letter) {
       case 's':
@@ -85,15 +91,17 @@ export class ConditionReader {
     if (value === undefined)
       this.#complain(word.column, `${shown(word.text)} is not understood: expected ${EXPECTS_PROTOCOL}`)
     else if (value === 0 && not) this.#complain(word.column, '! -p all would match nothing')
+    if (this.#family === 6 && !not && value !== undefined && EXTENSION_HEADERS.has(value))
+      this.#warn?.(`Warning: never matched protocol: ${word.text}. use extension match instead.`)
     return value === undefined || value === 0 ? undefined : { value, not }
   }
 
   /** Complains of what cannot be in this chain, and of what cannot stand together. */
   check(chain: string): void {
     if (this.#in !== undefined && (chain === 'OUTPUT' || chain === 'POSTROUTING'))
-      this.#complain(this.#in.word.column, `-i cannot stand in ${chain}, where a packet comes from no device`)
+      this.#complain(this.#in.word.column, `Can't use -i with ${chain}, where a packet comes from no device`)
     if (this.#out !== undefined && (chain === 'INPUT' || chain === 'PREROUTING'))
-      this.#complain(this.#out.word.column, `-o cannot stand in ${chain}, where a packet goes to no device yet`)
+      this.#complain(this.#out.word.column, `Can't use -o with ${chain}, where a packet goes to no device yet`)
     // Several addresses are several rules, of which one or the other would match whatever is negated.
     const both = [this.#sources, this.#destinations]
     const not = both.find((seen) => seen?.not)

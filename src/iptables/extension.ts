@@ -6,7 +6,11 @@ import { protocolName } from '../rule/names.ts'
 import { type Option, type ParseContext, Problem } from '../rule/option.ts'
 import type { Word } from './lexer.ts'
 
-export type Complain = (column: number, message: string) => void
+/**
+ * @param by 'tables' where it is not the words that are wrong but the rules as they are do not allow it: that is another exit
+ * status
+ */
+export type Complain = (column: number, message: string, by?: 'tables') => void
 
 export type ExtensionDeclaration = MatchDeclaration | TargetDeclaration
 
@@ -51,8 +55,8 @@ export class Extension {
   finish(around: Surroundings, complain: Complain): OptionValues | undefined {
     const { declaration } = this
     const { options } = declaration
-    const refuse = (message: string) => {
-      complain(this.word.column, message)
+    const refuse = (message: string, by?: 'tables') => {
+      complain(this.word.column, message, by)
       return undefined
     }
     for (const key in options) {
@@ -67,7 +71,7 @@ export class Extension {
         `${this.#title()} needs ${anyOf.length > 1 ? 'one of ' : ''}${anyOf.map((key) => `--${key}`).join(', ')}`,
       )
     const place = this.#place(around)
-    if (place !== undefined) return refuse(place)
+    if (place !== undefined) refuse(place, 'tables')
     // A value that was refused leaves a hole; the rule is lost, and what builds on its values cannot be asked.
     for (const key of this.#given) if (this.#values[key] === undefined) return undefined
     const normal = declaration.normalize?.(this.#values) ?? this.#values

@@ -5,11 +5,12 @@
 import { formatAny, maskLength } from '../rule/address.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
 import { formatInterface } from '../rule/kinds.ts'
-import type { Chain, Counters, InterfaceName, Negatable, Network, Rule, Table } from '../rule/model.ts'
+import type { Chain, Counters, Family, InterfaceName, Negatable, Network, Rule, Table } from '../rule/model.ts'
 import { protocolName } from '../rule/names.ts'
 import { formatOptions, formatRule, inSavedOrder } from './save.ts'
 
 export interface ListOptions {
+  readonly family: Family
   /** -n */
   readonly numeric?: boolean
   /** -v */
@@ -55,14 +56,14 @@ export function listCommands(table: Table, options: ListOptions, only?: string, 
 }
 
 /** The line that -v prints of a rule that is added, checked or deleted. */
-export function echo(rule: Rule): string {
+export function echo(rule: Rule, family: Family): string {
   const device = (of: Negatable<InterfaceName> | undefined) => (of === undefined ? '*' : named(of))
   return [
     `${targetName(rule)} `,
     `${not(rule.protocol, ' ')}${protocolOf(rule)} `,
     `opt ${fragment(rule)} in ${device(rule.inInterface)} out ${device(rule.outInterface)} `,
-    `${not(rule.source, ' ')}${network(rule.source, true)} `,
-    `${not(rule.destination, ' ')}-> ${network(rule.destination, true)}  `,
+    `${not(rule.source, ' ')}${network(rule.source, true, family)} `,
+    `${not(rule.destination, ' ')}-> ${network(rule.destination, true, family)}  `,
     `${extensions(rule, true)}\n`,
   ].join('')
 }
@@ -108,7 +109,7 @@ function heading(chain: Chain, references: number, options: ListOptions): string
 }
 
 function row(rule: Rule, number: number, options: ListOptions): string {
-  const { numeric = false, verbose, exact, lineNumbers } = options
+  const { family, numeric = false, verbose, exact, lineNumbers } = options
   let text = lineNumbers ? `${String(number).padEnd(4)} ` : ''
   if (verbose) {
     const { packets, bytes } = countersOf(options)(rule)
@@ -122,8 +123,8 @@ function row(rule: Rule, number: number, options: ListOptions): string {
       (of === undefined ? (numeric ? '*' : 'any') : named(of)).padEnd(6)
     text += ` ${device(rule.inInterface)} ${device(rule.outInterface)} `
   }
-  text += `${not(rule.source, ' ')}${network(rule.source, numeric).padEnd(19)} `
-  text += `${not(rule.destination, ' ')}${network(rule.destination, numeric).padEnd(19)} `
+  text += `${not(rule.source, ' ')}${network(rule.source, numeric, family).padEnd(19)} `
+  text += `${not(rule.destination, ' ')}${network(rule.destination, numeric, family).padEnd(19)} `
   return text + extensions(rule, numeric)
 }
 
@@ -137,9 +138,11 @@ function targetName({ action }: Rule): string {
   return action.kind === 'jump' ? action.chain : action.declaration.name
 }
 
-function network(of: Negatable<Network> | undefined, numeric: boolean): string {
+const EVERY: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' }
+
+function network(of: Negatable<Network> | undefined, numeric: boolean, family: Family): string {
   const length = of === undefined ? 0 : maskLength(of.value.mask)
-  if (of === undefined || (length === 0 && !numeric)) return numeric ? '0.0.0.0/0' : 'anywhere'
+  if (of === undefined || (length === 0 && !numeric)) return numeric ? EVERY[family] : 'anywhere'
   const address = formatAny(of.value.address)
   return length === 32 * of.value.mask.length ? address : `${address}/${length ?? formatAny(of.value.mask)}`
 }

@@ -21,9 +21,11 @@ import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
 import type { Complain } from './extension.ts'
 import { splitWords } from './lexer.ts'
+import { echo } from './list.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
 import { type ReadContext, readCommand } from './rule.ts'
+import { inSavedOrder } from './save.ts'
 
 export interface RestoreOptions {
   /** The file's name, for messages. */
@@ -39,6 +41,10 @@ export interface RestoreOptions {
   readonly counters?: boolean
   /** The sets that rules may name; any where this is left out. */
   readonly sets?: SetFamilies
+  /** Takes what is strange, but not wrong. */
+  readonly warn?: (message: string) => void
+  /** Takes what --verbose prints: the file's comments, which chains are emptied, and each rule that a command is about. */
+  readonly told?: (text: string) => void
 }
 
 /** Longer lines are no rules. */
@@ -82,13 +88,12 @@ class Restore {
     return { family, tables: this.#tables }
   }
 
-  readonly #complain: Complain = (column, message) => {
-    this.#complaints.push({ file: this.#options.file, line: this.#line, column, message })
+  readonly #complain: Complain = (column, message, by) => {
+    const complaint = { file: this.#options.file, line: this.#line, column, message }
+    this.#complaints.push(by === undefined ? complaint : { ...complaint, standing: true })
   }
 
-  readonly #complainOfStanding: Complain = (column, message) => {
-    this.#complaints.push({ file: this.#options.file, line: this.#line, column, message, standing: true })
-  }
+  readonly #complainOfStanding: Complain = (column, message) => this.#complain(column, message, 'tables')
 
   /** False when it makes no sense to read on. */
   #readLine(line: string): boolean {
@@ -98,7 +103,8 @@ class Restore {
     }
     const nul = line.indexOf('\0')
     if (nul >= 0) this.#complain(nul + 1, 'there is a NUL byte here')
-    else if (line === '' || line[0] === '#') return true
+    else if (line === '') return true
+    else if (line[0] === '#') this.#options.told?.(`${line}\n`)
     else if (/^[ \t]+$/.test(line))
       this.#complain(1, 'the line is of blanks alone: expected an empty line, or a command')
     else if (this.#tableLine === 0) this.#readTable(line)
@@ -125,7 +131,10 @@ class Restore {
     }
     const table = name as TableName
     const draft = new Draft(table, this.#tables.get(table))
-    if (this.#options.noflush !== true) draft.clear()
+    if (this.#options.noflush !== true) {
+      if (this.#options.told !== undefined) this.#options.told(clearing(draft.toTable()))
+      draft.clear()
+    }
     this.#draft = draft
     this.#context = {
       registry: this.#registry,
@@ -135,6 +144,7 @@ class Restore {
       counters: this.#options.counters === true,
       hasChain: (chain) => draft.has(chain),
       chainNames: () => draft.names(),
+      warn: this.#options.warn,
     }
   }
 
@@ -224,8 +234,20 @@ class Restore {
         if (wrong !== undefined)
           return this.#complain(words.find(({ text }) => text === wrong.name)?.column ?? 1, wrong.message)
       }
+    if (this.#options.told !== undefined && 'rules' in command)
+      this.#options.told(command.rules.map((rule) => echo(rule, this.#options.family)).join(''))
     draft.apply(command, this.#complainOfStanding)
   }
+}
+
+/** What is printed of a table that is emptied. */
+function clearing(table: Table): string {
+  const chains = inSavedOrder(table)
+  const own = chains.filter(({ policy }) => policy === undefined)
+  return [
+    ...chains.map(({ name }) => `Flushing chain \`${name}'\n`),
+    ...own.map(({ name }) => `Deleting chain \`${name}'\n`),
+  ].join('')
 }
 
 function readCounters(text: string): Counters | undefined {

@@ -18,9 +18,9 @@ import { protocolName } from '../rule/names.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { PROTO_ICMPV6 } from '../wire/ipv4.ts'
-import { type Command, type CommandKind, commandOf, type Read } from './command.ts'
+import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
-import { type Complain, Extension } from './extension.ts'
+import { type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
 import { findLong, GLOBAL_NAMES, type Global, globalByLetter } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -36,6 +36,10 @@ export interface ReadContext {
   /** Chains of the table as it is now. */
   hasChain(name: string): boolean
   chainNames(): Iterable<string>
+  /** Takes what is strange, but not wrong. */
+  warn?(message: string): void
+  /** Is told of each match and target that is named, or brought in by the protocol. */
+  extension?(declaration: ExtensionDeclaration): void
   /** On a command line: takes an option that no rule file has (-t, -n, -w, ...); what is wrong with it, if something is. */
   other?(option: Global, value: Word | undefined): string | undefined
 }
@@ -52,7 +56,8 @@ export function readCommand(
   complain: Complain,
 ): Command | 'skip' | undefined {
   const read = new RuleReader(words, line, before, context, complain).read()
-  return read === undefined || read === 'skip' ? read : commandOf(read, context, complain)
+  if (read === undefined || read === 'skip') return read
+  return read.invalid === undefined ? commandOf(read, context, complain) : undefined
 }
 
 /** Reads the words behind `iptables` on a command line. */
@@ -60,6 +65,13 @@ export function readArguments(words: readonly Word[], context: ReadContext, comp
   const read = new RuleReader(words, 0, undefined, context, complain).read()
   return read === 'skip' ? undefined : read
 }
+
+/** A word between the quotes that iptables' messages have. */
+const likeThere = (text: string) => shown(text).replace(/^'/, '`')
+const quoted = (text: string) => shown(text).replace(/^'|'$/g, '"')
+
+/** Targets that are verdicts. */
+export const STANDARD: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'QUEUE', 'RETURN'])
 
 /** Short options before which ! may stand. */
 const NEGATABLE = 'sdpiof'
@@ -71,6 +83,9 @@ class RuleReader {
   readonly #complain: Complain
   readonly #conditions: ConditionReader
   #wrong = false
+  /** Something is wrong with the words; otherwise it is with what the rule says. */
+  #unread = false
+  #invalid: string | undefined
   #next = 0
   #command: { kind: CommandKind; name: Word; words: Word[]; zeroes?: true } | undefined
   #counters: Counters | undefined
@@ -97,12 +112,14 @@ class RuleReader {
     this.#counters = before
     this.#context = context
     const last = words.at(-1)
-    this.#complain = (column, message) => {
+    this.#complain = (column, message, by) => {
       this.#wrong = true
-      const open = last?.open && column >= last.column
-      complain(column, open ? 'the quote that begins here is not closed on its line' : message)
+      if (by === undefined) this.#unread = true
+      else this.#invalid ??= message
+      if (last?.open && column >= last.column) complain(column, 'the quote that begins here is not closed on its line')
+      else complain(column, message, by)
     }
-    this.#conditions = new ConditionReader(context.family, this.#complain)
+    this.#conditions = new ConditionReader(context.family, this.#complain, context.warn)
   }
 
   read(): Read | 'skip' | undefined {
@@ -111,7 +128,7 @@ class RuleReader {
     if (this.#otherFamily && !this.#wrong) return 'skip'
     if (!whole) return undefined
     if (this.#command === undefined) {
-      this.#complain(first?.column ?? 1, 'the line has no command: expected -A CHAIN and a rule, or another command')
+      this.#complain(first?.column ?? 1, 'no command specified: expected -A CHAIN and a rule, or another command')
       return undefined
     }
     const takesRule = ['A', 'I', 'D', 'R', 'C'].includes(this.#command.kind)
@@ -122,8 +139,15 @@ class RuleReader {
         `${this.#ruleOption.text} cannot stand with -${this.#command.kind}${byNumber ? ' and a rule number' : ''}`,
       )
     const rules = takesRule && !byNumber ? this.#rules(first.column) : []
+    if (this.#invalid !== undefined && !this.#unread)
+      return { ...this.#command, rules, invalid: { message: this.#invalid, action: this.#actionKind() } }
     if (this.#wrong) return undefined
     return { ...this.#command, rules }
+  }
+
+  #actionKind(): Invalid['action'] {
+    if (this.#target === undefined) return this.#jump === undefined ? 'verdict' : 'jump'
+    return STANDARD.has(this.#target.declaration.name) ? 'verdict' : 'target'
   }
 
   /** Walks all words; false when it had to stop half way. */
@@ -141,7 +165,7 @@ class RuleReader {
         if (behind !== undefined) return this.#stop(behind, `${shown(behind.text)} stands behind --: expected nothing`)
         break
       }
-      if (!/^-./s.test(word.text)) return this.#stop(word, `${shown(word.text)} is not understood: expected an option`)
+      if (!/^-./s.test(word.text)) return this.#stop(word, `Bad argument ${likeThere(word.text)}: expected an option`)
       const going = word.text.startsWith('--') ? this.#long(word, not) : this.#short(word, not)
       if (!going) return false
       not = undefined
@@ -150,8 +174,8 @@ class RuleReader {
     return true
   }
 
-  #stop(word: Word, message: string): false {
-    this.#complain(word.column, message)
+  #stop(word: Word, message: string, by?: 'tables'): false {
+    this.#complain(word.column, message, by)
     return false
   }
 
@@ -160,7 +184,7 @@ class RuleReader {
     for (let i = 0; i < letters.length; i++) {
       const option = globalByLetter(letters[i])
       if (option === undefined)
-        return this.#stop(word, `unknown option ${shown(`-${letters[i]}`)}${this.#hintForShort(letters)}`)
+        return this.#stop(word, `unknown option ${quoted(`-${letters[i]}`)}${this.#hintForShort(letters)}`)
       if (option.arity !== 'none' && i < letters.length - 1) {
         if (this.#context.other !== undefined)
           return this.#global(option, word, not, { text: letters.slice(i + 1), column: word.column })
@@ -236,9 +260,7 @@ class RuleReader {
     const declaration = this.#context.registry.match(name, this.#context.family)
     if (declaration === undefined) return false
     this.#implied = true
-    const extension = new Extension(declaration, word)
-    this.#matches.push(extension)
-    this.#extensions.push(extension)
+    this.#matches.push(this.#extension(declaration, word))
     return true
   }
 
@@ -256,7 +278,10 @@ class RuleReader {
           ? `-p ${protocolName(d.protocols[0])}`
           : `${d.kind === 'match' ? '-m' : '-j'} ${d.name}`,
       )
-      return this.#stop(word, `unknown option '--${name}' here: expected ${where.join(' or ')} to stand before it`)
+      return this.#stop(
+        word,
+        `unknown option ${quoted(`--${name}`)} here: expected ${where.join(' or ')} to stand before it`,
+      )
     }
     const known = [...GLOBAL_NAMES, ...this.#extensions.flatMap((e) => Object.keys(e.declaration.options))]
     const implied =
@@ -264,7 +289,7 @@ class RuleReader {
         ? undefined
         : registry.match(protocolName(this.#conditions.protocol.value), family)
     if (implied !== undefined) known.push(...Object.keys(implied.options))
-    return this.#stop(word, `unknown option ${shown(`--${name}`)}${didYouMean(name, known).replace("'", "'--")}`)
+    return this.#stop(word, `unknown option ${quoted(`--${name}`)}${didYouMean(name, known).replace("'", "'--")}`)
   }
 
   /** One of iptables' own options. @param joined its value, where that stands in the same word */
@@ -275,7 +300,7 @@ class RuleReader {
       // Nothing is left to be read.
     } else if (option.arity === 'one') {
       value = this.#words[this.#next++]
-      if (value === undefined) return this.#stop(word, `${word.text} needs a value`)
+      if (value === undefined) return this.#stop(word, `option "${word.text}" requires an argument`)
       if (NEGATABLE.includes(letter) && this.#misplacedNot(word, value)) return false
     } else if (option.arity === 'may') {
       value = this.#optional()
@@ -290,6 +315,8 @@ class RuleReader {
     // What is for the other family is not looked at any further.
     if (letter === '4' || letter === '6') this.#otherFamily = Number(letter) !== this.#context.family
     else if (this.#context.other !== undefined) {
+      // Help tells of the protocol's options too.
+      if (letter === 'h') this.#imply(word)
       const wrong = this.#context.other(option, value)
       return wrong === undefined || this.#stop(word, wrong)
     } else if (letter !== 'v') this.#complain(word.column, `${word.text} cannot stand in a rule file`)
@@ -348,12 +375,10 @@ class RuleReader {
         word,
         known
           ? `match ${word.text} is not enforced yet, so the rule would match too much`
-          : `there is no match ${shown(word.text)}${hint}`,
+          : `Couldn't load match ${likeThere(word.text)}:No such file or directory${hint}`,
       )
     }
-    const extension = new Extension(declaration, word)
-    this.#matches.push(extension)
-    this.#extensions.push(extension)
+    this.#matches.push(this.#extension(declaration, word))
     return true
   }
 
@@ -369,27 +394,40 @@ class RuleReader {
 
   #setJump(isGoto: boolean, option: Word, word: Word): boolean {
     const { registry, family } = this.#context
-    if (this.#jump !== undefined) return this.#stop(option, `${option.text} is given twice: expected one -j or -g`)
+    if (this.#jump !== undefined)
+      return this.#stop(option, `multiple ${option.text} flags not allowed: expected one -j or -g`)
     this.#jump = word
     this.#goto = isGoto
     const declaration = registry.target(word.text, family)
     if (isGoto || declaration === undefined) return this.#checkChain(word, isGoto)
-    this.#target = new Extension(declaration, word)
-    this.#extensions.push(this.#target)
+    this.#target = this.#extension(declaration, word)
     return true
+  }
+
+  #extension(declaration: ExtensionDeclaration, word: Word): Extension {
+    const extension = new Extension(declaration, word)
+    this.#extensions.push(extension)
+    this.#context.extension?.(declaration)
+    return extension
   }
 
   #checkChain(word: Word, isGoto: boolean): boolean {
     const { registry, family, table } = this.#context
-    if (BUILTIN_CHAINS[table].includes(word.text))
-      return this.#stop(word, `${word.text} is a built-in chain: expected a chain of one's own, or a target`)
+    if (BUILTIN_CHAINS[table].includes(word.text)) {
+      const message = `${word.text} is a built-in chain: expected a chain of one's own, or a target`
+      this.#complain(word.column, message, 'tables')
+      return true
+    }
     if (this.#context.hasChain(word.text)) return true
     if (!isGoto && NOT_ENFORCED.target.has(word.text))
       return this.#stop(word, `target ${word.text} is not enforced yet`)
     const known = [...this.#context.chainNames(), ...(isGoto ? [] : registry.names('target', family))]
+    const hint = didYouMean(word.text, known)
     return this.#stop(
       word,
-      `there is no chain ${isGoto ? '' : 'or target '}${shown(word.text)} in table ${table} at this line${didYouMean(word.text, known)}`,
+      isGoto
+        ? `goto '${word.text}' is not a chain of table ${table} at this line${hint}`
+        : `Couldn't load target ${likeThere(word.text)}:No such file or directory${hint}`,
     )
   }
 
@@ -411,7 +449,7 @@ class RuleReader {
       if (options !== undefined) matches.push({ declaration: extension.declaration as MatchDeclaration, options })
     }
     const action = this.#action({ ...around, matches })
-    if (this.#wrong) return []
+    if (this.#unread) return []
     const counters = this.#context.counters ? (this.#counters ?? NO_COUNTERS) : NO_COUNTERS
     const place = { file, line: this.#line, column }
     return this.#conditions.rules({ matches, action, counters, place })

@@ -28,8 +28,8 @@ test('check tells every mistake of every file, with status 1', () => {
   const { status, stderr } = run('check', 'wrong', 'right', 'missing')
   expect(status).toBe(1)
   expect(stderr.split('\n')).toEqual([
-    expect.stringMatching(/^tunfilter: wrong:2:13: .*'ACEPT'.*did you mean 'ACCEPT'/),
-    expect.stringMatching(/^tunfilter: wrong:3:10: unknown option '--dport'/),
+    expect.stringMatching(/^tunfilter: wrong:2:13: .*`ACEPT'.*did you mean 'ACCEPT'/),
+    expect.stringMatching(/^tunfilter: wrong:3:10: unknown option "--dport"/),
     expect.stringMatching(/^tunfilter: missing: ENOENT/),
     '',
   ])

@@ -26,6 +26,9 @@ const RULES = [
   '-p tcp --dport nosuchport',
   '--dport 80',
   '-s 10.0.0.1 -s 10.0.0.2',
+  '-p tcp -j MASQUERADE',
+  '-p udp -m tcp --dport 80',
+  '-j INPUT',
 ]
 const NAT_RULES = [
   '-j ACCEPT',
