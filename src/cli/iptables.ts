@@ -17,9 +17,9 @@ const COMMANDS: Readonly<Record<string, string>> = {
 }
 
 /** The other names that iptables has; the gateway tells them apart. */
-const VARIANTS = Object.keys(COMMANDS).flatMap((name) =>
-  ['-legacy', '-nft'].map((variant) => name.replace(/^ip6?tables/, `$&${variant}`)),
-)
+const VARIANTS = Object.keys(COMMANDS)
+  .filter((name) => name !== 'ipset')
+  .flatMap((name) => ['-legacy', '-nft'].map((variant) => name.replace(/^ip6?tables/, `$&${variant}`)))
 
 export function iptablesCommands(): Command[] {
   return commandsOf(COMMANDS)
