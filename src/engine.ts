@@ -19,13 +19,16 @@ import { Batch } from './packet/batch.ts'
 import { Packet } from './packet/packet.ts'
 import { REASON, REASONS } from './packet/reason.ts'
 import { Slab } from './packet/slab.ts'
-import { Pipeline, type UserHook } from './pipeline.ts'
+import { Pipeline } from './pipeline.ts'
+import { Ends } from './pipeline-ends.ts'
+import type { UserHook } from './pipeline-register.ts'
+import { Pipeline6 } from './pipeline6.ts'
 import { type Random, systemRandom } from './random.ts'
 import { buildLinks, buildRoutes } from './route/build.ts'
 import { Routing } from './route/routing.ts'
 import { carryCounters, keepCounters } from './rule/carry.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
-import type { RuleSet } from './rule/model.ts'
+import type { Family, RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
 import { conntrackNeeded, defragNeeded } from './rule/needs.ts'
 import { Program } from './rule/program.ts'
@@ -81,7 +84,9 @@ const TICK = 20
 export class Engine {
   readonly links: Links
   readonly conntrack: Conntrack4
+  /** IPv4's way, and IPv6's beside it. */
   readonly pipeline: Pipeline
+  readonly pipeline6: Pipeline6
   readonly sysctl: Sysctl
   readonly time = new Time()
   readonly slab: Slab
@@ -94,7 +99,8 @@ export class Engine {
   readonly #packet: Packet
   readonly #users: UserHook[] = []
   readonly #idleListeners = new Set<(label: string) => void>()
-  #program: Program
+  readonly #ends: Ends
+  readonly #programs: Record<Family, Program>
   #ticked: number
   #full = false
 
@@ -116,19 +122,10 @@ export class Engine {
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
-    this.pipeline = new Pipeline(
-      {
-        slab: this.slab,
-        links: this.links,
-        routing,
-        conntrack: this.conntrack,
-        time: this.time,
-        sysctl: this.sysctl,
-        random,
-        notice,
-      },
-      new Float64Array(new SharedArrayBuffer(REASONS.length * 8)),
-    )
+    this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
+    const parts = { ends: this.#ends, time: this.time, sysctl: this.sysctl, random, notice }
+    this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
+    this.pipeline6 = new Pipeline6(parts)
     this.#packet = new Packet(this.slab)
     this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
     this.#environment = {
@@ -143,7 +140,8 @@ export class Engine {
       shared: new Shared(),
       sets: this.sets,
     }
-    this.#program = new Program({ family: 4, tables: new Map() }, this.#environment)
+    const nothing = (family: Family) => new Program({ family, tables: new Map() }, this.#environment)
+    this.#programs = { 4: nothing(4), 6: nothing(6) }
     this.#register()
   }
 
@@ -151,11 +149,12 @@ export class Engine {
 
   /**
    * Loads rules in iptables-restore form, whole or not at all, between two rounds. Tables that the text does not name are
-   * gone afterwards: the text is the rule set. Counters carry over where a rule stands unchanged; the text's own are not read.
-   * Throws RefusedError with every complaint; nothing is changed then.
+   * gone afterwards: the text is the rule set of its family. Counters carry over where a rule stands unchanged; the text's own
+   * are not read. Throws RefusedError with every complaint; nothing is changed then.
+   * @param options.family 6 for the rules of ip6tables; 4 when left out
    */
-  load(text: string, options: { readonly file?: string } = {}): void {
-    this.loadRules(parseRestore(text, { file: options.file ?? 'rules', family: 4 }))
+  load(text: string, options: { readonly file?: string; readonly family?: Family } = {}): void {
+    this.loadRules(parseRestore(text, { file: options.file ?? 'rules', family: options.family ?? 4 }))
   }
 
   /** The same for a rule set that was parsed already. */
@@ -167,45 +166,45 @@ export class Engine {
         'ERR_RULES',
         wrong.map(({ message, place = nowhere }) => ({ ...place, message })),
       )
-    const program = this.#instantiate(ruleSet)
-    carryCounters(this.#program, program)
-    this.#take(program)
+    this.#replace(ruleSet, carryCounters)
   }
 
   /** Takes over a rule set that commands made of the running one: rules that are the same objects go on counting. */
   changeRules(ruleSet: RuleSet): void {
-    const program = this.#instantiate(ruleSet)
-    keepCounters(this.#program, program)
-    this.#take(program)
+    this.#replace(ruleSet, keepCounters)
   }
 
-  #take(program: Program): void {
-    this.#program = program
-    this.sets.setRules(program.ruleSet.family, () => setUses(program.ruleSet))
+  /** What rules share by a name outlives the generation if the new one, or the other family's, names it too. */
+  #replace(ruleSet: RuleSet, count: (before: Program, after: Program) => void): void {
+    const { shared } = this.#environment
+    const { family } = ruleSet
+    shared.begin(family)
+    const program = new Program(ruleSet, this.#environment)
+    shared.commit()
+    count(this.#programs[family], program)
+    this.#programs[family] = program
+    this.sets.setRules(family, () => setUses(ruleSet))
     this.#register()
   }
 
-  /** What rules share by a name outlives the generation if the new one names it too. */
-  #instantiate(ruleSet: RuleSet): Program {
-    const { shared } = this.#environment
-    shared.begin()
-    const program = new Program(ruleSet, this.#environment)
-    shared.commit()
-    return program
-  }
-
+  /** IPv4's rules. */
   get ruleSet(): RuleSet {
-    return this.#program.ruleSet
+    return this.#programs[4].ruleSet
   }
 
-  /** The running generation, with its counters. */
+  /** The running generation of IPv4's rules, with its counters. */
   get program(): Program {
-    return this.#program
+    return this.#programs[4]
   }
 
-  /** The rules as iptables-save prints them, without comment lines. */
-  saveRules(options: { readonly counters?: boolean } = {}): string {
-    const program = this.#program
+  /** The running generation of a family's rules. */
+  programOf(family: Family): Program {
+    return this.#programs[family]
+  }
+
+  /** The rules as iptables-save, or ip6tables-save, prints them, without comment lines. */
+  saveRules(options: { readonly counters?: boolean; readonly family?: Family } = {}): string {
+    const program = this.#programs[options.family ?? 4]
     return save(program.ruleSet, {
       counters: options.counters === true,
       countersOf: (of) => program.countersOf(of),
@@ -239,14 +238,19 @@ export class Engine {
 
   /**
    * Registers a hook of the user's own between the built-in ones (priorities as in hook/hook.ts).
+   * @param options.family the packets that it sees; those of both families when left out
    * @returns a function that takes it away again
    */
-  hook(name: HookName, options: { readonly priority: number; readonly name?: string }, run: HookFunction): () => void {
+  hook(
+    name: HookName,
+    options: { readonly priority: number; readonly name?: string; readonly family?: Family },
+    run: HookFunction,
+  ): () => void {
     const hook = HOOK_NAMES.findIndex((known) => known.toLowerCase() === name)
     if (hook < 0)
       throw new TunfilterError('ERR_HOOK', `${name}: expected one of ${HOOK_NAMES.join(', ').toLowerCase()}`)
-    const { priority } = options
-    const user: UserHook = { hook, priority, name: options.name ?? 'user', reason: REASON.netfilter, run }
+    const { priority, family, name: called = 'user' } = options
+    const user: UserHook = { hook, priority, family, name: called, reason: REASON.netfilter, run }
     this.#users.push(user)
     this.#register()
     return () => {
@@ -257,8 +261,14 @@ export class Engine {
   }
 
   #register(): void {
-    const { ruleSet } = this.#program
-    this.pipeline.register(this.#program, conntrackNeeded(ruleSet), defragNeeded(ruleSet), this.#users)
+    for (const [family, pipeline] of [
+      [4, this.pipeline],
+      [6, this.pipeline6],
+    ] as const) {
+      const program = this.#programs[family]
+      const { ruleSet } = program
+      pipeline.register(program, conntrackNeeded(ruleSet), defragNeeded(ruleSet), this.#users)
+    }
   }
 
   // ── packets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,10 +307,16 @@ export class Engine {
       counters[RX_BYTES] += length
       if (!offload) vnet.clear(this.slab.view, rx.start(i))
       p.begin(rx.start(i), length, index)
-      this.pipeline.receive(p)
-      this.pipeline.drainBacklog()
+      this.#receivePacket(p)
+      this.#ends.drain(this.#receivePacket)
     }
     return n
+  }
+
+  /** Each family has a way of its own; what is neither is told so on IPv4's. */
+  readonly #receivePacket = (p: Packet): void => {
+    if (this.slab.view.getUint8(p.start) >>> 4 === 6) this.pipeline6.receive(p)
+    else this.pipeline.receive(p)
   }
 
   /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
@@ -336,7 +352,7 @@ export class Engine {
   output(bytes: Uint8Array): void {
     this.time.set(this.#clock.now())
     this.pipeline.originate(bytes)
-    this.pipeline.drainBacklog()
+    this.#ends.drain(this.#receivePacket)
     this.#flush()
   }
 
@@ -348,7 +364,7 @@ export class Engine {
     this.conntrack.tick()
     this.pipeline.defrag.tick()
     this.sets.tick()
-    this.pipeline.drainBacklog()
+    this.#ends.drain(this.#receivePacket)
     this.#flush()
   }
 

@@ -18,22 +18,20 @@ import type { Conntrack4 } from './conntrack/conntrack4.ts'
 import { Defrag, HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './conntrack/defrag.ts'
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
-import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
 import { type Step, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
 import { Nat4 } from './nat/nat4.ts'
 import { fragmentOut } from './packet/fragment.ts'
 import { complete, readOffload, segmentOut, wireLength } from './packet/offload.ts'
-import { CT_UNTRACKED, NO_FLOW, Packet } from './packet/packet.ts'
+import { CT_UNTRACKED, NO_FLOW, type Packet } from './packet/packet.ts'
 import { PARSED, parse4, readHeader4 } from './packet/parse.ts'
 import { REASON } from './packet/reason.ts'
 import type { Slab } from './packet/slab.ts'
+import type { Ends } from './pipeline-ends.ts'
+import { registered, type UserHook } from './pipeline-register.ts'
 import { ROUTED, type Routing } from './route/routing.ts'
 import * as type from './route/type.ts'
-import { CONTINUE } from './rule/define.ts'
-import { Interpreter } from './rule/interpreter.ts'
-import type { TableName } from './rule/model.ts'
 import type { Program } from './rule/program.ts'
 import type { Sysctl } from './sysctl.ts'
 import type { Time } from './time.ts'
@@ -43,40 +41,8 @@ import * as ip from './wire/ipv4.ts'
 import { checkOptions, OPTIONS_FINE, recordRoute, SOURCE_ROUTED } from './wire/ipv4-options.ts'
 import * as vnet from './wire/vnet.ts'
 
-/** How deeply the router's own packets may cause each other. */
-const DEPTH_MAX = 8
-/** Looped-back packets that may wait; beyond, they are dropped as by a full backlog. */
-const BACKLOG_MAX = 64
-
-/** Where the built-in tables stand: table, hook, priority. */
-const TABLES: readonly (readonly [TableName, number, number])[] = [
-  ['raw', PREROUTING, hook.PRIORITY_RAW],
-  ['raw', OUTPUT, hook.PRIORITY_RAW],
-  ['mangle', PREROUTING, hook.PRIORITY_MANGLE],
-  ['mangle', INPUT, hook.PRIORITY_MANGLE],
-  ['mangle', FORWARD, hook.PRIORITY_MANGLE],
-  ['mangle', OUTPUT, hook.PRIORITY_MANGLE],
-  ['mangle', POSTROUTING, hook.PRIORITY_MANGLE],
-  ['nat', PREROUTING, hook.PRIORITY_DNAT],
-  ['nat', INPUT, hook.PRIORITY_SNAT],
-  ['nat', OUTPUT, hook.PRIORITY_DNAT],
-  ['nat', POSTROUTING, hook.PRIORITY_SNAT],
-  ['filter', INPUT, hook.PRIORITY_FILTER],
-  ['filter', FORWARD, hook.PRIORITY_FILTER],
-  ['filter', OUTPUT, hook.PRIORITY_FILTER],
-  ['security', INPUT, hook.PRIORITY_SECURITY],
-  ['security', FORWARD, hook.PRIORITY_SECURITY],
-  ['security', OUTPUT, hook.PRIORITY_SECURITY],
-]
-
-/** A hook of the user's own, at any priority. */
-export interface UserHook extends Step {
-  readonly hook: number
-}
-
 export interface PipelineParts {
-  readonly slab: Slab
-  readonly links: Links
+  readonly ends: Ends
   readonly routing: Routing
   readonly conntrack: Conntrack4
   readonly time: Time
@@ -87,6 +53,7 @@ export interface PipelineParts {
 }
 
 export class Pipeline implements Mouth {
+  readonly ends: Ends
   readonly slab: Slab
   readonly links: Links
   readonly conntrack: Conntrack4
@@ -96,9 +63,6 @@ export class Pipeline implements Mouth {
   /** Packets dropped, by REASON. */
   readonly dropped: Float64Array
   routing: Routing
-  readonly #interpreter = new Interpreter()
-  readonly #spare: Packet[] = []
-  readonly #backlog: Packet[] = []
   readonly #sendRedirects: boolean
   readonly #notice: (message: string) => void
   #way = new Way()
@@ -106,18 +70,19 @@ export class Pipeline implements Mouth {
   #outLink = 0
   #outMtu = 0
 
-  constructor(parts: PipelineParts, dropped: Float64Array) {
-    this.slab = parts.slab
-    this.links = parts.links
+  constructor(parts: PipelineParts) {
+    this.ends = parts.ends
+    this.slab = parts.ends.slab
+    this.links = parts.ends.links
+    this.dropped = parts.ends.dropped
     this.routing = parts.routing
     this.conntrack = parts.conntrack
-    this.dropped = dropped
     this.#notice = parts.notice
     this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
     const routing = () => this.routing
-    this.nat = new Nat4(parts.conntrack, routing, parts.links, parts.random)
+    this.nat = new Nat4(parts.conntrack, routing, this.links, parts.random)
     this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
-    this.defrag = new Defrag(parts.slab, parts.time, parts.sysctl, parts.random(), {
+    this.defrag = new Defrag(this.slab, parts.time, parts.sysctl, parts.random(), {
       expired: (first) => this.#fragmentsExpired(first),
       dropped: (reason) => {
         this.dropped[reason]++
@@ -131,46 +96,14 @@ export class Pipeline implements Mouth {
    * @param defragmenting the latter alone
    */
   register(program: Program, tracking: boolean, defragmenting: boolean, users: readonly UserHook[]): void {
-    const way = new Way()
-    if (tracking || defragmenting) {
-      const defrag = { name: 'defrag', reason: REASON['fragment-bad'], run: this.#defragment }
-      for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...defrag, priority: hook.PRIORITY_DEFRAG })
-    }
-    if (tracking) {
-      const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => this.conntrack.input(p) }
-      const confirm = {
-        name: 'confirm',
-        reason: REASON['confirm-clash'],
-        run: (p: Packet) => this.conntrack.confirm(p),
-      }
-      for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
-      for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
-    }
-    for (const [table, at, priority] of TABLES) {
-      const chain = program.base(table, at)
-      if (chain === undefined) continue
-      const { counters } = program
-      const rules = (p: Packet) => this.#interpreter.run(chain, counters, p, at)
-      if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
-      else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => this.nat.input(p, at, rules) })
-    }
-    for (const user of users) way.add(user.hook, { ...user, run: (p, at) => this.#runUser(user, p, at) })
-    this.#way = way
-  }
-
-  /**
-   * CONTINUE is what rules' targets say for ACCEPT; of a packet that the hook took over only the slot is still here. A hook
-   * that throws costs its packet, and no other.
-   */
-  #runUser(user: UserHook, p: Packet, at: number): number {
-    let verdict = DROP
-    try {
-      verdict = user.run(p, at)
-    } catch (error) {
-      this.#notice(`hook ${user.name} at ${hook.HOOK_NAMES[at]} threw, and its packet is dropped: ${error}`)
-    }
-    if (verdict === STOLEN) this.drop(p, REASON.stolen)
-    return verdict === CONTINUE ? ACCEPT : verdict
+    const { conntrack, nat } = this
+    this.#way = registered(program, users, {
+      drop: (p, reason) => this.drop(p, reason),
+      notice: this.#notice,
+      nat: (p, at, table) => nat.input(p, at, table),
+      defragment: tracking || defragmenting ? this.#defragment : undefined,
+      conntrack: tracking ? conntrack : undefined,
+    })
   }
 
   /** The steps that are registered at a hook, in their order. */
@@ -271,7 +204,7 @@ export class Pipeline implements Mouth {
     if (verdict !== ACCEPT) this.#end(p, verdict)
     else if ((p.destination === destination && p.source === source && p.mark === mark) || this.#reroute(p))
       this.#postrouting(p)
-    this.#spare.push(p)
+    this.ends.giveBack(p)
   }
 
   /** A packet of the router's own, handed in as bytes; false when it is no whole IPv4 packet, or has no way. */
@@ -281,13 +214,13 @@ export class Pipeline implements Mouth {
       this.dropped[REASON['no-slot']]++
       return false
     }
-    const p = this.#packet()
+    const p = this.ends.packet()
     p.begin(start, bytes.length, 0)
     if (bytes.length <= ip.MAX_PACKET) this.slab.bytes.set(bytes, start)
     const parsed = parse4(p)
     if (parsed !== PARSED || !this.routing.output(p.destination)) {
       this.drop(p, parsed !== PARSED ? parsed : REASON['no-route'])
-      this.#spare.push(p)
+      this.ends.giveBack(p)
       return false
     }
     vnet.clear(this.slab.view, start)
@@ -340,7 +273,7 @@ export class Pipeline implements Mouth {
       complete(p)
     }
     this.conntrack.forget(p)
-    this.#enqueue(p.outLink, p.start, p.length)
+    this.ends.enqueue(p.outLink, p.start, p.length)
   }
 
   /** The segments that p stands for leave one by one; p itself is at its end. */
@@ -352,43 +285,24 @@ export class Pipeline implements Mouth {
     this.#free(p)
   }
 
-  readonly #emit = (start: number, length: number): void => this.#enqueue(this.#outLink, start, length)
+  readonly #emit = (start: number, length: number): void => this.ends.enqueue(this.#outLink, start, length)
 
   /** A segment that is longer than the MTU itself. */
   readonly #emitInFragments = (start: number, length: number): void => {
-    const segment = this.#packet()
+    const segment = this.ends.packet()
     segment.begin(start, length, 0)
     readHeader4(segment)
     if (fragmentOut(segment, this.#outMtu, this.#emit) === 0) this.dropped[REASON['no-slot']]++
     this.slab.give(start)
-    this.#spare.push(segment)
-  }
-
-  #enqueue(outLink: number, start: number, length: number): void {
-    const link = this.links.at(outLink)
-    if (link.tx.full) link.flush(this.slab, this.dropped)
-    link.tx.push(start, length)
+    this.ends.giveBack(segment)
   }
 
   /** The loopback device: what leaves comes in again, with the flow that it has. */
   #loop(p: Packet): void {
-    const looped = this.#backlog.length < BACKLOG_MAX ? this.#packet() : undefined
-    if (looped === undefined) return this.drop(p, REASON['device-queue-full'])
+    if (this.ends.backlogFull) return this.drop(p, REASON['device-queue-full'])
     // An answer's flow that is not confirmed ends with the packet that is answered, before this one comes in again.
     if (p.ct !== NO_FLOW && (this.conntrack.flows.status(p.ct) & CONFIRMED) === 0) this.conntrack.forget(p)
-    const { ct, ctinfo, direction, zone, mark, depth } = p
-    looped.begin(p.start, p.length, LOOPBACK)
-    Object.assign(looped, { ct, ctinfo, direction, zone, mark, depth })
-    this.#backlog.push(looped)
-  }
-
-  /** Receives what was looped back, until nothing more comes; called once a packet or batch is done. */
-  drainBacklog(): void {
-    while (this.#backlog.length > 0) {
-      const p = this.#backlog.shift() as Packet
-      this.receive(p)
-      this.#spare.push(p)
-    }
+    this.ends.loop(p)
   }
 
   // ── fragments ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -436,29 +350,11 @@ export class Pipeline implements Mouth {
   // ── packets of the router's own ─────────────────────────────────────────────────────────────────────────────────────
 
   take(cause: Packet): Packet | undefined {
-    if (cause.depth >= DEPTH_MAX) {
-      this.dropped[REASON['too-many-nested']]++
-      return undefined
-    }
-    const start = this.slab.take()
-    if (start < 0) {
-      this.dropped[REASON['no-slot']]++
-      return undefined
-    }
-    vnet.clear(this.slab.view, start)
-    const p = this.#packet()
-    p.begin(start, 0, 0)
-    p.depth = cause.depth + 1
-    return p
+    return this.ends.take(cause)
   }
 
   discard(p: Packet): void {
-    this.slab.give(p.start)
-    this.#spare.push(p)
-  }
-
-  #packet(): Packet {
-    return this.#spare.pop() ?? new Packet(this.slab)
+    this.ends.discard(p)
   }
 }
 

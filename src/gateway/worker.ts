@@ -10,7 +10,6 @@ import { loadNative, POLLIN } from '../device/native.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { RuleSet } from '../rule/model.ts'
-import { setUses } from '../rule/set-reference.ts'
 import { openDevices } from './devices.ts'
 import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
 import { SetSteps } from './set-steps.ts'
@@ -53,13 +52,6 @@ function countRules({ tables }: RuleSet): number {
   return count
 }
 
-/** Packets and bytes of each policy and each rule. */
-function counterPlaces({ tables }: RuleSet): number {
-  let places = 0
-  for (const { chains } of tables.values()) for (const { rules } of chains.values()) places += 2 + 2 * rules.length
-  return places
-}
-
 class DataPlane {
   readonly #native = loadNative()
   readonly #engine: Engine
@@ -68,7 +60,6 @@ class DataPlane {
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
   readonly #sets: SetSteps
-  #ruleSet6: RuleSet = { family: 6, tables: new Map() }
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
@@ -171,15 +162,9 @@ class DataPlane {
 
   /** @returns the counters of the new generation */
   #change(change: RuleChange): Float64Array {
-    if (change.family === 4) {
-      this.#engine.changeRules(changed(this.#engine.ruleSet, change))
-      return this.#engine.program.counters
-    }
-    // The engine passes no IPv6 packet on, so none can meet these rules: they are kept, and count nothing.
-    const ruleSet = changed(this.#ruleSet6, change)
-    this.#ruleSet6 = ruleSet
-    this.#engine.sets.setRules(6, () => setUses(ruleSet))
-    return new Float64Array(counterPlaces(this.#ruleSet6))
+    const { family } = change
+    this.#engine.changeRules(changed(this.#engine.programOf(family).ruleSet, change))
+    return this.#engine.programOf(family).counters
   }
 
   *#list(): Generator<string> {

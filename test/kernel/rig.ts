@@ -16,8 +16,12 @@ const SLOTS = 16
 
 /** What a scenario may rely on: Linux's defaults, but for a router. Interfaces are made later and inherit `default`. */
 const BASELINE: Record<string, number> = {
-  'net.ipv6.conf.all.disable_ipv6': 1,
-  'net.ipv6.conf.default.disable_ipv6': 1,
+  'net.ipv6.conf.all.disable_ipv6': 0,
+  'net.ipv6.conf.default.disable_ipv6': 0,
+  'net.ipv6.conf.all.forwarding': 1,
+  // No address that the configuration does not name: a TUN device's own would be random.
+  'net.ipv6.conf.default.addr_gen_mode': 1,
+  'net.ipv6.conf.default.accept_dad': 0,
   'net.ipv4.ip_forward': 1,
   'net.ipv4.conf.all.rp_filter': 0,
   'net.ipv4.conf.all.send_redirects': 1,
@@ -37,6 +41,18 @@ const CHAINS: Record<string, string> = {
 function emptyTable(table: string): string {
   const chains = CHAINS[table]?.split(' ') ?? []
   return [`*${table}`, ...chains.map((chain) => `:${chain} ACCEPT [0:0]`), 'COMMIT'].join('\n')
+}
+
+const commandOf = (family: 4 | 6) => (family === 4 ? 'iptables' : 'ip6tables')
+
+/**
+ * What the kernel says of its own accord on a link with IPv6, after a while and at random: reports of the groups that it
+ * listens to (MLDv2), and solicitations of routers.
+ */
+function isHousekeeping(packet: Uint8Array): boolean {
+  if (packet[0]! >> 4 !== 6) return false
+  if (packet[6] === 0) return packet[40] === 58 && packet[48] === 143
+  return packet[6] === 58 && packet[40] === 133
 }
 
 interface Far {
@@ -65,7 +81,7 @@ export class KernelRig implements Subject {
   private readonly slab = new Uint8Array(STRIDE * SLOTS)
   private readonly descriptors = Int32Array.from({ length: 2 * SLOTS }, (_, i) => (i % 2 ? 0 : (i / 2) * STRIDE))
   private readonly silence: number
-  private tables = new Set<string>()
+  private readonly tables = { 4: new Set<string>(), 6: new Set<string>() }
   private readonly patience: number
 
   private constructor(native: Native, options: RigOptions) {
@@ -95,7 +111,7 @@ export class KernelRig implements Subject {
     const netns = `/proc/self/fd/${this.netnsFd}`
     for (const [name, value] of Object.entries({ ...BASELINE, ...config.sysctl })) {
       this.sysctl(netns, name, value)
-      if (name.startsWith('net.ipv4.conf.all.')) this.sysctl(netns, name.replace('.all.', '.default.'), value)
+      if (/^net\.ipv[46]\.conf\.all\./.test(name)) this.sysctl(netns, name.replace('.all.', '.default.'), value)
     }
     native.setLink(netns, { name: 'lo', up: true })
     for (const [name, device] of Object.entries(config.devices)) {
@@ -103,13 +119,21 @@ export class KernelRig implements Subject {
       this.far.push({ name, fd })
       native.setLink(netns, { name, up: true, mtu: device.mtu ?? 1500, txQueueLength: 1000 })
       for (const text of device.addresses ?? []) {
-        const [, address, peer, length] = /^([\d.]+)(?: peer ([\d.]+))?\/(\d+)$/.exec(text) ?? []
+        const [, address, peer, length] = /^([\da-f.:]+)(?: peer ([\da-f.:]+))?\/(\d+)$/i.exec(text) ?? []
         if (!address) throw new Error(`"${text}" is not an address (10.0.1.1/24, 10.0.1.1 peer 10.0.1.2/32)`)
         native.addAddress(netns, { name, address, prefixLength: Number(length), ...(peer && { peer }) })
       }
     }
     for (const { to, via, dev, src, mtu, metric, type } of config.routes ?? []) {
-      const words = ['ip -4 route add', type ?? '', to, via && `via ${via}`, dev && `dev ${dev}`, src && `src ${src}`]
+      const family = [to, via, src].some((text) => text?.includes(':')) ? 6 : 4
+      const words = [
+        `ip -${family} route add`,
+        type ?? '',
+        to,
+        via && `via ${via}`,
+        dev && `dev ${dev}`,
+        src && `src ${src}`,
+      ]
       words.push(mtu ? `mtu ${mtu}` : '', metric ? `metric ${metric}` : '')
       await this.shell.run(words.filter(Boolean).join(' '))
     }
@@ -122,12 +146,13 @@ export class KernelRig implements Subject {
   }
 
   /** Loads the rules instead of all that was there before: a table that they do not name is emptied. */
-  async load(rules: string): Promise<void> {
+  async load(rules: string, family: 4 | 6 = 4): Promise<void> {
     const named = new Set([...rules.matchAll(/^\*\s*(\w+)/gm)].map(([, table]) => table!))
-    const rest = [...this.tables].filter((table) => !named.has(table)).map(emptyTable)
-    this.tables = new Set([...named, ...this.tables])
+    const known = this.tables[family]
+    const rest = [...known].filter((table) => !named.has(table)).map(emptyTable)
+    for (const table of named) known.add(table)
     const text = [this.log_?.tagged(rules) ?? rules, ...rest].join('\n')
-    if (this.tables.size > 0) await this.shell.run('iptables-legacy-restore -w', text)
+    if (known.size > 0) await this.shell.run(`${commandOf(family)}-legacy-restore -w`, text)
   }
 
   exchange(device: string, packets: readonly Uint8Array[], expected: number): Map<string, Uint8Array[]> {
@@ -163,10 +188,12 @@ export class KernelRig implements Subject {
         const count = this.native.readBatch(fd, this.slab, this.descriptors, SLOTS, STRIDE - 1, false)
         if (count <= 0) break
         any = true
-        const packets = sent.get(name) ?? []
-        sent.set(name, packets)
-        for (let i = 0; i < count; i++)
-          packets.push(this.slab.slice(i * STRIDE, i * STRIDE + this.descriptors[2 * i + 1]!))
+        const packets: Uint8Array[] = []
+        for (let i = 0; i < count; i++) {
+          const packet = this.slab.slice(i * STRIDE, i * STRIDE + this.descriptors[2 * i + 1]!)
+          if (!isHousekeeping(packet)) packets.push(packet)
+        }
+        if (packets.length > 0) sent.set(name, [...(sent.get(name) ?? []), ...packets])
       }
     }
     return any
@@ -178,13 +205,13 @@ export class KernelRig implements Subject {
     })
   }
 
-  async counters(): Promise<string> {
-    const text = await this.shell.run('iptables-legacy-save -c')
+  async counters(family: 4 | 6 = 4): Promise<string> {
+    const text = await this.shell.run(`${commandOf(family)}-legacy-save -c`)
     return this.log_?.untagged(text) ?? text
   }
 
   conntrack(): Promise<string> {
-    return this.shell.run('conntrack -L -o extended 2>/dev/null')
+    return this.shell.run('(conntrack -L -o extended -f ipv4; conntrack -L -o extended -f ipv6) 2>/dev/null')
   }
 
   log(): string[] | undefined {
@@ -193,10 +220,11 @@ export class KernelRig implements Subject {
 
   /** Forgets flows and rules, so that the next case finds the namespace as new: some milliseconds instead of a new one. */
   async reset(): Promise<void> {
-    await this.load('')
+    await this.load('', 4)
+    await this.load('', 6)
     // Flushing walks a large table even where there is nothing in it.
     const flows = this.native.readSysctl(`/proc/self/fd/${this.netnsFd}`, 'net.netfilter.nf_conntrack_count')
-    if (Number(flows) > 0) await this.shell.run('conntrack -F 2>/dev/null')
+    if (Number(flows) > 0) await this.shell.run('(conntrack -F -f ipv4; conntrack -F -f ipv6) 2>/dev/null')
     this.drain(0)
     this.log_?.read()
   }

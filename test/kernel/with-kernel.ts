@@ -8,7 +8,14 @@ const reason = tryKernel()
 
 function tryKernel(): string {
   if (process.getuid?.() !== 0) return 'needs root'
-  for (const program of ['iptables-legacy-restore', 'iptables-legacy-save', 'conntrack', 'nsenter', 'ip'])
+  for (const program of [
+    'iptables-legacy-restore',
+    'iptables-legacy-save',
+    'ip6tables-legacy-restore',
+    'conntrack',
+    'nsenter',
+    'ip',
+  ])
     if (spawnSync(program, ['--version']).error) return `needs ${program} (Debian: apt-get install iptables conntrack)`
   try {
     accessSync('/dev/net/tun', constants.R_OK | constants.W_OK)

@@ -126,7 +126,7 @@ describe('time', () => {
 test('what rules share by a name lives until no rule names it', () => {
   const shared = new Shared()
   const generation = (...names: string[]) => {
-    shared.begin()
+    shared.begin(4)
     const found = names.map((name) => shared.of('list', name, () => ({})))
     shared.commit()
     return found

@@ -1,10 +1,12 @@
 // Bytes into the Packet that says them best. Whatever is returned encodes to exactly these bytes: a reading is taken only
 // when that holds, the most natural one first, and `raw` is the last. So a line never says more or less than its bytes.
 
-import { checksumAt, encode, spoil, tcpOptions } from './encode.ts'
+import { decode6 } from './decode6.ts'
+import { encode } from './encode.ts'
 import type { FieldName, IpFlag, Packet, Payload, Raw } from './model.ts'
 import { DEFAULT, hasIdentifier, hexOf, IP_FLAGS, PROTOCOL_NUMBER, quotes } from './model.ts'
 import { printPacket } from './print.ts'
+import { checksumAt, spoil, tcpOptions } from './transport.ts'
 
 /** The line for these bytes. */
 export function describePacket(bytes: Uint8Array): string {
@@ -15,7 +17,8 @@ export function decode(bytes: Uint8Array): Packet | Raw {
   return decodePacket(bytes) ?? { proto: 'raw', hex: hexOf(bytes) }
 }
 
-function decodePacket(bytes: Uint8Array): Packet | undefined {
+export function decodePacket(bytes: Uint8Array): Packet | undefined {
+  if (bytes.length >= 40 && bytes[0]! >> 4 === 6) return decode6(bytes)
   if (bytes.length < 20 || bytes[0]! >> 4 !== 4) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const total = view.getUint16(2)
@@ -72,7 +75,7 @@ function read(bytes: Uint8Array, header: number, length: number): Packet {
   return packet
 }
 
-function padded(bytes: Uint8Array, header: number): Uint8Array {
+export function padded(bytes: Uint8Array, header: number): Uint8Array {
   const result = new Uint8Array(20)
   result[12] = 0x50
   result[14] = result[15] = 255
@@ -80,13 +83,13 @@ function padded(bytes: Uint8Array, header: number): Uint8Array {
   return result
 }
 
-function setter(packet: Packet) {
+export function setter(packet: Packet) {
   return (name: FieldName, value: number, otherwise = 0) => {
     if (value !== otherwise) packet.fields[name] = value
   }
 }
 
-function set4raw(packet: Packet, there: Uint8Array, length: number): void {
+export function set4raw(packet: Packet, there: Uint8Array, length: number): void {
   const payload = describePayload(there, length)
   if (payload) packet.payload = payload
 }
@@ -104,7 +107,7 @@ function plain(packet: Packet, bytes: Uint8Array, header: number): Packet {
   return result
 }
 
-function readUdp(packet: Packet, l4: Uint8Array, there: number, length: number): void {
+export function readUdp(packet: Packet, l4: Uint8Array, there: number, length: number): void {
   const view = new DataView(l4.buffer, l4.byteOffset, l4.length)
   packet.sourcePort = view.getUint16(0)
   packet.destinationPort = view.getUint16(2)
@@ -112,7 +115,7 @@ function readUdp(packet: Packet, l4: Uint8Array, there: number, length: number):
   set4raw(packet, l4.subarray(8, Math.max(8, there)), length - 8)
 }
 
-function readTcp(packet: Packet, l4: Uint8Array, there: number, length: number): void {
+export function readTcp(packet: Packet, l4: Uint8Array, there: number, length: number): void {
   const view = new DataView(l4.buffer, l4.byteOffset, l4.length)
   const set = setter(packet)
   packet.sourcePort = view.getUint16(0)
@@ -193,7 +196,7 @@ function describePayload(bytes: Uint8Array, length: number): Payload | undefined
 }
 
 /** The packet if it encodes to these bytes, where `sums` allows with checksums that had to be said; otherwise undefined. */
-function settle(packet: Packet, bytes: Uint8Array, header: number, sums: boolean): Packet | undefined {
+export function settle(packet: Packet, bytes: Uint8Array, header: number, sums: boolean): Packet | undefined {
   const wanted = hexOf(bytes)
   const attempt = () => {
     try {
@@ -207,7 +210,7 @@ function settle(packet: Packet, bytes: Uint8Array, header: number, sums: boolean
   if (!sums) return undefined
   const l4 = checksumAt(packet)
   for (const [name, at] of [
-    ['ipsum', 10],
+    ['ipsum', packet.family === 6 ? Number.NaN : 10],
     ['sum', l4 === undefined ? Number.NaN : header + l4],
   ] as const) {
     if (!(at + 2 <= bytes.length) || got.length < at + 2) continue

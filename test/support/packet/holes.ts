@@ -5,7 +5,7 @@ import type { Field, Packet, Raw } from './model.ts'
 import { addressText, DEFAULT, isHole } from './model.ts'
 
 export class Bindings {
-  private readonly values = new Map<string, number>()
+  private readonly values = new Map<string, number | bigint>()
 
   /** The packet with every place-holder filled: from what is bound, or else from the packet that was seen. */
   fill(packet: Packet | Raw, seen?: Packet | Raw): Packet | Raw {
@@ -27,6 +27,13 @@ export class Bindings {
       )
       if (value !== undefined) filled.fields[name] = value
     }
+    if (packet.extensions)
+      filled.extensions = packet.extensions.map((extension, i) => {
+        const other = same?.extensions?.[i]
+        if ('hex' in extension) return extension
+        const id = this.value(extension.id, other && !('hex' in other) ? other.id : undefined)
+        return { ...extension, id: id ?? extension.id }
+      })
     if (packet.inner) filled.inner = this.fill(packet.inner, same?.inner)
     return filled
   }
@@ -35,7 +42,7 @@ export class Bindings {
     if (!isHole(field)) return field
     const known = this.values.get(field.hole)
     if (known !== undefined) return known
-    if (typeof seen !== 'number' || seen < field.low || seen > field.high) return field
+    if ((typeof seen !== 'number' && typeof seen !== 'bigint') || seen < field.low || seen > field.high) return field
     if (field.hole !== 'any') this.values.set(field.hole, seen)
     return seen
   }

@@ -11,6 +11,7 @@ import {
   parsePacket,
   printPacket,
 } from './index.ts'
+import { address6Number, address6Text } from './model.ts'
 
 /** In canonical form: what a line becomes by way of its bytes. */
 const lines = [
@@ -41,6 +42,21 @@ const lines = [
   'raw',
   'raw 45',
   'raw 6000000000000000',
+  'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 5',
+  'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 sum bad "hello" tc 0x2e flow 0x12345 hl 63',
+  'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 5 iplen 12',
+  'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 1000 cut 48',
+  'udp 2001:db8:1::2 > 2001:db8:2::9 len 20 from 192 fh:1480+:7',
+  'tcp [::1]:1000 > [fe80::1]:80 S seq 1 <mss 1440> hbh:010400000000 dst:010c000000000000000000000000',
+  'tcp [2001:db8::1:0:0:1]:1000 > [ff02::1:ff00:1]:80 . ack 5 rt:010000000000 fh:0:4294967295',
+  'icmp6 2001:db8:1::2 > 2001:db8:2::9 echo-request id 5 seq 1 len 8',
+  'icmp6 2001:db8:1::2 > 2001:db8:2::9 packet-too-big mtu 1280 [ udp [2001:db8::1]:5 > [2001:db8::2]:10 len 2000 cut 1232 ]',
+  'icmp6 :: > ff02::2 router-solicitation hl 255',
+  'icmp6 :: > ff02::2 unknown-header ptr 40 [ ip 2001:db8::1 > 2001:db8::2 proto 200 ]',
+  'icmp6 :: > ff02::2 type 200 rest 0x1020304',
+  'ip 2001:db8:1::2 > 2001:db8:2::9 x51:0400000000000100000002000000000000000000000000 proto 50',
+  'ip 2001:db8:1::2 > 2001:db8:2::9 hex 1100 proto 60',
+  'ip 2001:db8:1::2 > 2001:db8:2::9 x44:ff000200000007 proto 99',
 ]
 
 describe('a line of the packet language', () => {
@@ -58,6 +74,16 @@ describe('a line of the packet language', () => {
     )
   })
 
+  test('of IPv6 has the bytes that tcpdump would read the same way', () => {
+    expect(hexOf(packetsOf('icmp6 2001:db8::1 > 2001:db8::2 echo-request id 1 seq 2 hl 63')[0]!)).toBe(
+      '6000000000083a3f' +
+        '20010db8000000000000000000000001' +
+        '20010db8000000000000000000000002' +
+        '80002445' +
+        '00010002',
+    )
+  })
+
   test.each([
     ['udp 10.0.1.2:1 > 10.0.1.3', 'one port is missing'],
     ['udp 10.0.1.2:1 > 10.0.1.3:2 seq 5', '"seq" is not a field here'],
@@ -69,6 +95,12 @@ describe('a line of the packet language', () => {
     ['ip 10.0.1.2 > 10.0.1.3', '"proto N" is missing'],
     ['udp 10.0.1.2:1 > 10.0.1.3:2 ttl 1 ttl 2', '"ttl" is given twice'],
     ['udp 10.0.1.2:1 > 10.0.1.3:2 frag 9', 'frag counts bytes'],
+    ['udp [2001:db8::1]:1 > 10.0.1.3:2', 'both addresses have to be of IPv6'],
+    ['udp [2001:db8::1::2]:1 > [::1]:2', '"2001:db8::1::2" is not an IPv6 address'],
+    ['udp [::2]:1 > [::1]:2 ttl 5', '"ttl" is not a field here'],
+    ['udp [::2]:1 > [::1]:2 hbh:00', 'hbh takes 6, 14, 22, ... bytes'],
+    ['udp [::2]:1 > [::1]:2 fh:9:1', 'no fragment header'],
+    ['icmp ::2 > ::1 echo-request', 'in IPv6 it is icmp6'],
     ['sctp 10.0.1.2:1 > 10.0.1.3:2', '"sctp" is not a protocol'],
   ])('%s is refused: %s', (line, message) => {
     expect(() => packetsOf(line)).toThrow(message)
@@ -82,6 +114,26 @@ describe('a line of the packet language', () => {
       'udp 10.0.1.2 > 10.0.1.3 len 48 from 136 ipid 5 frag 2960',
     ])
   })
+})
+
+test('split makes the fragments of IPv6 that a sender with that MTU would make', () => {
+  const parts = packetsOf('udp [::1]:1 > [::2]:2 len 1300 dst:010400000000 split 1280 ipid 5').map(describePacket)
+  expect(parts).toEqual([
+    expect.stringMatching(/^udp \[::1\]:1 > \[::2\]:2 ulen 1308 sum .* len 1216 fh:0\+:5 dst:010400000000$/),
+    'ip ::1 > ::2 len 84 from 192 fh:1232:5 proto 60',
+  ])
+})
+
+test.each([
+  ['::', 0n],
+  ['::1', 1n],
+  ['1::', 1n << 112n],
+  ['2001:db8::1:0:0:1', 0x20010db8000000000001000000000001n],
+  ['1:0:0:2::', 0x00010000000000020000000000000000n],
+  ['1:2:3:4:5:6:7:8', 0x00010002000300040005000600070008n],
+  ['1:0:3:4:5:6:7:8', 0x00010000000300040005000600070008n],
+])('the IPv6 address %s is written as RFC 5952 wants it', (text, number) => {
+  expect([address6Number(text), address6Text(number)]).toEqual([number, text])
 })
 
 describe('bytes', () => {
@@ -121,9 +173,40 @@ describe('bytes', () => {
       return encode(packet)
     })
 
+  /** Chains of extension headers, now and then with a wrong length, before a transport header. */
+  const extended = fc
+    .record({
+      head: fc.tuple(byte, byte, byte),
+      lengthOff: fc.constantFrom(0, 0, 0, -3, 5, 1000),
+      headers: fc.array(fc.tuple(fc.constantFrom(0, 43, 44, 51, 60), fc.constantFrom(0, 0, 0, 1, 9), fc.nat()), {
+        maxLength: 4,
+      }),
+      protocol: fc.constantFrom(58, 58, 6, 17, 59, 47),
+      body: fc.uint8Array({ maxLength: 80 }),
+    })
+    .map(({ head, lengthOff, headers, protocol, body }) => {
+      const chain = headers.flatMap(([, length, rest], i) => {
+        const bytes = Buffer.alloc(8)
+        bytes.writeUInt32BE(rest, 2)
+        bytes[0] = headers[i + 1]?.[0] ?? protocol
+        bytes[1] = length
+        return [...bytes]
+      })
+      const bytes = new Uint8Array(40 + chain.length + body.length)
+      bytes.set([0x60 | (head[0] & 15), head[1], head[2]])
+      new DataView(bytes.buffer).setUint16(4, Math.max(0, bytes.length - 40 + lengthOff))
+      bytes[6] = headers[0]?.[0] ?? protocol
+      bytes[7] = 64
+      bytes[23] = 1
+      bytes[39] = 2
+      bytes.set(chain, 40)
+      bytes.set(body, 40 + chain.length)
+      return bytes
+    })
+
   test('of any packet are described by a line that gives them back', () => {
     fc.assert(
-      fc.property(fc.oneof(packets, fc.uint8Array({ maxLength: 100 })), (bytes) => {
+      fc.property(fc.oneof(packets, extended, fc.uint8Array({ maxLength: 100 })), (bytes) => {
         const line = describePacket(bytes)
         expect(packetsOf(line).map(hexOf)).toEqual([hexOf(bytes)])
         expect(printPacket(parsePacket(line))).toBe(line)

@@ -1,13 +1,26 @@
 // One line of the scenario language into a Packet. Every word must be understood: what is not is an error that names it.
 
-import type { Field, FieldName, IpFlag, Packet, Payload, Raw } from './model.ts'
-import { addressNumber, bytesOf, ICMP_NAMES, IP_FIELDS, IP_FLAGS, L4_FIELDS, TCP_FLAGS } from './model.ts'
+import type { Extension, Field, FieldName, IpFlag, Packet, Payload, Raw } from './model.ts'
+import {
+  address6Number,
+  addressNumber,
+  bytesOf,
+  EXTENSION_NAMES,
+  IP_FIELDS,
+  IP_FLAGS,
+  IP6_FIELDS,
+  isHole,
+  L4_FIELDS,
+  namesOf,
+  TCP_FLAGS,
+} from './model.ts'
 
-const fieldNames: ReadonlySet<string> = new Set([...L4_FIELDS, ...IP_FIELDS])
+const fieldNames: ReadonlySet<string> = new Set([...L4_FIELDS, ...IP_FIELDS, ...IP6_FIELDS])
 const ofProtocol: Record<string, readonly string[]> = {
   tcp: ['seq', 'ack', 'win', 'urg', 'doff', 'res', 'sum'],
   udp: ['ulen', 'sum'],
   icmp: ['type', 'code', 'id', 'seq', 'mtu', 'gw', 'ptr', 'rest', 'sum'],
+  icmp6: ['type', 'code', 'id', 'seq', 'mtu', 'ptr', 'rest', 'sum'],
   ip: [],
 }
 const largest: Partial<Record<FieldName, number>> = {
@@ -25,7 +38,12 @@ const largest: Partial<Record<FieldName, number>> = {
   frag: 65528,
   ttl: 255,
   ihl: 15,
+  tc: 255,
+  flow: 0xfffff,
+  hl: 255,
 }
+/** Fields that are wider in IPv6. */
+const largest6: Partial<Record<FieldName, number>> = { mtu: 0xffffffff, ptr: 0xffffffff, ipid: 0xffffffff }
 
 class Words {
   private at = 0
@@ -61,18 +79,22 @@ export function parsePacket(line: string): Packet | Raw {
 }
 
 function parseOne(words: Words): Packet | Raw {
-  const proto = words.next('a protocol (tcp, udp, icmp, ip, raw)')
+  const proto = words.next('a protocol (tcp, udp, icmp, icmp6, ip, raw)')
   if (proto === 'raw') {
     const hex = words.peek() === ']' || words.done ? '' : words.next('hexadecimal digits')
     bytesOf(hex)
     return { proto, hex }
   }
-  if (proto !== 'tcp' && proto !== 'udp' && proto !== 'icmp' && proto !== 'ip')
-    words.fail(`"${proto}" is not a protocol (tcp, udp, icmp, ip, raw)`)
+  if (proto !== 'tcp' && proto !== 'udp' && proto !== 'icmp' && proto !== 'icmp6' && proto !== 'ip')
+    words.fail(`"${proto}" is not a protocol (tcp, udp, icmp, icmp6, ip, raw)`)
   const [source, sourcePort] = endpoint(words.next('a source address'), words)
   if (words.next('">"') !== '>') words.fail('">" was expected after the source')
   const [destination, destinationPort] = endpoint(words.next('a destination address'), words)
   const packet: Packet = { proto, source, destination, fields: {}, ipFlags: new Set() }
+  if (proto === 'icmp6' || isAddress6(source) || isAddress6(destination)) packet.family = 6
+  if (packet.family === 6 && [source, destination].some((address) => typeof address === 'number'))
+    words.fail('both addresses have to be of IPv6')
+  if (packet.family === 6 && proto === 'icmp') words.fail('in IPv6 it is icmp6')
   if (sourcePort !== undefined || destinationPort !== undefined) {
     if (sourcePort === undefined || destinationPort === undefined) words.fail('one port is missing')
     if (proto !== 'tcp' && proto !== 'udp') words.fail(`${proto} has no ports`)
@@ -90,23 +112,29 @@ function word(packet: Packet, words: Words): void {
   const { proto } = packet
   const word = words.next('a word')
   const name = word as FieldName
-  const hasHeader = packet.sourcePort !== undefined || proto === 'icmp'
-  const icmp = proto === 'icmp' ? ICMP_NAMES.find(([text]) => text === word) : undefined
+  const hasHeader = packet.sourcePort !== undefined || proto === 'icmp' || proto === 'icmp6'
+  const icmp = namesOf(proto).find(([text]) => text === word)
   if (fieldNames.has(word)) {
     const isL4 = (L4_FIELDS as readonly string[]).includes(word)
+    const ofFamily: readonly string[] = packet.family === 6 ? IP6_FIELDS : IP_FIELDS
+    if (!isL4 && !ofFamily.includes(word)) words.fail(`"${word}" is not a field here`)
     if (isL4 && !(hasHeader && ofProtocol[proto]!.includes(word))) words.fail(`"${word}" is not a field here`)
     if (word === 'proto' && proto !== 'ip') words.fail('"proto" is for ip only')
     if (packet.fields[name] !== undefined) words.fail(`"${word}" is given twice`)
-    packet.fields[name] = fieldValue(name, words.next(`a value of ${word}`), words)
-  } else if (word in IP_FLAGS) packet.ipFlags.add(word as IpFlag)
+    const high = (packet.family === 6 ? largest6[name] : undefined) ?? largest[name] ?? 65535
+    packet.fields[name] = fieldValue(name, words.next(`a value of ${word}`), high, words)
+  } else if (packet.family === 6 && /^(hbh|rt|dst|fh|x\d+):/.test(word)) {
+    packet.extensions ??= []
+    packet.extensions.push(extension(word, words))
+  } else if (packet.family !== 6 && word in IP_FLAGS) packet.ipFlags.add(word as IpFlag)
   else if (icmp) {
     packet.fields.type = icmp[1]
     packet.fields.code = icmp[2]
   } else if (word === '[') {
-    if (proto !== 'icmp') words.fail('only ICMP quotes a packet')
+    if (proto !== 'icmp' && proto !== 'icmp6') words.fail('only ICMP quotes a packet')
     packet.inner = parseOne(words)
     if (words.next('"]"') !== ']') words.fail('"]" was expected')
-  } else if (word === 'opts') {
+  } else if (word === 'opts' && packet.family !== 6) {
     packet.ipOptions = words.next('IP options in hexadecimal')
     if (bytesOf(packet.ipOptions).length % 4 !== 0) words.fail('IP options take a multiple of 4 bytes')
   } else if (word.startsWith('<') && proto === 'tcp') {
@@ -139,20 +167,47 @@ function payload(word: string, words: Words): Payload {
   return { kind: 'len', length, from }
 }
 
+/** `hbh:010400000000`, `fh:1480+:7`, `x51:...` */
+function extension(word: string, words: Words): Extension {
+  const [name, text = '', id] = word.split(':') as [string, string?, string?]
+  if (name === 'fh') {
+    const found = /^(\d+)(\+?)$/.exec(text)
+    const offset = Number(found?.[1] ?? 1)
+    if (offset % 8 !== 0 || offset > 65528) words.fail(`"${word}" is no fragment header (fh:OFFSET[+]:ID)`)
+    return { kind: 44, offset, more: found![2] === '+', id: field(id ?? '0', 0xffffffff, words) }
+  }
+  if (id !== undefined) words.fail(`"${word}" is not understood`)
+  const { length } = bytesOf(text)
+  const kind = EXTENSION_NAMES.find(([known]) => known === name)?.[1]
+  if (kind === undefined) return { kind: number(name.slice(1), 255, words), hex: text }
+  if (length % 8 !== 6) words.fail(`${name} takes 6, 14, 22, ... bytes`)
+  return { kind, hex: ((length - 6) / 8).toString(16).padStart(2, '0') + text }
+}
+
+const isAddress6 = (address: Field) => typeof (isHole(address) ? address.high : address) === 'bigint'
+
+/** `10.0.0.1:53`, `[2001:db8::1]:53`, an address alone, or place-holders instead. */
 function endpoint(text: string, words: Words): [Field, Field | undefined] {
-  const colon = text.indexOf(':')
-  const address = colon < 0 ? text : text.slice(0, colon)
-  const port = colon < 0 ? undefined : text.slice(colon + 1)
+  const found =
+    /^\[(.*)\](?::(.*))?$/.exec(text) ??
+    /^(\$\w+(?:\[[^\]]*\])?|\d+(?:\.\d+)+)(?::(.*))?$/.exec(text) ??
+    /^([\da-f:]+)()$/i.exec(text)
+  if (!found) words.fail(`"${text}" is not an address`)
+  const [, address, port] = found as unknown as [string, string, string?]
   return [
-    address.startsWith('$') ? hole(address, 0xffffffff, words) : addressNumber(address),
-    port === undefined ? undefined : field(port, 65535, words),
+    address.startsWith('$')
+      ? hole(address, text.startsWith('[') ? 2n ** 128n - 1n : 0xffffffff, words)
+      : anyAddress(address),
+    port ? field(port, 65535, words) : undefined,
   ]
 }
 
-function fieldValue(name: FieldName, text: string, words: Words): Field {
+const anyAddress = (text: string) => (text.includes(':') ? address6Number(text) : addressNumber(text))
+
+function fieldValue(name: FieldName, text: string, high: number, words: Words): Field {
   if (text === 'bad' && (name === 'sum' || name === 'ipsum')) return 'bad'
   if (name === 'gw' && !text.startsWith('$')) return addressNumber(text)
-  const value = field(text, largest[name] ?? 65535, words)
+  const value = field(text, high, words)
   if (name === 'frag' && typeof value === 'number' && value % 8 !== 0) words.fail('frag counts bytes, in steps of 8')
   return value
 }
@@ -161,12 +216,14 @@ function field(text: string, high: number, words: Words): Field {
   return text.startsWith('$') ? hole(text, high, words) : number(text, high, words)
 }
 
-function hole(text: string, high: number, words: Words): Field {
-  const found = /^\$(\w+)(?:\[([\d.]+)-([\d.]+)\])?$/.exec(text)
+function hole(text: string, high: number | bigint, words: Words): Field {
+  const found = /^\$(\w+)(?:\[([\da-f.:]+)-([\da-f.:]+)\])?$/i.exec(text)
   if (!found) words.fail(`"${text}" is not a place-holder ($name, $name[low-high])`)
-  const bound = (part: string | undefined, otherwise: number) =>
-    part === undefined ? otherwise : part.includes('.') ? addressNumber(part) : number(part, high, words)
-  return { hole: found[1]!, low: bound(found[2], 0), high: bound(found[3], high) }
+  const bound = (part: string | undefined, otherwise: number | bigint) => {
+    if (part === undefined) return otherwise
+    return /[.:]/.test(part) ? anyAddress(part) : number(part, Number(high), words)
+  }
+  return { hole: found[1]!, low: bound(found[2], typeof high === 'bigint' ? 0n : 0), high: bound(found[3], high) }
 }
 
 function number(text: string, high: number, words: Words): number {

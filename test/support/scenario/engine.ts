@@ -33,8 +33,8 @@ export class EngineSubject implements Subject {
     })
   }
 
-  load(rules: string): void {
-    this.engine.load(rules)
+  load(rules: string, family: 4 | 6 = 4): void {
+    this.engine.load(rules, { family })
   }
 
   exchange(device: string, packets: readonly Uint8Array[]): Map<string, Uint8Array[]> {
@@ -53,8 +53,8 @@ export class EngineSubject implements Subject {
     this.engine.step()
   }
 
-  counters(): string {
-    return this.engine.saveRules({ counters: true })
+  counters(family: 4 | 6 = 4): string {
+    return this.engine.saveRules({ counters: true, family })
   }
 
   conntrack(): string {

@@ -26,7 +26,9 @@ export interface StepResult {
 export async function runScenario(scenario: Scenario, subject: Subject): Promise<StepResult[]> {
   const bindings = new Bindings()
   const results: StepResult[] = []
-  await subject.load(scenario.rules)
+  await subject.load(scenario.rules, 4)
+  // Loading nothing still makes iptables' tables known to the kernel: not where a scenario is about one family only.
+  if (scenario.rules6 !== '') await subject.load(scenario.rules6, 6)
   for (const step of scenario.steps) {
     const result = await runStep(step, subject, bindings)
     if (result) results.push({ ...result, title: `${scenario.name}.yaml:${step.line} ${result.title}` })
@@ -57,7 +59,7 @@ async function runStep(step: Step, subject: Subject, bindings: Bindings): Promis
       await subject.pause(step.milliseconds)
       return undefined
     case 'rules':
-      await subject.load(step.text)
+      await subject.load(step.text, step.family)
       return undefined
     case 'in': {
       const packets = step.packets.flatMap((packet) => encodeAll(bindings.fill(packet)))
@@ -66,7 +68,10 @@ async function runStep(step: Step, subject: Subject, bindings: Bindings): Promis
       return { title, ...comparePackets(step.out, sent, bindings) }
     }
     case 'counters':
-      return { title: 'counters', ...compareCounters(step.text, await subject.counters()) }
+      return {
+        title: step.family === 4 ? 'counters' : 'counters6',
+        ...compareCounters(step.text, await subject.counters(step.family)),
+      }
     case 'conntrack': {
       const written = unfilled(textLines(step.text), bindings)
       const got = sameConntrack([...written.keys()], textLines(await subject.conntrack()), subject.slack)
@@ -108,7 +113,7 @@ export function comparePackets(out: readonly Expected[], sent: Sent, bindings: B
 
 /** The line and the bytes of each packet that a line stands for; a place-holder that nothing fits has no bytes. */
 function piecesOf(written: Packet | Raw, filled: Packet | Raw): [string, string | undefined][] {
-  const line = printPacket(written).replace(/\[[\d.]+-[\d.]+\]/g, '')
+  const line = printPacket(written).replace(/\[[\da-f.:]+-[\da-f.:]+\]/gi, '')
   if (printPacket(filled).includes('$')) return [[printPacket(filled), undefined]]
   const all = encodeAll(filled)
   return all.map((bytes, i) => [all.length > 1 ? `${line} (${i + 1} of ${all.length})` : line, hexOf(bytes)])

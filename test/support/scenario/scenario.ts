@@ -16,8 +16,8 @@ export interface Expected {
 export type Step = { readonly line: number } & (
   | { kind: 'in'; device: string; packets: (Packet | Raw)[]; out: Expected[] }
   | { kind: 'pause'; milliseconds: number }
-  | { kind: 'rules'; text: string }
-  | { kind: 'counters' | 'conntrack' | 'log'; text: string }
+  | { kind: 'rules' | 'counters'; family: 4 | 6; text: string }
+  | { kind: 'conntrack' | 'log'; text: string }
 )
 
 export interface Scenario {
@@ -26,8 +26,11 @@ export interface Scenario {
   readonly what: string
   readonly config: RouterConfig
   readonly rules: string
+  readonly rules6: string
   readonly steps: readonly Step[]
 }
+
+const CHECKS = 'counters, counters6, conntrack, log'
 
 export function readScenario(file: string): Scenario {
   return parseScenario(readFileSync(file, 'utf8'), basename(file))
@@ -49,6 +52,7 @@ export function parseScenario(text: string, file: string): Scenario {
   let what = ''
   let config: RouterConfig | undefined
   let rules = ''
+  let rules6 = ''
   const steps: Step[] = []
   const checks: Step[] = []
 
@@ -56,6 +60,11 @@ export function parseScenario(text: string, file: string): Scenario {
     const text = stringOf(node, name)
     if (text.trim() === '') fail(node, `${name}: say what is expected, or "nothing"`)
     return text.trim() === 'nothing' ? '' : text
+  }
+  const checkStep = (name: string, line: number, node: unknown): Step | undefined => {
+    if (name === 'conntrack' || name === 'log') return { kind: name, line, text: checkOf(node, name) }
+    if (name !== 'counters' && name !== 'counters6') return undefined
+    return { kind: 'counters', family: name === 'counters' ? 4 : 6, line, text: checkOf(node, name) }
   }
   const packetOf = (node: unknown): (Packet | Raw)[] => {
     const [, times, line] = /^(?:(\d+) x )?(.*)$/s.exec(stringOf(node, 'a packet'))!
@@ -84,10 +93,13 @@ export function parseScenario(text: string, file: string): Scenario {
       silent.delete(last)
     } else if (name === 'pause')
       steps.push({ kind: 'pause', line, milliseconds: duration(stringOf(value, name), value) })
-    else if (name === 'rules') steps.push({ kind: 'rules', line, text: stringOf(value, name) })
-    else if (name === 'counters' || name === 'conntrack' || name === 'log')
-      steps.push({ kind: name, line, text: checkOf(value, name) })
-    else fail(key, `"${name}" is not a step (in DEVICE, out DEVICE, out, pause, rules, counters, conntrack, log)`)
+    else if (name === 'rules' || name === 'rules6')
+      steps.push({ kind: 'rules', family: name === 'rules' ? 4 : 6, line, text: stringOf(value, name) })
+    else {
+      const check = checkStep(name, line, value)
+      if (check) steps.push(check)
+      else fail(key, `"${name}" is not a step (in DEVICE, out DEVICE, out, pause, rules, rules6, ${CHECKS})`)
+    }
     if (verb === 'in') silent.add(steps.at(-1)!)
   }
   const silent = new Set<Step>()
@@ -101,16 +113,19 @@ export function parseScenario(text: string, file: string): Scenario {
     if (name === 'what') what = stringOf(value, name)
     else if (name === 'config') config = (value as Node).toJS(document) as RouterConfig
     else if (name === 'rules') rules = stringOf(value, name)
+    else if (name === 'rules6') rules6 = stringOf(value, name)
     else if (name === 'steps') {
       if (!config) fail(key, 'config comes before steps')
       if (!isSeq(value)) return fail(value, 'a list of steps was expected')
       for (const item of value.items) readStep(item)
-    } else if (name === 'counters' || name === 'conntrack' || name === 'log')
-      checks.push({ kind: name, line: lineOf(key), text: checkOf(value, name) })
-    else fail(key, `"${name}" is not known (what, config, rules, steps, counters, conntrack, log)`)
+    } else {
+      const check = checkStep(name, lineOf(key), value)
+      if (check) checks.push(check)
+      else fail(key, `"${name}" is not known (what, config, rules, rules6, steps, ${CHECKS})`)
+    }
   }
   if (!what || !config?.devices || steps.length === 0) fail(top, 'what, config with devices, and steps must be there')
   for (const step of silent)
     throw new SyntaxError(`${file}:${step.line}: say what comes out: "- out DEVICE: packet", or "- out: nothing"`)
-  return { name: file.replace(/\.yaml$/, ''), what, config: config!, rules, steps: [...steps, ...checks] }
+  return { name: file.replace(/\.yaml$/, ''), what, config: config!, rules, rules6, steps: [...steps, ...checks] }
 }

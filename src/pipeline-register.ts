@@ -1,0 +1,104 @@
+// What stands at the hooks: the built-in tables and conntrack at Linux's priorities, and the user's own hooks between them. Both
+// families register the same way, each its own rules and its own conntrack.
+
+import * as hook from './hook/hook.ts'
+import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
+import { type Step, Way } from './hook/way.ts'
+import type { Packet } from './packet/packet.ts'
+import { REASON } from './packet/reason.ts'
+import { CONTINUE } from './rule/define.ts'
+import { Interpreter } from './rule/interpreter.ts'
+import type { Family, TableName } from './rule/model.ts'
+import type { Program } from './rule/program.ts'
+
+/** Where the built-in tables stand: table, hook, priority. */
+const TABLES: readonly (readonly [TableName, number, number])[] = [
+  ['raw', PREROUTING, hook.PRIORITY_RAW],
+  ['raw', OUTPUT, hook.PRIORITY_RAW],
+  ['mangle', PREROUTING, hook.PRIORITY_MANGLE],
+  ['mangle', INPUT, hook.PRIORITY_MANGLE],
+  ['mangle', FORWARD, hook.PRIORITY_MANGLE],
+  ['mangle', OUTPUT, hook.PRIORITY_MANGLE],
+  ['mangle', POSTROUTING, hook.PRIORITY_MANGLE],
+  ['nat', PREROUTING, hook.PRIORITY_DNAT],
+  ['nat', INPUT, hook.PRIORITY_SNAT],
+  ['nat', OUTPUT, hook.PRIORITY_DNAT],
+  ['nat', POSTROUTING, hook.PRIORITY_SNAT],
+  ['filter', INPUT, hook.PRIORITY_FILTER],
+  ['filter', FORWARD, hook.PRIORITY_FILTER],
+  ['filter', OUTPUT, hook.PRIORITY_FILTER],
+  ['security', INPUT, hook.PRIORITY_SECURITY],
+  ['security', FORWARD, hook.PRIORITY_SECURITY],
+  ['security', OUTPUT, hook.PRIORITY_SECURITY],
+]
+
+/** A hook of the user's own, at any priority. */
+export interface UserHook extends Step {
+  readonly hook: number
+  /** Both families when left out. */
+  readonly family?: Family
+}
+
+/** Conntrack's places, each with a verdict. */
+export interface Tracking {
+  input(p: Packet): number
+  confirm(p: Packet): number
+}
+
+export interface Registered {
+  /** ACCEPT with a whole packet, STOLEN when it is held or was dropped; undefined where no rule needs whole packets. */
+  readonly defragment: ((p: Packet, hook: number) => number) | undefined
+  /** Undefined where no rule needs it: then it does not run. */
+  readonly conntrack: Tracking | undefined
+  /** Walks the nat table where the packet's flow is new to it, and translates. */
+  nat(p: Packet, hook: number, table: (p: Packet, hook: number) => number): number
+  drop(p: Packet, reason: number): void
+  /** Told what an operator should know. */
+  notice(message: string): void
+}
+
+const interpreter = new Interpreter()
+
+/** The way of one family's packets under a generation of its rules. */
+export function registered(program: Program, users: readonly UserHook[], parts: Registered): Way {
+  const way = new Way()
+  const { defragment, conntrack } = parts
+  if (defragment !== undefined) {
+    const step = { name: 'defrag', priority: hook.PRIORITY_DEFRAG, reason: REASON['fragment-bad'], run: defragment }
+    for (const at of [PREROUTING, OUTPUT]) way.add(at, step)
+  }
+  if (conntrack !== undefined) {
+    const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => conntrack.input(p) }
+    const confirm = { name: 'confirm', reason: REASON['confirm-clash'], run: (p: Packet) => conntrack.confirm(p) }
+    for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
+    for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
+  }
+  for (const [table, at, priority] of TABLES) {
+    const chain = program.base(table, at)
+    if (chain === undefined) continue
+    const { counters } = program
+    const rules = (p: Packet) => interpreter.run(chain, counters, p, at)
+    if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
+    else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules) })
+  }
+  for (const user of users) {
+    if (user.family !== undefined && user.family !== program.ruleSet.family) continue
+    way.add(user.hook, { ...user, run: (p, at) => runUser(user, p, at, parts) })
+  }
+  return way
+}
+
+/**
+ * CONTINUE is what rules' targets say for ACCEPT; of a packet that the hook took over only the slot is still here. A hook
+ * that throws costs its packet, and no other.
+ */
+function runUser(user: UserHook, p: Packet, at: number, parts: Registered): number {
+  let verdict = DROP
+  try {
+    verdict = user.run(p, at)
+  } catch (error) {
+    parts.notice(`hook ${user.name} at ${hook.HOOK_NAMES[at]} threw, and its packet is dropped: ${error}`)
+  }
+  if (verdict === STOLEN) parts.drop(p, REASON.stolen)
+  return verdict === CONTINUE ? ACCEPT : verdict
+}
