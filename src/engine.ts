@@ -31,6 +31,7 @@ import type { Environment, LogSink } from './rule/environment.ts'
 import type { Family, RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
 import { conntrackNeeded, defragNeeded } from './rule/needs.ts'
+import { NflogGroups, type NflogListener, type NflogOptions } from './rule/nflog.ts'
 import { Program } from './rule/program.ts'
 import { setUses, wrongSets } from './rule/set-reference.ts'
 import { Shared } from './rule/shared.ts'
@@ -98,6 +99,7 @@ export class Engine {
   readonly #rx = new Batch()
   readonly #packet: Packet
   readonly #users: UserHook[] = []
+  readonly #nflog: NflogGroups
   readonly #idleListeners = new Set<(label: string) => void>()
   readonly #ends: Ends
   readonly #programs: Record<Family, Program>
@@ -127,6 +129,7 @@ export class Engine {
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
     this.pipeline6 = new Pipeline6(parts)
     this.#packet = new Packet(this.slab)
+    this.#nflog = new NflogGroups(this.links, this.time, notice)
     this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
     this.#environment = {
       time: this.time,
@@ -137,6 +140,7 @@ export class Engine {
       nat: this.pipeline.nat,
       local: this.pipeline.local,
       log,
+      nflog: this.#nflog,
       shared: new Shared(),
       sets: this.sets,
     }
@@ -330,6 +334,7 @@ export class Engine {
   }
 
   #flush(): void {
+    this.#nflog.deliver()
     const { all } = this.links
     const { dropped } = this.pipeline
     for (let i = 0; i < all.length; i++) {
@@ -361,6 +366,7 @@ export class Engine {
     this.#ticked = this.time.now
     this.#full = false
     if (this.#idleListeners.size > 0) this.#tellIdle()
+    this.#nflog.tick()
     this.conntrack.tick()
     this.pipeline.defrag.tick()
     this.sets.tick()
@@ -390,6 +396,22 @@ export class Engine {
       if (timer.hasRunOut()) for (const listener of this.#idleListeners) listener(timer.label)
   }
 
+  // ── NFLOG ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Listens to a group of NFLOG: `listener` gets copies of the packets that rules name it for, at the end of the round.
+   * Throws ERR_NFLOG_GROUP for a number that is none, or that has a listener already.
+   * @returns a function that ends it
+   */
+  nflog(group: number, listener: NflogListener, options: NflogOptions = {}): () => void {
+    return this.#nflog.bind(group, listener, options)
+  }
+
+  /** Listens to every group that nobody else listens to. */
+  nflogOthers(listener: NflogListener): void {
+    this.#nflog.bindOthers(listener)
+  }
+
   #tellFull(): void {
     if (this.#full) return
     this.#full = true
@@ -416,6 +438,7 @@ export class Engine {
 
   /** Closes every device. */
   close(): void {
+    this.#nflog.close()
     for (const link of this.links.all) link.device?.close()
   }
 

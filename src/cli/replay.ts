@@ -12,6 +12,7 @@ interface Options {
   readonly counters?: string
   readonly conntrack?: string
   readonly log?: string
+  readonly nflog?: string
   readonly interface?: string
   readonly skipUnknown?: boolean
   readonly json?: boolean
@@ -29,6 +30,7 @@ export function replayCommand(): Command {
     .option('--counters <file>', 'write rules and counters, as iptables-save -c does')
     .option('--conntrack <file>', 'write the flows, as conntrack -L -o extended does')
     .option('--log <file>', 'write the lines of LOG rules')
+    .option('--nflog <out.pcapng>', 'write packets of NFLOG rules, one interface a group')
     .option('--interface <device>', 'the device that packets of an unnamed interface enter by (classic pcap files)')
     .option('--skip-unknown', 'pass over interfaces that no device is named after')
     .option('--json', 'print the summary as JSON')
@@ -37,8 +39,8 @@ export function replayCommand(): Command {
       const { replay } = await import('../gateway/replay.ts')
       const { print } = await import('../gateway/summary.ts')
       const summary = replay({ ...options, input, unnamed: options.interface })
-      const { write, counters, conntrack, log } = options
-      const taken = [write, counters, conntrack, log].includes('-')
+      const { write, counters, conntrack, log, nflog } = options
+      const taken = [write, counters, conntrack, log, nflog].includes('-')
       ;(taken ? process.stderr : process.stdout).write(print(summary, options.json === true))
     })
 }

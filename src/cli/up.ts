@@ -11,6 +11,7 @@ interface Options {
   readonly control?: string | true
   readonly state?: string
   readonly ipset?: string
+  readonly nflog?: string
 }
 
 export function upCommand(): Command {
@@ -21,6 +22,7 @@ export function upCommand(): Command {
     .option('--ipset <file>', 'sets that rules name, in ipset-save form')
     .option('--control [path]', 'listen for commands (tunfilter iptables, ipset, ...) on this Unix socket')
     .option('--state <file>', 'keep rules and sets there when they are changed, and begin with what is there')
+    .option('--nflog <out.pcapng>', 'write packets of NFLOG rules, one interface a group')
     .addOption(new Option('--log-format <format>', 'form of the log on standard error').choices(['text', 'json']))
     .addHelpText(
       'after',

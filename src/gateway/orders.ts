@@ -5,6 +5,7 @@ import type { RuleChange } from '../control/change.ts'
 import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
+import type { NflogPacket } from '../rule/nflog.ts'
 import type { GatewayConfig } from './config.ts'
 
 export interface RuleText {
@@ -19,6 +20,8 @@ export interface WorkerData {
   readonly sets: RuleText | undefined
   /** What the sets hold is told at the end. */
   readonly keepsSets: boolean
+  /** Packets that rules hand to NFLOG are reported. */
+  readonly nflog: boolean
   /** Wakes the worker from its poll. */
   readonly eventFd: number
   /** ISSUED and UNREAD below. */
@@ -27,7 +30,7 @@ export interface WorkerData {
 
 /** Place in `shared`: orders issued so far. */
 export const ISSUED = 0
-/** Place in `shared`: lines of LOG rules that are on their way to the control side. */
+/** Place in `shared`: lines of LOG rules, and packets of NFLOG, that are on their way to the control side. */
 export const UNREAD = 1
 
 /** More lines than this are not queued but counted: a flood that is logged must not fill the memory. */
@@ -62,6 +65,7 @@ export type Report =
   /** The rules were not loaded; the ones before stay. */
   | { readonly kind: 'refused'; readonly error: ReportedError }
   | { readonly kind: 'log'; readonly level: number; readonly line: string }
+  | { readonly kind: 'nflog'; readonly packets: readonly NflogPacket[] }
   | { readonly kind: 'notice'; readonly line: string }
   /** Text for standard output. */
   | { readonly kind: 'text'; readonly text: string }

@@ -11,6 +11,7 @@ import { TunfilterError } from '../errors.ts'
 import { seededRandom } from '../random.ts'
 import { VirtualClock } from '../time.ts'
 import { readConfig } from './config.ts'
+import { NflogFile } from './nflog-file.ts'
 import type { Summary } from './summary.ts'
 
 /** How often timers are looked at, in milliseconds. */
@@ -29,6 +30,7 @@ export interface ReplayOptions {
   readonly counters?: string
   readonly conntrack?: string
   readonly log?: string
+  readonly nflog?: string
   readonly unnamed?: string
   readonly skipUnknown?: boolean
 }
@@ -75,13 +77,18 @@ function run(
   engine.load(rules, { file: options.rules })
 
   logged = outputs.open(options.log)
+  const nflog = options.nflog === undefined ? undefined : new NflogFile(options.nflog)
+  if (nflog !== undefined) engine.nflogOthers((packets) => nflog.collect(packets))
   for (let next = playback.peek(); next !== undefined; next = playback.peek()) {
     waitUntil(next, clock, engine, playback)
     playback.next()
     // Interfaces of one capture need not agree about the time; the engine's never runs backwards.
     clock.set(Math.max(clock.now(), milliseconds(next)))
     engine.step()
+    nflog?.flush()
   }
+  engine.close()
+  nflog?.close()
   // An output without a packet is a capture too.
   playback.next()
   outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))

@@ -11,8 +11,10 @@ import { loadNative, type Native } from '../device/native.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import type { RuleSet } from '../rule/model.ts'
+import type { NflogPacket } from '../rule/nflog.ts'
 import { readConfig } from './config.ts'
 import { type LogFormat, openLog } from './log.ts'
+import { NflogFile } from './nflog-file.ts'
 import {
   ISSUED,
   type Order,
@@ -36,6 +38,8 @@ export interface UpOptions {
   readonly state?: string
   /** Sets to begin with, in ipset-save form, where `state` is not there yet. */
   readonly ipset?: string
+  /** Capture that packets of NFLOG rules are written to. */
+  readonly nflog?: string
 }
 
 /**
@@ -68,6 +72,7 @@ class Gateway {
   readonly #eventFd: number
   readonly #given: Given
   readonly #state: StateFile | undefined
+  #nflog: NflogFile | undefined
   /** Changes that the worker has not answered yet; at most one, since commands take turns. */
   readonly #changes: { resolve(counters: Float64Array): void; reject(error: Error): void }[] = []
   /** Steps of ipset's commands that the worker has not answered yet, in turn. */
@@ -84,11 +89,21 @@ class Gateway {
     this.#log = openLog(options.logFormat)
     if (options.state !== undefined)
       this.#state = new StateFile(options.state, kept, (message) => this.#log.error(message))
+    if (options.nflog !== undefined) this.#nflog = new NflogFile(options.nflog)
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
     const { config, rules, sets } = given
     const keepsSets = options.state !== undefined
-    const workerData: WorkerData = { config, rules, sets, keepsSets, eventFd: this.#eventFd, shared: this.#shared }
+    const nflog = options.nflog !== undefined
+    const workerData: WorkerData = {
+      config,
+      rules,
+      sets,
+      keepsSets,
+      nflog,
+      eventFd: this.#eventFd,
+      shared: this.#shared,
+    }
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData })
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
@@ -107,6 +122,7 @@ class Gateway {
       this.#worker.on('exit', () => {
         this.#control?.close()
         this.#state?.flush()
+        this.#nflog?.close()
         for (const [signal, listener] of this.#signals) process.off(signal, listener)
         this.#native.close(this.#eventFd)
         resolve(this.#status)
@@ -221,6 +237,10 @@ class Gateway {
         Atomics.sub(this.#shared, UNREAD, 1)
         log[LEVELS[report.level] ?? 'info'](report.line)
         return
+      case 'nflog':
+        Atomics.sub(this.#shared, UNREAD, report.packets.length)
+        this.#writeNflog(report.packets)
+        return
       case 'notice':
         log.warn(report.line)
         return
@@ -232,6 +252,17 @@ class Gateway {
         this.#state?.flush(report.sets)
         log.info('ended')
         print(printTotals(report.counters))
+    }
+  }
+
+  /** A file that cannot be written any more ends with that; packets go on. */
+  #writeNflog(packets: readonly NflogPacket[]): void {
+    try {
+      this.#nflog?.collect(packets)
+      this.#nflog?.flush()
+    } catch (error) {
+      this.#log.error(`NFLOG: ${(error as Error).message}; nothing more is written`)
+      this.#nflog = undefined
     }
   }
 }

@@ -10,6 +10,7 @@ import { loadNative, POLLIN } from '../device/native.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { RuleSet } from '../rule/model.ts'
+import type { NflogPacket } from '../rule/nflog.ts'
 import { openDevices } from './devices.ts'
 import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
 import { SetSteps } from './set-steps.ts'
@@ -24,11 +25,12 @@ const DRAIN_MS = 500
 /** Flows that are listed between two rounds, so that a listing does not hold up packets. */
 const LIST_ROUND = 256
 
-const { config, rules, sets, keepsSets, eventFd, shared } = workerData as WorkerData
+const { config, rules, sets, keepsSets, nflog, eventFd, shared } = workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
 
 let lostLines = 0
+let lostPackets = 0
 
 function logLine(level: number, line: string): void {
   if (Atomics.load(shared, UNREAD) >= UNREAD_MAX) {
@@ -37,6 +39,15 @@ function logLine(level: number, line: string): void {
   }
   Atomics.add(shared, UNREAD, 1)
   report({ kind: 'log', level, line })
+}
+
+function nflogPackets(packets: readonly NflogPacket[]): void {
+  if (Atomics.load(shared, UNREAD) >= UNREAD_MAX) {
+    lostPackets += packets.length
+    return
+  }
+  Atomics.add(shared, UNREAD, packets.length)
+  report({ kind: 'nflog', packets })
 }
 
 function reported(error: unknown): ReportedError {
@@ -71,6 +82,7 @@ class DataPlane {
     try {
       const notice = (line: string) => report({ kind: 'notice', line })
       this.#engine = Engine.open({ config: opened.config, devices: opened.devices, log: logLine, notice })
+      if (nflog) this.#engine.nflogOthers(nflogPackets)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
       if (rules !== undefined) this.#engine.load(rules.text, { file: rules.file })
     } catch (error) {
@@ -100,7 +112,7 @@ class DataPlane {
       if (this.#stopping) break
       if (this.#listing !== undefined) this.#listSome(this.#listing)
       else if (received === 0) this.#wait()
-      if (lostLines > 0) this.#tellLostLines()
+      if (lostLines + lostPackets > 0) this.#tellLost()
     }
     this.#drain()
     const kept = keepsSets ? [...this.#engine.saveSets()].join('') : undefined
@@ -201,10 +213,15 @@ class DataPlane {
     while (this.#listing !== undefined) this.#listSome(this.#listing)
   }
 
-  #tellLostLines(): void {
+  #tellLost(): void {
     if (Atomics.load(shared, UNREAD) > UNREAD_MAX / 2) return
-    report({ kind: 'notice', line: `${lostLines} lines of LOG rules were lost: more came than could be written` })
+    const lost = [
+      ...(lostLines > 0 ? [`${lostLines} lines of LOG rules`] : []),
+      ...(lostPackets > 0 ? [`${lostPackets} packets of NFLOG rules`] : []),
+    ]
+    report({ kind: 'notice', line: `${lost.join(' and ')} were lost: more came than could be written` })
     lostLines = 0
+    lostPackets = 0
   }
 }
 

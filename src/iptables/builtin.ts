@@ -52,6 +52,7 @@ import { log } from '../target/log.ts'
 import { markTarget } from '../target/mark.ts'
 import { masquerade } from '../target/masquerade.ts'
 import { netmap } from '../target/netmap.ts'
+import { nflog } from '../target/nflog.ts'
 import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
 import { setTarget } from '../target/set.ts'
@@ -65,6 +66,7 @@ import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
+  nflog,
   audit,
   classify,
   connsecmark,

@@ -55,7 +55,7 @@ export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<s
     recent rpfilter rt sctp socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
   ),
   target: new Set(
-    `CLUSTERIP DNPT LED MIRROR NFLOG
+    `CLUSTERIP DNPT LED MIRROR
     NFQUEUE QUEUE RATEEST SECMARK SNPT SYNPROXY TEE TRACE ULOG`.split(/\s+/),
   ),
 }

@@ -8,6 +8,7 @@ import type { Local } from '../local/local.ts'
 import type { Nat } from '../nat/nat.ts'
 import type { Routing } from '../route/routing.ts'
 import type { Time } from '../time.ts'
+import type { NflogGroups } from './nflog.ts'
 import type { Shared } from './shared.ts'
 
 /** Where the lines of LOG and TRACE go. `level` is syslog's, 0 to 7. */
@@ -25,6 +26,8 @@ export interface Environment {
   /** The router's sets; rules keep the slots that they name. */
   readonly sets: SetStore
   readonly log: LogSink
+  /** Who listens to NFLOG. */
+  readonly nflog: NflogGroups
   /** What rules share by a name. */
   readonly shared: Shared
 }

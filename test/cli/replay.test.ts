@@ -258,3 +258,39 @@ describe('what is refused', () => {
     expect(replay(...FILES, '--interface', 'tun0').stdout).toMatch(/^1 packets/)
   })
 })
+
+test('--nflog writes the packets of NFLOG rules, an interface for each group', () => {
+  writeFileSync(
+    path('rules.v4'),
+    `*raw
+-A PREROUTING -j NFLOG --nflog-group 7 --nflog-prefix "seen: "
+-A PREROUTING -p udp -j MARK --set-mark 0x102
+COMMIT
+*filter
+-A FORWARD -j NFLOG --nflog-group 300 --nflog-size 24
+COMMIT
+`,
+  )
+  capture([[1.5, 'tun0', 'udp 10.0.1.2:1 > 203.0.113.2:2 len 4']])
+  const { status, stderr } = replay(...FILES, '--nflog', 'nflog.pcapng')
+  expect([status, stderr]).toEqual([0, ''])
+  const reader = new PcapngReader(path('nflog.pcapng'))
+  const packets: [string | undefined, bigint, string][] = []
+  for (let p = reader.next(); p !== undefined; p = reader.next())
+    packets.push([p.interface.name, (p.time ?? 0n) - START, Buffer.from(p.data).toString('hex')])
+  expect(reader.interfaces.map(({ linkType }) => linkType)).toEqual([239, 239])
+  reader.close()
+  const ip = '4500002000000000401133c90a000102cb007102'
+  expect(packets).toEqual([
+    [
+      'nflog:7',
+      1_499_999_211n,
+      `02000007${'0800010008000000'}${'0b000a007365656e3a200000'}${'24000900'}${ip}00010002000cb6ca${'00010203'}`,
+    ],
+    [
+      'nflog:300',
+      1_499_999_211n,
+      `0200012c${'0800010008000200'}${'0800020000000102'}${'1c000900'}${ip.replace('401133c9', '3f1134c9')}00010002`,
+    ],
+  ])
+})

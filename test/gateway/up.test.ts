@@ -3,6 +3,7 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { PcapngReader } from '../../src/device/pcapng/reader.ts'
 import { native, needsTun } from '../device/with-native.ts'
 import { type Namespace, newDirectory, newNamespace, RunningGateway, reason } from './lab.ts'
 
@@ -32,7 +33,7 @@ interface Lab {
   readonly gateway: RunningGateway
 }
 
-async function newLab(rules = NAT): Promise<Lab> {
+async function newLab(rules = NAT, ...options: readonly string[]): Promise<Lab> {
   const [client, server] = [newNamespace(), newNamespace()]
   const config = `devices:
   tun0:
@@ -42,7 +43,7 @@ async function newLab(rules = NAT): Promise<Lab> {
   tun1: { addresses: [203.0.113.1/24], netns: ${server.path}, peer: { addresses: [203.0.113.2/24] } }
 `
   const directory = newDirectory({ 'gateway.yaml': config, 'rules.v4': rules })
-  const gateway = new RunningGateway(directory, ['--config', 'gateway.yaml', '--rules', 'rules.v4'])
+  const gateway = new RunningGateway(directory, ['--config', 'gateway.yaml', '--rules', 'rules.v4', ...options])
   await gateway.until('"started"')
   return { client, server, directory, gateway }
 }
@@ -160,6 +161,32 @@ describe('a running gateway', () => {
       level: 40,
       msg: expect.stringMatching(/^seen: IN=tun0 OUT=tun1 .*DST=203.0.113.2 /),
     })
+  })
+})
+
+describe('--nflog', () => {
+  const rules = `*filter\n-A FORWARD -p icmp -j NFLOG --nflog-group 3 --nflog-prefix seen\nCOMMIT\n`
+
+  test(...needsLab('writes the packets of NFLOG rules as they come'), async () => {
+    const lab = await newLab(rules, '--nflog', 'nflog.pcapng')
+    lab.client.run('ping', '-c3', '-W1', '-i0.01', '203.0.113.2')
+    lab.gateway.signal('SIGTERM')
+    expect(await lab.gateway.ended).toBe(0)
+    const reader = new PcapngReader(join(lab.directory, 'nflog.pcapng'))
+    let count = 0
+    for (let packet = reader.next(); packet !== undefined; packet = reader.next(), count++)
+      expect([packet.interface.name, Buffer.from(packet.data).includes('seen')]).toEqual(['nflog:3', true])
+    reader.close()
+    expect(count).toBeGreaterThanOrEqual(3)
+  })
+
+  test(...needsLab('says so once when the file cannot be written, and goes on'), async () => {
+    const lab = await newLab(rules, '--nflog', '/dev/full')
+    expect(lab.client.run('ping', '-c2', '-W1', '-i0.01', '203.0.113.2').output).toContain('2 packets transmitted')
+    await lab.gateway.until('NFLOG: /dev/full: ENOSPC')
+    lab.gateway.signal('SIGTERM')
+    expect(await lab.gateway.ended).toBe(0)
+    expect(messages(lab).filter((line) => line.startsWith('NFLOG'))).toHaveLength(1)
   })
 })
 

@@ -15,6 +15,7 @@ export const BYTE_ORDER_MAGIC = 0x1a2b3c4d
 export const BYTE_ORDER_SWAPPED = 0x4d3c2b1a
 
 export const OPTION_END = 0
+export const OPTION_COMMENT = 1
 export const OPTION_INTERFACE_NAME = 2
 export const OPTION_TIMESTAMP_RESOLUTION = 9
 export const OPTION_TIMESTAMP_OFFSET = 14
@@ -24,6 +25,9 @@ export const OPTION_USER_APPLICATION = 4
 export const LINKTYPE_RAW = 101
 /** The same, IPv4 only. */
 export const LINKTYPE_IPV4 = 228
+
+/** What NFLOG hands over: nfgenmsg's fields, then attributes with the packet among them. */
+export const LINKTYPE_NFLOG = 239
 
 /** Classic pcap: the first word of a file whose time stamps have microseconds, and nanoseconds. */
 export const CLASSIC_MICROSECONDS = 0xa1b2c3d4

@@ -20,6 +20,7 @@ export interface PcapngWriterOptions {
 export class PcapngWriter {
   readonly #file: string
   readonly #fd: number
+  readonly #options: PcapngWriterOptions
   readonly #divisor: bigint
   readonly #buffer: Buffer
   #length = 0
@@ -27,6 +28,7 @@ export class PcapngWriter {
   /** @param file a path, which is made anew, or `-` for standard output. Throws ERR_CAPTURE_FILE. */
   constructor(file: string, interfaces: readonly WrittenInterface[], options: PcapngWriterOptions) {
     this.#file = file
+    this.#options = options
     this.#divisor = options.resolution === 9 ? 1n : 1000n
     this.#buffer = Buffer.alloc(COLLECT + (1 << 17))
     try {
@@ -41,8 +43,9 @@ export class PcapngWriter {
   /**
    * @param time nanoseconds since the epoch
    * @param data one packet from its IP header on, at most 65,536 bytes
+   * @param comment for people, at most 65,535 bytes
    */
-  write(interfaceNumber: number, time: bigint, data: Uint8Array): void {
+  write(interfaceNumber: number, time: bigint, data: Uint8Array, comment?: string): void {
     const at = this.#begin(b.ENHANCED_PACKET)
     const ticks = time / this.#divisor
     this.#u32(interfaceNumber)
@@ -51,8 +54,17 @@ export class PcapngWriter {
     this.#u32(data.length)
     this.#u32(data.length)
     this.#bytes(data)
+    if (comment !== undefined) {
+      this.#option(b.OPTION_COMMENT, Buffer.from(comment))
+      this.#option(b.OPTION_END, Buffer.alloc(0))
+    }
     this.#end(at)
     if (this.#length >= COLLECT) this.flush()
+  }
+
+  /** One more interface, which gets the next number. */
+  addInterface(name: string): void {
+    this.#interface(name, this.#options)
   }
 
   flush(): void {
