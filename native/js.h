@@ -48,9 +48,10 @@ napi_value js_number(napi_env env, double value);
 napi_value js_string(napi_env env, const char *text);
 void js_set(napi_env env, napi_value object, const char *name, napi_value value);
 
-/* The functions of calls_net.c and calls_io.c, put on `exports`. */
+/* The functions of calls_net.c, calls_io.c and calls_ring.c, put on `exports`. */
 void define_net_calls(napi_env env, napi_value exports);
 void define_io_calls(napi_env env, napi_value exports);
+void define_ring_calls(napi_env env, napi_value exports);
 void js_define(napi_env env, napi_value exports, const char *name, napi_callback call);
 
 #endif

@@ -41,5 +41,6 @@ NAPI_MODULE_INIT(/* env, exports */) {
   js_define(env, exports, "errnoName", errno_name_call);
   define_net_calls(env, exports);
   define_io_calls(env, exports);
+  define_ring_calls(env, exports);
   return exports;
 }

@@ -1,6 +1,6 @@
 /*
  * The native addon's parts that know nothing of JavaScript. Functions that can fail return 0 or -1 and then have filled
- * in a struct fail; those of the data path return a negative errno. No state is kept between calls.
+ * in a struct fail; those of the data path return a negative errno. No state is kept between calls but in what a caller holds.
  */
 #ifndef TUNFILTER_H
 #define TUNFILTER_H
@@ -121,5 +121,16 @@ int batch_write(int fd, const uint8_t *slab, size_t slab_length, int32_t *descri
 int poll_words(int32_t *words, int count, double timeout_ms);
 uint16_t checksum_sum(const uint8_t *data, size_t length);
 bool madvise_huge(uint8_t *data, size_t length);
+
+/* ---- ring.c ---- */
+struct ring;
+/* `starts`: a power of two of places in the slab, which the ring now holds. NULL where it cannot be. */
+struct ring *ring_open(int tun, uint8_t *slab, size_t slab_length, const int32_t *starts, unsigned count, int capacity,
+                       struct fail *f);
+int ring_fd(const struct ring *ring);
+int ring_waiting(const struct ring *ring);
+int ring_receive(struct ring *ring, int32_t *descriptors, int count);
+int ring_transmit(struct ring *ring, int32_t *descriptors, int count);
+void ring_close(struct ring *ring);
 
 #endif

@@ -121,6 +121,7 @@ export class Engine {
     this.sysctl = sysctls(config.sysctl)
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
+    for (const device of devices.values()) device.attach?.(this.slab)
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()

@@ -1,6 +1,6 @@
 // `tunfilter up`: the gateway in the foreground.
 
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { controlPath } from '../control/path.ts'
 import { TunfilterError } from '../errors.ts'
 
@@ -12,6 +12,8 @@ interface Options {
   readonly state?: string
   readonly ipset?: string
   readonly nflog?: string
+  readonly io?: 'auto' | 'uring' | 'read'
+  readonly busyPoll?: number
 }
 
 export function upCommand(): Command {
@@ -23,6 +25,16 @@ export function upCommand(): Command {
     .option('--control [path]', 'listen for commands (tunfilter iptables, ipset, ...) on this Unix socket')
     .option('--state <file>', 'keep rules and sets there when they are changed, and begin with what is there')
     .option('--nflog <out.pcapng>', 'write packets of NFLOG rules, one interface a group')
+    .addOption(
+      new Option('--io <way>', 'how packets come and go: io_uring where the kernel has it, or one of them')
+        .choices(['auto', 'uring', 'read'])
+        .default('auto'),
+    )
+    .option(
+      '--busy-poll <us>',
+      'look for packets for so many microseconds before sleeping: shorter delays for processor time',
+      microseconds,
+    )
     .addOption(new Option('--log-format <format>', 'form of the log on standard error').choices(['text', 'json']))
     .addHelpText(
       'after',
@@ -39,4 +51,9 @@ Signals:
       const control = options.control === true ? controlPath() : options.control
       process.exitCode = await up({ ...options, control })
     })
+}
+
+function microseconds(text: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected microseconds from 0 to 9999999.')
 }

@@ -1,5 +1,6 @@
 // A device: where packets come from and go to, a batch at a time. Packets are raw IP. The engine gives every device
-// free slots to read into and full slots to write from; a device never keeps a slot beyond the call.
+// free slots to read into and full slots to write from. A device never keeps one of those beyond the call, but may give another one
+// back in its place: what it took at attach().
 
 import type { Batch } from '../packet/batch.ts'
 import type { Slab } from '../packet/slab.ts'
@@ -8,11 +9,16 @@ export interface Device {
   readonly name: string
   /** A descriptor that polls readable when there is something to receive; absent for devices in memory. */
   readonly fd?: number
+  /** How many packets wait of which `fd` does not tell: receive them before you sleep. */
+  readonly waiting?: number
   /** Whether packets carry a virtio-net header in the 12 bytes before the IP header. */
   readonly vnet: boolean
 
+  /** Called once, by the thread that will receive, before the first packet: all of them will lie in this slab. */
+  attach?(slab: Slab): void
+
   /**
-   * Reads up to `most` packets into the slots that rx's descriptors name, and sets their lengths. A length above
+   * Reads up to `most` packets into the slots that rx's descriptors name (or exchanges them), and sets their lengths. A length above
    * wire/ipv4's MAX_PACKET says that the packet was cut off.
    * @returns how many were read, or the negative errno of a device that failed
    */

@@ -147,6 +147,9 @@ export interface Route {
   readonly type: number
 }
 
+/** What openRing returns; it means nothing to JavaScript. */
+export type Ring = object & { readonly __ring: unique symbol }
+
 export interface Native {
   /** The running system's numbers, for comparison with what the data path returns. */
   readonly constants: Readonly<Record<NativeConstant, number>>
@@ -217,6 +220,23 @@ export interface Native {
    * the order is kept when they are tried again.
    */
   writeBatch(fd: number, slab: Uint8Array, descriptors: Int32Array, count: number, vnetHdr: boolean): number
+
+  /**
+   * An io_uring over a TUN device opened with `vnetHdr`, used by the calling thread alone. `starts` (a power of two of them) are
+   * places in the slab where packets may lie; the ring holds as many at all times. Throws ENOSYS, EPERM or EINVAL where the
+   * kernel has no io_uring, forbids it, or is older than 6.7. `capacity` is as for readBatch.
+   */
+  openRing(fd: number, slab: Uint8Array, starts: Int32Array, capacity: number): Ring
+  /** A descriptor that polls readable when something came in since the last call of the ring. */
+  ringFd(ring: Ring): number
+  /** How many packets wait of which the descriptor says nothing, because they came in during ringTransmit. */
+  ringWaiting(ring: Ring): number
+  /** As readBatch, but the slots change places: descriptors[2i] is a free slot before, and where the packet lies afterwards. */
+  ringReceive(ring: Ring, descriptors: Int32Array, count: number): number
+  /** As writeBatch. */
+  ringTransmit(ring: Ring, descriptors: Int32Array, count: number): number
+  /** Ends the ring; the device stays open. */
+  closeRing(ring: Ring): void
 
   /**
    * Waits until one of `count` descriptors is ready: three words each, [fd, events, revents]; revents is written. Returns

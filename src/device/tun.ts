@@ -2,12 +2,18 @@
 // packets. It is always opened with room for the virtio-net header (IFF_VNET_HDR), so that packets lie in the slab the
 // same way whether or not the kernel may hand over large ones. With offload, which is the default, it hands over packets of up to
 // 64 KiB and checksums that are not complete (eight times the TCP rate of packets of 1500 bytes), and takes them.
+//
+// Packets come and go by read and write, a system call each, or by io_uring: then the kernel reads ahead into slots that the device
+// holds, and a batch is written by one call. The ring belongs to the thread that attached the device to a slab.
 
 import type { Batch } from '../packet/batch.ts'
 import type { Slab } from '../packet/slab.ts'
 import { MAX_PACKET } from '../wire/ipv4.ts'
 import type { Device } from './device.ts'
-import { loadNative, type Native, type NativeError, type Netns } from './native.ts'
+import { loadNative, type Native, type NativeError, type Netns, type Ring } from './native.ts'
+
+/** Packets that the kernel may read ahead by io_uring; a power of two. */
+export const RING_SLOTS = 256
 
 export interface TunOptions {
   readonly name: string
@@ -16,23 +22,36 @@ export interface TunOptions {
   readonly persist?: boolean
   /** false: the kernel finishes every packet itself, and so does the router what leaves here. */
   readonly offload?: boolean
+  /** `auto`, which is the default: by io_uring where the kernel has it and allows it (Linux 6.7), else by read and write. */
+  readonly io?: TunIo
 }
+
+export type TunIo = 'auto' | 'uring' | 'read'
+
+/** What a kernel says that has no io_uring with multishot reads, or forbids it. */
+const NO_RING = new Set(['ENOSYS', 'EPERM', 'EINVAL', 'EACCES', 'ENOMEM'])
 
 export class TunDevice implements Device {
   readonly name: string
-  readonly fd: number
+  /** What polls readable: the ring, where there is one. */
+  fd: number
   readonly vnet: boolean
   /** Whether opening made the device; false where it was there before. */
   readonly created: boolean
   readonly #native: Native
+  readonly #tun: number
+  readonly #io: TunIo
+  #ring: Ring | undefined
 
   /** Throws NativeError, or ERR_NATIVE_MISSING. */
   constructor(options: TunOptions) {
     this.#native = loadNative()
-    const { name, netns, persist, offload = true } = options
+    const { name, netns, persist, offload = true, io = 'auto' } = options
     const tun = this.#native.openTun({ name, netns, persist, vnetHdr: true })
     this.name = tun.name
     this.fd = tun.fd
+    this.#tun = tun.fd
+    this.#io = io
     this.created = tun.created
     this.vnet = offload
     this.#setOffload(offload)
@@ -45,26 +64,57 @@ export class TunDevice implements Device {
     const choices = wanted ? [tso | TUN_F_USO4 | TUN_F_USO6, tso] : [0]
     for (const [i, bits] of choices.entries()) {
       try {
-        this.#native.setOffload(this.fd, bits)
+        this.#native.setOffload(this.#tun, bits)
         return
       } catch (error) {
         if ((error as NativeError).code === 'EINVAL' && i < choices.length - 1) continue
-        this.#native.close(this.fd)
+        this.#native.close(this.#tun)
         throw error
       }
     }
   }
 
+  /**
+   * Opens the ring, which takes RING_SLOTS slots of the slab for as long as the device is open. Throws NativeError where `uring` was
+   * wanted and cannot be, and with `auto` for what is no sign of an old or closed kernel.
+   */
+  attach(slab: Slab): void {
+    if (this.#io === 'read' || this.#ring !== undefined) return
+    // A router with few slots needs them for its packets.
+    if (this.#io === 'auto' && slab.free < 4 * RING_SLOTS) return
+    const starts = Int32Array.from({ length: RING_SLOTS }, () => slab.take())
+    try {
+      this.#ring = this.#native.openRing(this.#tun, slab.bytes, starts, MAX_PACKET + 1)
+      this.fd = this.#native.ringFd(this.#ring)
+    } catch (error) {
+      for (const start of starts) if (start >= 0) slab.give(start)
+      if (this.#io === 'uring' || !NO_RING.has((error as NativeError).code)) throw error
+    }
+  }
+
+  /** How packets come and go, for people. */
+  get io(): 'io_uring' | 'read' {
+    return this.#ring === undefined ? 'read' : 'io_uring'
+  }
+
+  get waiting(): number {
+    return this.#ring === undefined ? 0 : this.#native.ringWaiting(this.#ring)
+  }
+
   receive(slab: Slab, rx: Batch, most: number): number {
     // One byte more than a packet can have: what fills it is longer than an IP packet, and counted as such.
-    return this.#native.readBatch(this.fd, slab.bytes, rx.descriptors, most, MAX_PACKET + 1, true)
+    if (this.#ring !== undefined) return this.#native.ringReceive(this.#ring, rx.descriptors, most)
+    return this.#native.readBatch(this.#tun, slab.bytes, rx.descriptors, most, MAX_PACKET + 1, true)
   }
 
   transmit(slab: Slab, tx: Batch): number {
-    return this.#native.writeBatch(this.fd, slab.bytes, tx.descriptors, tx.count, true)
+    if (this.#ring !== undefined) return this.#native.ringTransmit(this.#ring, tx.descriptors, tx.count)
+    return this.#native.writeBatch(this.#tun, slab.bytes, tx.descriptors, tx.count, true)
   }
 
   close(): void {
-    this.#native.close(this.fd)
+    if (this.#ring !== undefined) this.#native.closeRing(this.#ring)
+    this.#ring = undefined
+    this.#native.close(this.#tun)
   }
 }

@@ -1,9 +1,8 @@
 // Opens a gateway's devices and sets up the kernel's ends of them, in whatever namespace those are: without `ip`. A device
 // that was there before is attached to; then only what the configuration says is changed, and what is there already stays.
 
-import type { Device } from '../device/device.ts'
 import { type AddressSettings, loadNative, type Native, type NativeError } from '../device/native.ts'
-import { TunDevice } from '../device/tun.ts'
+import { TunDevice, type TunIo } from '../device/tun.ts'
 import { TunfilterError } from '../errors.ts'
 import { parseLinkAddress, parsePrefix } from '../route/prefix.ts'
 import { formatAddress } from '../wire/address.ts'
@@ -16,7 +15,7 @@ const RTN_UNICAST = 1
 const MAIN_TABLE = 254
 
 export interface OpenedDevices {
-  readonly devices: ReadonlyMap<string, Device & { readonly fd: number }>
+  readonly devices: ReadonlyMap<string, TunDevice>
   /** The configuration with the devices' MTUs as they are. */
   readonly config: GatewayConfig
   /** One line a device, for the log. */
@@ -24,7 +23,7 @@ export interface OpenedDevices {
 }
 
 /** All devices or none. Throws ERR_DEVICE, which names the device, or ERR_NATIVE_MISSING. */
-export function openDevices(config: GatewayConfig): OpenedDevices {
+export function openDevices(config: GatewayConfig, io: TunIo): OpenedDevices {
   const native = loadNative()
   const devices = new Map<string, TunDevice>()
   const actual: Record<string, GatewayDevice> = {}
@@ -33,7 +32,7 @@ export function openDevices(config: GatewayConfig): OpenedDevices {
   try {
     for (const [name, device] of Object.entries(config.devices)) {
       current = name
-      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist, offload: device.offload })
+      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist, offload: device.offload, io })
       devices.set(name, tun)
       const mtu = setUp(native, name, device, tun.created)
       actual[name] = { ...device, mtu }

@@ -3,6 +3,7 @@
 
 import type { RuleChange } from '../control/change.ts'
 import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
+import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
@@ -22,6 +23,9 @@ export interface WorkerData {
   readonly keepsSets: boolean
   /** Packets that rules hand to NFLOG are reported. */
   readonly nflog: boolean
+  readonly io: TunIo
+  /** How long an idle worker looks again and again before it sleeps, in microseconds. */
+  readonly busyPoll: number
   /** Wakes the worker from its poll. */
   readonly eventFd: number
   /** ISSUED and UNREAD below. */
@@ -51,6 +55,8 @@ export type Report =
   | {
       readonly kind: 'started'
       readonly devices: readonly string[]
+      /** How packets come and go: io_uring, read, or both. */
+      readonly io: string
       readonly rules: number
       readonly limits: Readonly<Record<string, number>>
       /** Of the running generation, shared. */

@@ -8,6 +8,7 @@ import { Commands, type Plane } from '../control/commands.ts'
 import { type Families, IpsetProgram, type SetsAnswer, type SetsPlane } from '../control/ipset.ts'
 import { ControlServer } from '../control/server.ts'
 import { loadNative, type Native } from '../device/native.ts'
+import type { TunIo } from '../device/tun.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import type { RuleSet } from '../rule/model.ts'
@@ -32,6 +33,10 @@ export interface UpOptions {
   /** Rule file in iptables-save form; every packet is accepted when it is left out. */
   readonly rules?: string
   readonly logFormat?: LogFormat
+  /** How packets come and go; `auto` when left out. */
+  readonly io?: TunIo
+  /** Microseconds for which an idle data plane looks again and again before it sleeps; 0 when left out. */
+  readonly busyPoll?: number
   /** Path of the control socket; there is none when it is left out. */
   readonly control?: string
   /** Where rules are kept when the gateway ends; they are read from there if the file is there. */
@@ -93,6 +98,7 @@ class Gateway {
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
     const { config, rules, sets } = given
+    const { io = 'auto', busyPoll = 0 } = options
     const keepsSets = options.state !== undefined
     const nflog = options.nflog !== undefined
     const workerData: WorkerData = {
@@ -101,6 +107,8 @@ class Gateway {
       sets,
       keepsSets,
       nflog,
+      io,
+      busyPoll,
       eventFd: this.#eventFd,
       shared: this.#shared,
     }
@@ -209,9 +217,9 @@ class Gateway {
     const log = this.#log
     switch (report.kind) {
       case 'started': {
-        const { devices, rules, limits } = report
+        const { devices, io, rules, limits } = report
         const file = this.#given.rules?.file ?? 'none: every packet is accepted'
-        log.info({ devices, rules: { file, count: rules }, limits }, 'started')
+        log.info({ devices, io, rules: { file, count: rules }, limits }, 'started')
         return
       }
       case 'changed':

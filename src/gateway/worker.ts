@@ -7,6 +7,7 @@ import { formatFlows } from '../conntrack/list.ts'
 import { changed, type RuleChange } from '../control/change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
+import { RING_SLOTS } from '../device/tun.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { RuleSet } from '../rule/model.ts'
@@ -24,8 +25,10 @@ const SWEEP_FLOWS = 4096
 const DRAIN_MS = 500
 /** Flows that are listed between two rounds, so that a listing does not hold up packets. */
 const LIST_ROUND = 256
+/** Packets that can be under way at once. */
+const SLOTS = 1024
 
-const { config, rules, sets, keepsSets, nflog, eventFd, shared } = workerData as WorkerData
+const { config, rules, sets, keepsSets, nflog, io, busyPoll, eventFd, shared } = workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
 
@@ -71,17 +74,21 @@ class DataPlane {
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
   readonly #sets: SetSteps
+  readonly #io: string
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
   #listing: Iterator<string> | undefined
 
   constructor() {
-    const opened = openDevices(config)
+    const opened = openDevices(config, io)
     this.#notes = opened.notes
     try {
       const notice = (line: string) => report({ kind: 'notice', line })
-      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, log: logLine, notice })
+      // What the kernel reads ahead lies in slots of its own.
+      const slots = SLOTS + (io === 'read' ? 0 : RING_SLOTS * opened.devices.size)
+      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, slots, log: logLine, notice })
+      this.#io = [...new Set([...opened.devices.values()].map((device) => device.io))].join(', ')
       if (nflog) this.#engine.nflogOthers(nflogPackets)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
       if (rules !== undefined) this.#engine.load(rules.text, { file: rules.file })
@@ -106,6 +113,7 @@ class DataPlane {
       counters,
       families: this.#sets.families,
     })
+    report({ kind: 'started', devices: this.#notes, io: this.#io, rules: countRules(ruleSet), limits, counters })
     for (;;) {
       const received = this.#engine.step()
       this.#takeOrders()
@@ -121,13 +129,27 @@ class DataPlane {
   }
 
   #wait(): void {
+    if (busyPoll > 0 && this.#lookAgain()) return
     const fds = this.#fds
     const links = this.#links
-    // A device that is gone would be ready for ever.
-    for (let i = 0; i < links.length; i++) if (!links[i].alive) fds[3 * (i + 1)] = -1
+    for (let i = 0; i < links.length; i++) {
+      const { alive, device } = links[i]
+      if (alive && (device!.waiting ?? 0) > 0) return
+      // A device that is gone would be ready for ever.
+      if (!alive) fds[3 * (i + 1)] = -1
+    }
     const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
     this.#native.poll(fds, links.length + 1, sleep)
     if (fds[2] !== 0) this.#native.drain(eventFd)
+  }
+
+  /** Sleeping and waking up costs a packet more than its whole way: for a while it is looked for at once. */
+  #lookAgain(): boolean {
+    const end = performance.now() + busyPoll / 1000
+    do {
+      if (this.#engine.step() > 0 || Atomics.load(shared, ISSUED) !== this.#handled) return true
+    } while (performance.now() < end)
+    return false
   }
 
   #takeOrders(): void {

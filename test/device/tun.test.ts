@@ -1,23 +1,35 @@
 // TunDevice against the kernel: what leaves arrives there, what the kernel sends is received, and a device that is down or
 // gone says so. Namespaces are anonymous, and go away with their descriptors.
 
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { EBADFD, EIO } from '../../src/device/device.ts'
 import { POLLIN } from '../../src/device/native.ts'
-import { TunDevice } from '../../src/device/tun.ts'
+import { TunDevice, type TunIo } from '../../src/device/tun.ts'
 import { Batch } from '../../src/packet/batch.ts'
 import { Slab } from '../../src/packet/slab.ts'
 import * as vnet from '../../src/wire/vnet.ts'
 import { errorOf, native, needsTun, own, referenceSum } from './with-native.ts'
 
-function newTun(offload?: boolean) {
+const opened: TunDevice[] = []
+afterEach(() => {
+  for (const tun of opened.splice(0)) tun.close()
+})
+
+function newTun(io: TunIo, offload?: boolean) {
   const netns = `/proc/self/fd/${own(native.anonymousNetns())}`
-  const tun = new TunDevice({ name: 'tun0', netns, offload })
-  own(tun.fd)
+  const tun = new TunDevice({ name: 'tun0', netns, offload, io })
+  opened.push(tun)
+  const slab = new Slab(512)
+  tun.attach(slab)
   native.writeSysctl(netns, 'net.ipv6.conf.tun0.addr_gen_mode', '1')
   native.setLink(netns, { name: 'tun0', up: true })
   native.addAddress(netns, { name: 'tun0', address: '10.9.0.1', prefixLength: 24 })
-  return { netns, tun }
+  return { netns, tun, slab }
+}
+
+/** 1 when there is something to receive, 0 when nothing came within so many milliseconds. */
+function readable(tun: TunDevice, milliseconds: number): number {
+  return tun.waiting > 0 ? 1 : native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, milliseconds)
 }
 
 /** Writes an ICMP echo request from 10.9.0.2 to 10.9.0.1 into a fresh slot. */
@@ -39,10 +51,9 @@ function slots(slab: Slab, count: number): Batch {
   return batch
 }
 
-describe('a TUN device', () => {
+describe.each(['read', 'uring'] as const)('a TUN device by %s', (io) => {
   test(...needsTun('a batch goes out, and the answers come in'), () => {
-    const { tun } = newTun()
-    const slab = new Slab(16)
+    const { tun, slab } = newTun(io)
     const tx = new Batch()
     for (const sequence of [1, 2, 3]) {
       const { start, length } = echo(slab, sequence)
@@ -51,7 +62,7 @@ describe('a TUN device', () => {
     expect([tun.created, tun.vnet, tun.transmit(slab, tx)]).toEqual([true, true, 3])
     const rx = slots(slab, 8)
     const answers: number[][] = []
-    while (answers.length < 3 && native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, 2000) === 1) {
+    while (answers.length < 3 && readable(tun, 2000) === 1) {
       const n = tun.receive(slab, rx, 8)
       for (let i = 0; i < n; i++)
         answers.push([slab.bytes[rx.start(i) + 20], slab.bytes[rx.start(i) + 27], rx.length(i)])
@@ -65,24 +76,22 @@ describe('a TUN device', () => {
   })
 
   test(...needsTun('without offload the kernel hands over plain packets of at most the MTU'), () => {
-    const { netns, tun } = newTun(false)
+    const { netns, tun, slab } = newTun(io, false)
     expect(tun.vnet).toBe(false)
     native.setLink(netns, { name: 'tun0', mtu: 1280 })
-    const slab = new Slab(16)
     const tx = new Batch()
     const { start, length } = echo(slab, 1)
     tx.push(start, length)
     tun.transmit(slab, tx)
     const rx = slots(slab, 4)
-    native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, 2000)
+    readable(tun, 2000)
     expect(tun.receive(slab, rx, 4)).toBe(1)
     expect(slab.view.getUint8(rx.start(0) + vnet.GSO_TYPE)).toBe(vnet.GSO_NONE)
     expect(slab.view.getUint8(rx.start(0) + vnet.FLAGS) & vnet.NEEDS_CHECKSUM).toBe(0)
   })
 
   test(...needsTun('one that is down receives nothing and fails writes, and goes on when it is up again'), () => {
-    const { netns, tun } = newTun()
-    const slab = new Slab(16)
+    const { netns, tun, slab } = newTun(io)
     const rx = slots(slab, 4)
     native.setLink(netns, { name: 'tun0', up: false })
     const tx = new Batch()
@@ -91,19 +100,18 @@ describe('a TUN device', () => {
     expect(tun.receive(slab, rx, 4)).toBe(0)
     expect([tun.transmit(slab, tx), tx.length(0)]).toEqual([0, -EIO])
     // Waiting for it must not be a busy loop.
-    expect(native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, 50)).toBe(0)
+    expect(readable(tun, 50)).toBe(0)
     native.setLink(netns, { name: 'tun0', up: true })
     tx.set(0, start, length)
     expect(tun.transmit(slab, tx)).toBe(1)
-    native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, 2000)
+    readable(tun, 2000)
     expect(tun.receive(slab, rx, 4)).toBe(1)
   })
 
   test(...needsTun('one that was deleted is ready, and fails with EBADFD both ways'), () => {
-    const { netns, tun } = newTun()
-    const slab = new Slab(16)
+    const { netns, tun, slab } = newTun(io)
     native.deleteLink(netns, 'tun0')
-    expect(native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, 2000)).toBe(1)
+    expect(readable(tun, 2000)).toBe(1)
     expect(tun.receive(slab, slots(slab, 4), 4)).toBe(-EBADFD)
     const tx = new Batch()
     const { start, length } = echo(slab, 1)
@@ -114,7 +122,7 @@ describe('a TUN device', () => {
   test(
     ...needsTun('a persistent one that is there is attached to; one that is in use is an error with its name'),
     () => {
-      const { netns } = newTun()
+      const { netns } = newTun(io)
       const first = new TunDevice({ name: 'tun7', netns, persist: true })
       expect(errorOf(() => new TunDevice({ name: 'tun7', netns }))).toMatchObject({ code: 'EBUSY', target: 'tun7' })
       first.close()
