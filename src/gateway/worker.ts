@@ -108,12 +108,12 @@ class DataPlane {
     report({
       kind: 'started',
       devices: this.#notes,
+      io: this.#io,
       rules: countRules(ruleSet),
       limits,
       counters,
       families: this.#sets.families,
     })
-    report({ kind: 'started', devices: this.#notes, io: this.#io, rules: countRules(ruleSet), limits, counters })
     for (;;) {
       const received = this.#engine.step()
       this.#takeOrders()
