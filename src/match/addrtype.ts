@@ -20,6 +20,9 @@ const TYPES = {
   XRESOLVE: 1 << 11,
 }
 
+/** What IPv6's tables never say of an address: the kernel takes no rule that asks for it. */
+const NOT_IPV6 = TYPES.BROADCAST | TYPES.BLACKHOLE | TYPES.PROHIBIT | TYPES.THROW | TYPES.NAT | TYPES.XRESOLVE
+
 const types = bitNames(TYPES).negatable()
 
 export const addrtype = defineMatch({
@@ -36,6 +39,10 @@ export const addrtype = defineMatch({
   hooksFor: (o) => {
     if (o['limit-iface-in']) return ['PREROUTING', 'INPUT', 'FORWARD']
     return o['limit-iface-out'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined
+  },
+  check: (o, { family }) => {
+    const asked = ((o['src-type']?.value ?? 0) | (o['dst-type']?.value ?? 0)) & NOT_IPV6
+    return family === 6 && asked !== 0 ? `no IPv6 address is of type ${types.kind.format(asked)}` : undefined
   },
   list: (o) => {
     const words = ['ADDRTYPE match']

@@ -23,7 +23,7 @@ export function readPort(text: string, of: ServiceOf, context: ParseContext): nu
 }
 
 /** The same where getaddrinfo reads it: a leading 0 makes no octal number, and there are no hexadecimal ones. */
-function readDecimalPort(text: string, of: ServiceOf, context: ParseContext): number | undefined {
+export function readDecimalPort(text: string, of: ServiceOf, context: ParseContext): number | undefined {
   const digits = text.trimStart().replace(/^\+(?=\d)/, '')
   return /^\d/.test(digits) ? parseDecimal(digits, 0xffff) : readPort(text, of, context)
 }

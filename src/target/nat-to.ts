@@ -15,7 +15,7 @@ import { readPort } from '../rule/kinds.ts'
 import type { Family } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { type Option, type ParseContext, Problem, type Range, shown, unexpected, word } from '../rule/option.ts'
-import { PROTO_DCCP, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.ts'
+import { PROTO_DCCP, PROTO_ICMP, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.ts'
 
 export interface NatPorts extends Range {
   /** Where the original ports begin that are mapped one to one. */
@@ -28,7 +28,7 @@ export interface NatTo {
 }
 
 /** Protocols whose ports, or identifiers, NAT can change. */
-const WITH_PORTS = [PROTO_TCP, PROTO_UDP, PROTO_SCTP, PROTO_DCCP, PROTO_ICMP, PROTO_ICMPV6]
+const WITH_PORTS = [PROTO_TCP, PROTO_UDP, PROTO_SCTP, PROTO_DCCP, PROTO_ICMP]
 
 const EXPECTS_PORTS = 'a port from 0 to 65535, a service name, or a range FIRST-LAST of numbers'
 

@@ -5,7 +5,7 @@
 import { DROP } from '../hook/hook.ts'
 import { formatAny } from '../rule/address.ts'
 import { defineTarget } from '../rule/define.ts'
-import { maskedMark, readPort } from '../rule/kinds.ts'
+import { maskedMark, readDecimalPort } from '../rule/kinds.ts'
 import type { Family } from '../rule/model.ts'
 import { unexpected, word } from '../rule/option.ts'
 import { PROTO_TCP, PROTO_UDP } from '../wire/ipv4.ts'
@@ -15,7 +15,7 @@ const EXPECTS_PORT = 'a port from 0 to 65535 or a service name'
 
 const port = word<number>(
   EXPECTS_PORT,
-  (text, context) => readPort(text, 'any', context) ?? unexpected(text, EXPECTS_PORT),
+  (text, context) => readDecimalPort(text, 'any', context) ?? unexpected(text, EXPECTS_PORT),
   String,
 )
 

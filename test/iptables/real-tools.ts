@@ -20,7 +20,7 @@ function tryTools(): string {
 
 /** Title and options for a test that asks the real tools; skipped, with the reason in its name, where they cannot be had. */
 export const needsIptables = (title: string) =>
-  [reason ? `${title} (skipped: ${reason})` : title, { skip: reason !== '', timeout: 120_000 }] as const
+  [reason ? `${title} (skipped: ${reason})` : title, { skip: reason !== '', timeout: 600_000 }] as const
 
 /** What the tools make of each file, each in tables that are empty. Comment lines are left out of the saved form. */
 export function judge(files: readonly string[], { family = 4, counters = false } = {}): Judgement[] {
