@@ -26,14 +26,16 @@ import { Pipeline6 } from './pipeline6.ts'
 import { type Random, systemRandom } from './random.ts'
 import { buildLinks, buildRoutes } from './route/build.ts'
 import { Routing } from './route/routing.ts'
-import { carryCounters, keepCounters } from './rule/carry.ts'
+import type { Build } from './rule/build.ts'
+import { carried } from './rule/carry.ts'
+import { changeOf } from './rule/change.ts'
+import { countersIn } from './rule/counters.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
-import type { Family, RuleSet } from './rule/model.ts'
+import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
-import { conntrackNeeded, defragNeeded } from './rule/needs.ts'
 import { NflogGroups, type NflogListener, type NflogOptions } from './rule/nflog.ts'
 import { Program } from './rule/program.ts'
-import { setUses, wrongSets } from './rule/set-reference.ts'
+import { wrongSets } from './rule/set-reference.ts'
 import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
 import { IDLE_TIMERS, type IdleTimer } from './target/idletimer.ts'
@@ -102,7 +104,13 @@ export class Engine {
   readonly #nflog: NflogGroups
   readonly #idleListeners = new Set<(label: string) => void>()
   readonly #ends: Ends
-  readonly #programs: Record<Family, Program>
+  readonly #programs: Readonly<Record<Family, Program>>
+  readonly #ruleSets: Record<Family, RuleSet> = {
+    4: { family: 4, tables: new Map() },
+    6: { family: 6, tables: new Map() },
+  }
+  /** The counters of rules and policies by the rule sets' objects; made when they are first asked for. */
+  readonly #countersOf: Partial<Record<Family, (of: Chain | Rule) => Counters>> = {}
   #ticked: number
   #full = false
 
@@ -145,8 +153,7 @@ export class Engine {
       shared: new Shared(),
       sets: this.sets,
     }
-    const nothing = (family: Family) => new Program({ family, tables: new Map() }, this.#environment)
-    this.#programs = { 4: nothing(4), 6: nothing(6) }
+    this.#programs = { 4: new Program(4, this.#environment), 6: new Program(6, this.#environment) }
     this.#register()
   }
 
@@ -171,49 +178,68 @@ export class Engine {
         'ERR_RULES',
         wrong.map(({ message, place = nowhere }) => ({ ...place, message })),
       )
-    this.#replace(ruleSet, carryCounters)
+    this.changeRules(carried(this.#ruleSets[ruleSet.family], ruleSet))
   }
 
-  /** Takes over a rule set that commands made of the running one: rules that are the same objects go on counting. */
+  /** Takes over a rule set that was made of the running one: rules that are the same objects go on counting. */
   changeRules(ruleSet: RuleSet): void {
-    this.#replace(ruleSet, keepCounters)
+    const { family } = ruleSet
+    const build = this.beginChange(family)
+    try {
+      for (const piece of changeOf(this.#ruleSets[family], ruleSet)) build.take(piece)
+      build.complete()
+    } catch (error) {
+      build.abandon()
+      throw error
+    }
+    this.#ruleSets[family] = ruleSet
+    this.commitChange(build)
   }
 
-  /** What rules share by a name outlives the generation if the new one, or the other family's, names it too. */
-  #replace(ruleSet: RuleSet, count: (before: Program, after: Program) => void): void {
-    const { shared } = this.#environment
-    const { family } = ruleSet
-    shared.begin(family)
-    const program = new Program(ruleSet, this.#environment)
-    shared.commit()
-    count(this.#programs[family], program)
-    this.#programs[family] = program
-    this.sets.setRules(family, () => setUses(ruleSet))
+  /**
+   * A change that is made between rounds, in pieces: packets go on under the rules in force. Whoever makes one says when it is
+   * complete (commitChange) or gives it up (Build.abandon); one at a time, and `ruleSet` knows nothing of it.
+   */
+  beginChange(family: Family): Build {
+    return this.#programs[family].begin()
+  }
+
+  /** Puts it in force; gives what Build.commit does. */
+  commitChange(build: Build): Int32Array {
+    const places = build.commit()
+    const program = this.#programs[build.family]
+    delete this.#countersOf[build.family]
+    this.sets.setRules(build.family, () => program.setUses())
     this.#register()
+    return places
   }
 
   /** IPv4's rules. */
   get ruleSet(): RuleSet {
-    return this.#programs[4].ruleSet
+    return this.#ruleSets[4]
   }
 
-  /** The running generation of IPv4's rules, with its counters. */
+  /** IPv4's rules, made ready for packets. */
   get program(): Program {
     return this.#programs[4]
   }
 
-  /** The running generation of a family's rules. */
+  /** A family's rules, made ready for packets. */
   programOf(family: Family): Program {
     return this.#programs[family]
   }
 
+  /** Current counters of a chain's policy or a rule of the running rule set. */
+  countersOf(of: Chain | Rule, family: Family = 4): Counters {
+    const counters = this.#countersOf[family] ?? countersIn(this.#ruleSets[family], this.#programs[family])
+    this.#countersOf[family] = counters
+    return counters(of)
+  }
+
   /** The rules as iptables-save, or ip6tables-save, prints them, without comment lines. */
   saveRules(options: { readonly counters?: boolean; readonly family?: Family } = {}): string {
-    const program = this.#programs[options.family ?? 4]
-    return save(program.ruleSet, {
-      counters: options.counters === true,
-      countersOf: (of) => program.countersOf(of),
-    })
+    const { counters = false, family = 4 } = options
+    return save(this.#ruleSets[family], { counters, countersOf: (of) => this.countersOf(of, family) })
   }
 
   // ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,8 +297,7 @@ export class Engine {
       [6, this.pipeline6],
     ] as const) {
       const program = this.#programs[family]
-      const { ruleSet } = program
-      pipeline.register(program, conntrackNeeded(ruleSet), defragNeeded(ruleSet), this.#users)
+      pipeline.register(program, program.tracking > 0, program.defragmenting > 0, this.#users)
     }
   }
 

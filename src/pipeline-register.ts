@@ -76,13 +76,13 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
   for (const [table, at, priority] of TABLES) {
     const chain = program.base(table, at)
     if (chain === undefined) continue
-    const { counters } = program
-    const rules = (p: Packet) => interpreter.run(chain, counters, p, at)
+    const { chunks } = program.ledger
+    const rules = (p: Packet) => interpreter.run(chain, chunks, p, at)
     if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
     else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules) })
   }
   for (const user of users) {
-    if (user.family !== undefined && user.family !== program.ruleSet.family) continue
+    if (user.family !== undefined && user.family !== program.family) continue
     way.add(user.hook, { ...user, run: (p, at) => runUser(user, p, at, parts) })
   }
   return way

@@ -5,16 +5,16 @@ import { TunfilterError } from '../errors.ts'
 import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
 import { readFileRequest } from '../iptables/argv.ts'
 import { type Outcome, type Program, programOf } from '../iptables/program.ts'
-import type { Family, RuleSet } from '../rule/model.ts'
+import type { Chain, Counters, Family, Rule, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
-import { changeOf, type RuleChange } from './change.ts'
-import { Counts } from './counts.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
+
+export type CountersOf = (of: Chain | Rule) => Counters
 
 /** What the data plane does for the control side. */
 export interface Plane {
-  /** Takes a change of rules over, whole or not at all; gives the new generation's counters. */
-  change(change: RuleChange): Promise<Float64Array>
+  /** Makes rules the running ones in place of those before, whole or not at all; gives the counters of the new ones. */
+  change(before: RuleSet, after: RuleSet): Promise<CountersOf>
 }
 
 export interface Answer {
@@ -25,41 +25,35 @@ export interface Answer {
   readonly file?: string
 }
 
-/** A family's rules as the data plane runs them. */
-export interface Running {
-  readonly ruleSet: RuleSet
-  readonly counters: Float64Array
-}
-
 export class Commands implements ControlProgram {
   readonly names = 'iptables, iptables-save, iptables-restore, ip6tables, ...'
   readonly #plane: Plane
   readonly #changed: (ruleSet: RuleSet) => void
-  readonly #ruleSets = new Map<Family, RuleSet>()
-  readonly #counts = new Map<Family, Counts>()
+  readonly #ruleSets: Record<Family, RuleSet> = {
+    4: { family: 4, tables: new Map() },
+    6: { family: 6, tables: new Map() },
+  }
+  readonly #countersOf: Record<Family, CountersOf> = { 4: (of) => of.counters, 6: (of) => of.counters }
   readonly #turns = new Turns()
   readonly #sets: SetFamilies | undefined
 
   /**
-   * @param running a family that is left out has no rules
    * @param changed is called after each change, before its answer
    * @param sets which sets rules may name; any when left out
    */
-  constructor(running: readonly Running[], plane: Plane, changed: (ruleSet: RuleSet) => void, sets?: SetFamilies) {
+  constructor(plane: Plane, changed: (ruleSet: RuleSet) => void, sets?: SetFamilies) {
     this.#sets = sets
     this.#plane = plane
     this.#changed = changed
-    for (const family of [4, 6] as const) this.#hold({ family, tables: new Map() }, new Float64Array(0))
-    for (const { ruleSet, counters } of running) this.#hold(ruleSet, counters)
   }
 
   ruleSet(family: Family): RuleSet {
-    return this.#ruleSets.get(family) as RuleSet
+    return this.#ruleSets[family]
   }
 
-  #hold(ruleSet: RuleSet, counters: Float64Array): void {
-    this.#ruleSets.set(ruleSet.family, ruleSet)
-    this.#counts.set(ruleSet.family, new Counts(ruleSet, counters))
+  /** Counters of what the running rule set consists of. */
+  countersOf(family: Family): CountersOf {
+    return this.#countersOf[family]
   }
 
   isCalled(name: string): boolean {
@@ -90,8 +84,8 @@ export class Commands implements ControlProgram {
   /** Only in turn. */
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const { family } = program
-    const around = { program, countersOf: this.#counts.get(family)?.of, sets: this.#sets, date: new Date() }
-    const before = this.ruleSet(family)
+    const around = { program, countersOf: this.#countersOf[family], sets: this.#sets, date: new Date() }
+    const before = this.#ruleSets[family]
     let outcome: Outcome
     let file: string | undefined
     if (program.kind === 'command') outcome = applyCommand(before, args, around)
@@ -113,19 +107,10 @@ export class Commands implements ControlProgram {
 
   /** Makes a rule set the running one. Only in turn. */
   async take(ruleSet: RuleSet): Promise<void> {
-    const counters = await this.#plane.change(changeOf(this.ruleSet(ruleSet.family), ruleSet))
-    this.#taken(ruleSet, counters)
-  }
-
-  /** The data plane has these rules now. Only in turn. */
-  #taken(ruleSet: RuleSet, counters: Float64Array): void {
-    this.#hold(ruleSet, counters)
+    const { family } = ruleSet
+    this.#countersOf[family] = await this.#plane.change(this.#ruleSets[family], ruleSet)
+    this.#ruleSets[family] = ruleSet
     this.#changed(ruleSet)
-  }
-
-  /** The same for rules that the data plane has read itself. */
-  replaced(ruleSet: RuleSet, counters: Float64Array): void {
-    this.#taken(ruleSet, counters)
   }
 }
 

@@ -1,12 +1,15 @@
 // What the control side and the data plane say to each other. Orders go to the worker by its port; since it sits in a
 // blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
 
-import type { RuleChange } from '../control/change.ts'
 import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
 import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine.ts'
 import type { Complaint } from '../errors.ts'
+import type { Piece } from '../rule/change.ts'
+import type { Chunks } from '../rule/ledger.ts'
+import type { Family } from '../rule/model.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
+import type { PlainRun } from '../rule/run.ts'
 import type { GatewayConfig } from './config.ts'
 
 export interface RuleText {
@@ -16,7 +19,8 @@ export interface RuleText {
 
 export interface WorkerData {
   readonly config: GatewayConfig
-  readonly rules: RuleText | undefined
+  /** No packet is taken before so many changes of rules are in force. */
+  readonly awaitedChanges: number
   /** Sets to begin with. */
   readonly sets: RuleText | undefined
   /** What the sets hold is told at the end. */
@@ -41,9 +45,16 @@ export const UNREAD = 1
 export const UNREAD_MAX = 4096
 
 export type Order =
-  | { readonly kind: 'load'; readonly rules: RuleText }
-  /** What a command on the control socket made of the rules. */
-  | { readonly kind: 'change'; readonly change: RuleChange }
+  /**
+   * Pieces of a change of rules, so many that they are read in a moment. With the last the change is complete: it is put in
+   * force, and answered by 'changed' or 'unchanged'. One change after the other.
+   */
+  | {
+      readonly kind: 'change'
+      readonly family: Family
+      readonly pieces: readonly Piece<PlainRun>[]
+      readonly last: boolean
+    }
   /** A step of one of ipset's commands; each is answered, in turn. */
   | { readonly kind: 'sets'; readonly step: SetsStep }
   /** Flows and counters, please. */
@@ -57,24 +68,26 @@ export type Report =
       readonly devices: readonly string[]
       /** How packets come and go: io_uring, read, or both. */
       readonly io: string
-      readonly rules: number
       readonly limits: Readonly<Record<string, number>>
-      /** Of the running generation, shared. */
-      readonly counters: Float64Array
       readonly families: SetsAnswer['families']
     }
-  | { readonly kind: 'loaded'; readonly rules: number; readonly counters: Float64Array }
-  /** Every change is answered, in turn: by the new generation's counters, or by why it was not taken over. */
-  | { readonly kind: 'changed'; readonly counters: Float64Array }
+  | {
+      readonly kind: 'changed'
+      /** As Build.commit() gives them. */
+      readonly places: Int32Array
+      /** Chunks of the ledger, all that there are. */
+      readonly chunks: Chunks
+    }
+  /** Everything is as it was before. */
   | { readonly kind: 'unchanged'; readonly error: ReportedError }
   | { readonly kind: 'sets'; readonly answer: SetsAnswer }
-  /** The rules were not loaded; the ones before stay. */
-  | { readonly kind: 'refused'; readonly error: ReportedError }
   | { readonly kind: 'log'; readonly level: number; readonly line: string }
   | { readonly kind: 'nflog'; readonly packets: readonly NflogPacket[] }
   | { readonly kind: 'notice'; readonly line: string }
   /** Text for standard output. */
   | { readonly kind: 'text'; readonly text: string }
+  /** Here the rules and their counters are to be printed. */
+  | { readonly kind: 'rules' }
   /** The gateway could not start. */
   | { readonly kind: 'failed'; readonly error: ReportedError }
   | { readonly kind: 'ended'; readonly counters: EngineCounters; readonly sets: string | undefined }

@@ -4,16 +4,19 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
-import { Commands, type Plane } from '../control/commands.ts'
-import { type Families, IpsetProgram, type SetsAnswer, type SetsPlane } from '../control/ipset.ts'
+import { Commands } from '../control/commands.ts'
+import { IpsetProgram, type SetsAnswer } from '../control/ipset.ts'
 import { ControlServer } from '../control/server.ts'
 import { loadNative, type Native } from '../device/native.ts'
 import type { TunIo } from '../device/tun.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
-import type { RuleSet } from '../rule/model.ts'
+import { save } from '../iptables/save.ts'
+import { carried } from '../rule/carry.ts'
+import type { Family, RuleSet } from '../rule/model.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
-import { readConfig } from './config.ts'
+import type { SetFamilies } from '../rule/set-reference.ts'
+import { type GatewayConfig, readConfig } from './config.ts'
 import { type LogFormat, openLog } from './log.ts'
 import { NflogFile } from './nflog-file.ts'
 import {
@@ -25,6 +28,7 @@ import {
   UNREAD,
   type WorkerData,
 } from './orders.ts'
+import { RuleSender } from './rule-sender.ts'
 import { type State, StateFile } from './state.ts'
 import { printTotals } from './summary.ts'
 
@@ -61,7 +65,12 @@ export async function up(options: UpOptions): Promise<number> {
 }
 
 /** What the gateway begins with. */
-type Given = Pick<WorkerData, 'config' | 'rules' | 'sets'> & { readonly rules6: RuleText | undefined }
+interface Given {
+  readonly config: GatewayConfig
+  readonly rules: RuleText | undefined
+  readonly rules6: RuleText | undefined
+  readonly sets: RuleText | undefined
+}
 
 /** syslog's levels as pino's. */
 const LEVELS = ['fatal', 'fatal', 'fatal', 'error', 'warn', 'info', 'info', 'debug'] as const
@@ -75,59 +84,56 @@ class Gateway {
   readonly #worker: Worker
   readonly #shared = new Int32Array(new SharedArrayBuffer(8))
   readonly #eventFd: number
-  readonly #given: Given
   readonly #state: StateFile | undefined
   #nflog: NflogFile | undefined
-  /** Changes that the worker has not answered yet; at most one, since commands take turns. */
-  readonly #changes: { resolve(counters: Float64Array): void; reject(error: Error): void }[] = []
+  readonly #plane = new RuleSender((order) => this.#order(order))
   /** Steps of ipset's commands that the worker has not answered yet, in turn. */
   readonly #setSteps: ((answer: SetsAnswer) => void)[] = []
   #control: ControlServer | undefined
+  /** Once the worker has started. */
   #commands: Commands | undefined
-  /** The rules that the worker is reading again. */
-  #reloading: { readonly ruleSet: RuleSet; done(): void } | undefined
+  #sets: SetFamilies | undefined
   #status = 1
+  /** It cannot start: the worker's end is no end worth telling. */
+  #failed = false
 
   constructor(options: UpOptions, given: Given, kept: State) {
     this.#options = options
-    this.#given = given
     this.#log = openLog(options.logFormat)
     if (options.state !== undefined)
       this.#state = new StateFile(options.state, kept, (message) => this.#log.error(message))
     if (options.nflog !== undefined) this.#nflog = new NflogFile(options.nflog)
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
-    const { config, rules, sets } = given
-    const { io = 'auto', busyPoll = 0 } = options
-    const keepsSets = options.state !== undefined
-    const nflog = options.nflog !== undefined
+    const { config, rules, rules6, sets } = given
+    const { io = 'auto', busyPoll = 0, state } = options
+    const awaitedChanges = (rules === undefined ? 0 : 1) + (rules6 === undefined ? 0 : 1)
+    const channel = { eventFd: this.#eventFd, shared: this.#shared }
     const workerData: WorkerData = {
       config,
-      rules,
+      awaitedChanges,
       sets,
-      keepsSets,
-      nflog,
+      keepsSets: state !== undefined,
+      nflog: options.nflog !== undefined,
       io,
       busyPoll,
-      eventFd: this.#eventFd,
-      shared: this.#shared,
+      ...channel,
     }
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData })
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'failed') reject(revived(report.error))
-        else if (report.kind === 'started' && options.control !== undefined)
-          this.#listen(options.control, report.counters, report.families ?? []).then(
-            () => this.#hear(report),
-            (error: Error) => {
-              reject(error)
-              this.#order({ kind: 'stop' })
-            },
-          )
+        else if (report.kind === 'started')
+          this.#begin(report, given).catch((error: Error) => {
+            this.#failed = true
+            reject(error)
+            this.#order({ kind: 'stop' })
+          })
         else this.#hear(report)
       })
       this.#worker.on('error', reject)
       this.#worker.on('exit', () => {
+        this.#plane.failed(new TunfilterError('ERR_ENDED', 'the gateway has ended'))
         this.#control?.close()
         this.#state?.flush()
         this.#nflog?.close()
@@ -157,89 +163,73 @@ class Gateway {
     this.#order({ kind: 'stop' })
   }
 
+  /** Rules, then the control socket; only then it says that it has started. */
+  async #begin(report: Extract<Report, { kind: 'started' }>, { rules, rules6 }: Given): Promise<void> {
+    const ipset = new IpsetProgram(
+      report.families ?? [],
+      {
+        sets: (step) =>
+          new Promise((resolve) => {
+            this.#setSteps.push(resolve)
+            this.#order({ kind: 'sets', step })
+          }),
+      },
+      () => this.#state?.saveSets(() => ipset.save()),
+    )
+    let begun = false
+    const changed = (ruleSet: RuleSet) => {
+      if (begun) this.#state?.save(ruleSet)
+      else this.#state?.hold(ruleSet)
+    }
+    const commands = new Commands(this.#plane, changed, ipset)
+    this.#sets = ipset
+    this.#commands = commands
+    if (rules !== undefined) await commands.take(this.#parsed(rules, 4))
+    if (rules6 !== undefined) await commands.take(this.#parsed(rules6, 6))
+    begun = true
+    const { control } = this.#options
+    if (control !== undefined) this.#control = await ControlServer.listen(control, [commands, ipset])
+    const { devices, io, limits } = report
+    const file = rules?.file ?? 'none: every packet is accepted'
+    this.#log.info({ devices, io, rules: { file, count: countRules(commands.ruleSet(4)) }, limits }, 'started')
+  }
+
+  /** Throws RefusedError with every complaint. */
+  #parsed({ file, text }: RuleText, family: Family): RuleSet {
+    return parseRestore(text, { file, family, sets: this.#sets })
+  }
+
   #reload(): void {
     const file = this.#options.rules
-    if (file === undefined) {
-      this.#log.warn('SIGHUP: there is no rule file to read again (--rules)')
-      return
-    }
-    if (this.#commands === undefined) this.#load(file)
-    else this.#commands.inTurn(() => new Promise<void>((done) => this.#load(file, done)))
+    const commands = this.#commands
+    if (file === undefined) this.#log.warn('SIGHUP: there is no rule file to read again (--rules)')
+    else void commands?.inTurn(() => this.#load(file, commands))
   }
 
-  /** Nothing is thrown; `done` is called in the end in any case. */
-  #load(file: string, done?: () => void): void {
+  /** Rejects nothing. */
+  async #load(file: string, commands: Commands): Promise<void> {
+    const log = this.#log
     try {
-      const rules = readRules(file)
-      // The control side has the same rules in the end. What is wrong with them the worker says.
-      if (done !== undefined) this.#reloading = { ruleSet: parsed(rules), done }
-      this.#order({ kind: 'load', rules })
+      const ruleSet = this.#parsed(readRules(file), 4)
+      await commands.take(carried(commands.ruleSet(4), ruleSet))
+      log.info({ rules: { file, count: countRules(ruleSet) } }, 'rules loaded; flows stay')
     } catch (error) {
-      for (const line of (error as Error).message.split('\n')) this.#log.error(`reload: ${line}`)
-      this.#log.error('reload: refused; the old rules stay')
-      done?.()
+      for (const line of (error as Error).message.split('\n')) log.error(`reload: ${line}`)
+      log.error('reload: refused; the old rules stay')
     }
   }
 
-  #reloaded(): void {
-    const reloading = this.#reloading
-    this.#reloading = undefined
-    reloading?.done()
-  }
-
-  async #listen(path: string, counters: Float64Array, families: Families): Promise<void> {
-    const { rules, rules6 } = this.#given
-    const ruleSet: RuleSet = rules === undefined ? { family: 4, tables: new Map() } : parsed(rules)
-    const plane: Plane = {
-      change: (change) =>
-        new Promise((resolve, reject) => {
-          this.#changes.push({ resolve, reject })
-          this.#order({ kind: 'change', change })
-        }),
-    }
-    const setsPlane: SetsPlane = {
-      sets: (step) =>
-        new Promise((resolve) => {
-          this.#setSteps.push(resolve)
-          this.#order({ kind: 'sets', step })
-        }),
-    }
-    const ipset = new IpsetProgram(families, setsPlane, () => this.#state?.saveSets(() => ipset.save()))
-    const commands = new Commands([{ ruleSet, counters }], plane, (now) => this.#state?.save(now), ipset)
-    this.#state?.hold(ruleSet)
-    if (rules6 !== undefined)
-      await commands.take(parseRestore(rules6.text, { file: rules6.file, family: 6, sets: ipset }))
-    this.#commands = commands
-    this.#control = await ControlServer.listen(path, [commands, ipset])
-  }
-
-  #hear(report: Exclude<Report, { kind: 'failed' }>): void {
+  #hear(report: Exclude<Report, { kind: 'failed' | 'started' }>): void {
     const log = this.#log
     switch (report.kind) {
-      case 'started': {
-        const { devices, io, rules, limits } = report
-        const file = this.#given.rules?.file ?? 'none: every packet is accepted'
-        log.info({ devices, io, rules: { file, count: rules }, limits }, 'started')
-        return
-      }
       case 'changed':
-        this.#changes.shift()?.resolve(report.counters)
+        this.#plane.changed(report)
         return
       case 'unchanged':
-        this.#changes.shift()?.reject(revived(report.error))
+        this.#plane.failed(revived(report.error))
         return
       case 'sets':
         this.#setSteps.shift()?.(report.answer)
-        return
-      case 'loaded':
-        if (this.#reloading !== undefined) this.#commands?.replaced(this.#reloading.ruleSet, report.counters)
-        this.#reloaded()
-        log.info({ rules: { file: this.#options.rules, count: report.rules } }, 'rules loaded; flows stay')
-        return
-      case 'refused':
-        for (const line of report.error.message.split('\n')) log.error(`reload: ${line}`)
-        log.error('reload: refused; the old rules stay')
-        this.#reloaded()
         return
       case 'log':
         Atomics.sub(this.#shared, UNREAD, 1)
@@ -255,7 +245,14 @@ class Gateway {
       case 'text':
         print(report.text)
         return
+      case 'rules': {
+        const commands = this.#commands
+        if (commands !== undefined)
+          print(save(commands.ruleSet(4), { counters: true, countersOf: commands.countersOf(4) }))
+        return
+      }
       case 'ended':
+        if (this.#failed) return
         this.#status = 0
         this.#state?.flush(report.sets)
         log.info('ended')
@@ -275,8 +272,10 @@ class Gateway {
   }
 }
 
-function parsed({ file, text }: RuleText): RuleSet {
-  return parseRestore(text, { file, family: 4 })
+function countRules({ tables }: RuleSet): number {
+  let count = 0
+  for (const { chains } of tables.values()) for (const chain of chains.values()) count += chain.rules.length
+  return count
 }
 
 function readRules(file: string): RuleText {

@@ -4,16 +4,15 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/list.ts'
-import { changed, type RuleChange } from '../control/change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { RING_SLOTS } from '../device/tun.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
-import type { RuleSet } from '../rule/model.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
 import { openDevices } from './devices.ts'
 import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
+import { RuleTaker } from './rule-taker.ts'
 import { SetSteps } from './set-steps.ts'
 
 /** How long an idle loop sleeps: timers are looked at in between. Look-ups see themselves whether a flow is over. */
@@ -23,12 +22,16 @@ const SWEEP_MS = 50
 const SWEEP_FLOWS = 4096
 /** How long at most packets that wait are still handled at the end. */
 const DRAIN_MS = 500
+/** How long orders may hold packets up between two rounds, in milliseconds: while packets come, and while none do. */
+const BUSY_SLICE_MS = 0.5
+const IDLE_SLICE_MS = 2
+const RULES_HERE = ''
 /** Flows that are listed between two rounds, so that a listing does not hold up packets. */
 const LIST_ROUND = 256
 /** Packets that can be under way at once. */
 const SLOTS = 1024
 
-const { config, rules, sets, keepsSets, nflog, io, busyPoll, eventFd, shared } = workerData as WorkerData
+const { config, awaitedChanges, sets, keepsSets, nflog, io, busyPoll, eventFd, shared } = workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
 
@@ -60,12 +63,6 @@ function reported(error: unknown): ReportedError {
   return error instanceof RefusedError ? { code, message, complaints: error.complaints } : { code, message }
 }
 
-function countRules({ tables }: RuleSet): number {
-  let count = 0
-  for (const { chains } of tables.values()) for (const chain of chains.values()) count += chain.rules.length
-  return count
-}
-
 class DataPlane {
   readonly #native = loadNative()
   readonly #engine: Engine
@@ -73,12 +70,14 @@ class DataPlane {
   /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
-  readonly #sets: SetSteps
   readonly #io: string
   #handled = 0
   #stopping = false
   /** The listing that is under way. */
   #listing: Iterator<string> | undefined
+  #awaitedChanges = awaitedChanges
+  readonly #rules: RuleTaker
+  readonly #sets: SetSteps
 
   constructor() {
     const opened = openDevices(config, io)
@@ -91,35 +90,26 @@ class DataPlane {
       this.#io = [...new Set([...opened.devices.values()].map((device) => device.io))].join(', ')
       if (nflog) this.#engine.nflogOthers(nflogPackets)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
-      if (rules !== undefined) this.#engine.load(rules.text, { file: rules.file })
     } catch (error) {
       for (const device of opened.devices.values()) device.close()
       throw error
     }
+    this.#rules = new RuleTaker(this.#engine)
     this.#sets = new SetSteps(this.#engine.sets)
     this.#links = this.#engine.links.all.filter(({ device }) => device?.fd !== undefined)
     this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
 
   run(): void {
-    const { slab, conntrack, ruleSet } = this.#engine
+    const { slab, conntrack } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
-    const { counters } = this.#engine.program
-    report({
-      kind: 'started',
-      devices: this.#notes,
-      io: this.#io,
-      rules: countRules(ruleSet),
-      limits,
-      counters,
-      families: this.#sets.families,
-    })
+    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families })
     for (;;) {
-      const received = this.#engine.step()
-      this.#takeOrders()
+      const received = this.#awaitedChanges > 0 ? 0 : this.#engine.step()
+      this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
       if (this.#stopping) break
       if (this.#listing !== undefined) this.#listSome(this.#listing)
-      else if (received === 0) this.#wait()
+      else if (received === 0 && this.#handled === Atomics.load(shared, ISSUED) && !this.#rules.whole) this.#wait()
       if (lostLines + lostPackets > 0) this.#tellLost()
     }
     this.#drain()
@@ -129,7 +119,7 @@ class DataPlane {
   }
 
   #wait(): void {
-    if (busyPoll > 0 && this.#lookAgain()) return
+    if (busyPoll > 0 && this.#awaitedChanges === 0 && this.#lookAgain()) return
     const fds = this.#fds
     const links = this.#links
     for (let i = 0; i < links.length; i++) {
@@ -152,36 +142,38 @@ class DataPlane {
     return false
   }
 
-  #takeOrders(): void {
+  /** What is not done by then waits for the next round. */
+  #takeOrders(until: number): void {
     const issued = Atomics.load(shared, ISSUED)
-    while (this.#handled !== issued) {
+    do {
+      if (this.#rules.whole) {
+        this.#complete(until)
+        if (this.#rules.whole) return
+      }
+      if (this.#handled === issued) return
       const received = receiveMessageOnPort(port) as { message: Order } | undefined
       if (received === undefined) return
       this.#handled++
       this.#obey(received.message)
+    } while (performance.now() < until)
+  }
+
+  /** Goes on with a change of which all pieces are there. */
+  #complete(until: number): void {
+    try {
+      const changed = this.#rules.complete(until)
+      if (changed === undefined) return
+      if (this.#awaitedChanges > 0) this.#awaitedChanges--
+      report(changed)
+    } catch (error) {
+      report({ kind: 'unchanged', error: reported(error) })
     }
   }
 
   #obey(order: Order): void {
     switch (order.kind) {
-      case 'load':
-        try {
-          this.#engine.load(order.rules.text, { file: order.rules.file })
-          report({
-            kind: 'loaded',
-            rules: countRules(this.#engine.ruleSet),
-            counters: this.#engine.program.counters,
-          })
-        } catch (error) {
-          report({ kind: 'refused', error: reported(error) })
-        }
-        return
       case 'change':
-        try {
-          report({ kind: 'changed', counters: this.#change(order.change) })
-        } catch (error) {
-          report({ kind: 'unchanged', error: reported(error) })
-        }
+        this.#rules.take(order)
         return
       case 'sets':
         report({ kind: 'sets', answer: this.#sets.do(order.step) })
@@ -194,20 +186,14 @@ class DataPlane {
     }
   }
 
-  /** @returns the counters of the new generation */
-  #change(change: RuleChange): Float64Array {
-    const { family } = change
-    this.#engine.changeRules(changed(this.#engine.programOf(family).ruleSet, change))
-    return this.#engine.programOf(family).counters
-  }
-
   *#list(): Generator<string> {
     const { conntrack, time } = this.#engine
     yield `# flows: ${conntrack.flows.count}\n`
     for (const line of formatFlows(conntrack.flows, time.now, (protocol) => conntrack.tracker(protocol)))
       yield `${line}\n`
     yield '# rules\n'
-    yield this.#engine.saveRules({ counters: true })
+    // They are known to the control side, which prints them here.
+    yield RULES_HERE
     yield '# counters\n'
     const { links, dropped, conntrack: stats } = this.#engine.counters()
     for (const [name, counters] of Object.entries(links)) yield `${name} ${named(counters)}\n`
@@ -223,7 +209,11 @@ class DataPlane {
         this.#listing = undefined
         break
       }
-      text += next.value
+      if (next.value === RULES_HERE) {
+        report({ kind: 'text', text })
+        report({ kind: 'rules' })
+        text = ''
+      } else text += next.value
     }
     report({ kind: 'text', text })
   }
@@ -231,7 +221,7 @@ class DataPlane {
   /** Handles what waits in the devices already; a peer that never stops sending does not keep it up. */
   #drain(): void {
     const end = performance.now() + DRAIN_MS
-    while (this.#engine.step() > 0 && performance.now() < end);
+    while (this.#awaitedChanges === 0 && this.#engine.step() > 0 && performance.now() < end);
     while (this.#listing !== undefined) this.#listSome(this.#listing)
   }
 

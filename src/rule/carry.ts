@@ -1,55 +1,39 @@
 // Counters survive a reload where a rule, or a chain's policy, stands unchanged: within a chain of the same table and name,
-// equal rules are paired in order. A rule set that brings counters of its own (iptables-save -c) keeps those.
+// equal rules are paired in order, and the rule that was there before stays. A rule set that brings counters of its own
+// (iptables-save -c) keeps those.
 
-import type { Chain, Counters, Rule } from './model.ts'
-import type { Program } from './program.ts'
+import type { Chain, Counters, Rule, RuleSet, Table } from './model.ts'
 
-/** Copies counters from the generation before. */
-export function carryCounters(before: Program, after: Program): void {
-  for (const [name, table] of after.ruleSet.tables) {
-    const old = before.ruleSet.tables.get(name)
-    if (old === undefined) continue
-    for (const chain of table.chains.values()) {
-      const oldChain = old.chains.get(chain.name)
-      if (oldChain === undefined) continue
-      if (oldChain.policy === chain.policy) carry(before, after, oldChain, chain)
-      const known = new Map<string, Rule[]>()
-      for (const rule of oldChain.rules) {
-        const key = identity(rule)
-        const same = known.get(key)
-        if (same === undefined) known.set(key, [rule])
-        else same.push(rule)
-      }
-      for (const rule of chain.rules) {
-        const same = known.get(identity(rule))?.shift()
-        if (same !== undefined) carry(before, after, same, rule)
-      }
-    }
+/** The same as `after`, with the rules of `before` that stand in it unchanged. */
+export function carried(before: RuleSet, after: RuleSet): RuleSet {
+  const tables = [...after.tables].map(([name, table]) => {
+    const old = before.tables.get(name)
+    return [name, old === undefined ? table : carriedTable(old, table)] as const
+  })
+  return { family: after.family, tables: new Map(tables) }
+}
+
+function carriedTable(before: Table, after: Table): Table {
+  const chains = [...after.chains].map(([name, chain]) => {
+    const old = before.chains.get(name)
+    return [name, old === undefined ? chain : carriedChain(old, chain)] as const
+  })
+  return { name: after.name, chains: new Map(chains) }
+}
+
+function carriedChain(before: Chain, after: Chain): Chain {
+  const counters = before.policy === after.policy && isZero(after.counters) ? before.counters : after.counters
+  if (before.rules.length === 0 || after.rules.length === 0) return { ...after, counters }
+  const known = new Map<string, Rule[]>()
+  for (const rule of before.rules) {
+    const key = identity(rule)
+    const same = known.get(key)
+    if (same === undefined) known.set(key, [rule])
+    else same.push(rule)
   }
-}
-
-/**
- * The same after a command that changed rules: what is the same object goes on counting, and so does a policy whose counters
- * are; everything else begins with the counters that it brought.
- */
-export function keepCounters(before: Program, after: Program): void {
-  for (const [name, table] of after.ruleSet.tables) {
-    const old = before.ruleSet.tables.get(name)
-    for (const chain of table.chains.values()) {
-      const oldChain = old?.chains.get(chain.name)
-      if (oldChain?.counters === chain.counters) copy(before, after, oldChain, chain)
-      for (const rule of chain.rules) if (before.has(rule)) copy(before, after, rule, rule)
-    }
-  }
-}
-
-function carry(before: Program, after: Program, old: Chain | Rule, now: Chain | Rule): void {
-  if (isZero(now.counters)) copy(before, after, old, now)
-}
-
-function copy(before: Program, after: Program, old: Chain | Rule, now: Chain | Rule): void {
-  const { packets, bytes } = before.countersOf(old)
-  after.setCounters(now, packets, bytes)
+  for (const same of known.values()) same.reverse()
+  const rules = after.rules.map((rule) => (isZero(rule.counters) ? (known.get(identity(rule))?.pop() ?? rule) : rule))
+  return { ...after, counters, rules }
 }
 
 const isZero = (c: Counters) => c.packets === 0 && c.bytes === 0

@@ -113,8 +113,20 @@ export interface PlainTest {
   readonly mark?: { readonly value: number; readonly mask: number }
 }
 
+/**
+ * What a match looks at. 'flow': at nothing but what is the same for every packet of an established flow in one direction
+ * (addresses, ports, protocol, devices, state, direction, and the mark, which is compared apart), so that what it said may
+ * be remembered for the next one. 'packet': at more than that, but it remembers no packet and changes nothing, so that
+ * equal rules may share one function.
+ */
+export type Looks = 'flow' | 'packet'
+
 export interface MatchDeclaration<O extends Options = Options> extends Declaration<O> {
   readonly kind: 'match'
+  /** Left out: at anything, and each rule has a function of its own. */
+  readonly looks?: Looks
+  /** The same where it depends on the options. */
+  looksFor?(o: ValuesOf<O>): Looks | undefined
   match(o: ValuesOf<O>, env: Environment, around: Surroundings): MatchFunction
   /** The same as plain tests, where it is nothing else; a test holds it against `match`. */
   plain?(o: ValuesOf<O>): PlainTest | undefined

@@ -6,7 +6,9 @@ import { DROP } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
 import { CONTINUE, HOTDROP, type MatchFunction, RETURN } from './define.ts'
-import { type ChainProgram, DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './program.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './entry.ts'
+import { CHUNK_MASK, CHUNK_SHIFT, type Chunks } from './ledger.ts'
+import type { ChainProgram } from './program.ts'
 
 export class Interpreter {
   // Where to go on after a chain's end. A target may send a packet that walks rules itself (REJECT), so each walk only
@@ -16,7 +18,7 @@ export class Interpreter {
   #depth = 0
 
   /** @returns the verdict: ACCEPT, DROP, STOLEN, QUEUE or REPEAT */
-  run(base: ChainProgram, counters: Float64Array, p: Packet, hook: number): number {
+  run(base: ChainProgram, counters: Chunks, p: Packet, hook: number): number {
     const floor = this.#depth
     let chain = base
     let place = 0
@@ -30,10 +32,9 @@ export class Interpreter {
           this.#depth = floor
           return DROP
         }
-        counters[entry.counter]++
-        counters[entry.counter + 1] += p.length
-        if (entry.action === DO_JUMP || entry.action === DO_GOTO) {
-          if (entry.action === DO_JUMP) {
+        count(counters, entry.counter, p.length)
+        if (entry.does === DO_JUMP || entry.does === DO_GOTO) {
+          if (entry.does === DO_JUMP) {
             this.#chains[this.#depth] = chain
             this.#places[this.#depth++] = place
           }
@@ -41,7 +42,7 @@ export class Interpreter {
           place = 0
           continue
         }
-        verdict = entry.action === DO_TARGET ? (entry.target as NonNullable<Entry['target']>)(p, hook) : entry.verdict
+        verdict = entry.does === DO_TARGET ? (entry.target as NonNullable<Entry['target']>)(p, hook) : entry.does
         if (verdict === CONTINUE) continue
       }
       if (verdict !== RETURN) {
@@ -49,8 +50,7 @@ export class Interpreter {
         return verdict
       }
       if (this.#depth === floor) {
-        counters[base.counter]++
-        counters[base.counter + 1] += p.length
+        count(counters, base.counter, p.length)
         return base.policy
       }
       chain = this.#chains[--this.#depth]
@@ -59,20 +59,47 @@ export class Interpreter {
   }
 }
 
+/** Counts a packet of so many bytes at a place of the ledger. */
+export function count(counters: Chunks, place: number, bytes: number): void {
+  const chunk = counters[place >> CHUNK_SHIFT]
+  const at = (place & CHUNK_MASK) << 1
+  chunk[at]++
+  chunk[at + 1] += bytes
+}
+
 /** 1 when the rule matches, 0 when not, HOTDROP when a match could not judge the packet. */
-function matches(e: Entry, p: Packet): number {
-  if (e.protocol !== 0 && (p.protocol === e.protocol) === e.protocolNot) return 0
-  if (((p.source & e.sourceMask) === e.source) === e.sourceNot) return 0
-  if (((p.destination & e.destinationMask) === e.destination) === e.destinationNot) return 0
-  if (e.inLinks !== undefined && e.inLinks[p.inLink] === 0) return 0
-  if (e.outLinks !== undefined && e.outLinks[p.outLink] === 0) return 0
-  if (e.fragments !== 0 && ((p.fragment & FRAGMENT_OFFSET_MASK) !== 0) !== (e.fragments === 1)) return 0
-  if (e.ports) {
-    if (p.transport === 0) return ask(e.allMatches, p)
-    if (p.sport < e.sportMin || p.sport > e.sportMax || p.dport < e.dportMin || p.dport > e.dportMax) return 0
+export function matches(e: Entry, p: Packet): number {
+  const t = e.tests
+  if (t.protocol !== 0 && (p.protocol === t.protocol) === t.protocolNot) return 0
+  if (e.more === undefined) {
+    if (((p.source & e.sourceMask) === e.source) === t.sourceNot) return 0
+    if (((p.destination & e.destinationMask) === e.destination) === t.destinationNot) return 0
+  } else if (!addressesMatch(e, e.more, p)) return 0
+  if (t.inLinks !== undefined && t.inLinks[p.inLink] === 0) return 0
+  if (t.outLinks !== undefined && t.outLinks[p.outLink] === 0) return 0
+  if (t.fragments !== 0 && ((p.fragment & FRAGMENT_OFFSET_MASK) !== 0) !== (t.fragments === 1)) return 0
+  if (t.ports) {
+    if (p.transport === 0) return ask(t.allMatches, p)
+    if (p.sport < t.sportMin || p.sport > t.sportMax || p.dport < t.dportMin || p.dport > t.dportMax) return 0
   }
-  if (((1 << p.ctinfo) & e.states) === 0 || (p.mark & e.markMask) !== e.mark) return 0
-  return ask(e.matches, p)
+  if (((1 << p.ctinfo) & t.states) === 0 || (p.mark & t.markMask) !== t.mark) return 0
+  return ask(t.matches, p)
+}
+
+/** IPv6: all four words, of which `more` has the last three (rule/entry.ts). */
+function addressesMatch(e: Entry, more: Int32Array, p: Packet): boolean {
+  const source =
+    (p.source & e.sourceMask) === e.source &&
+    (p.source1 & more[3]) === more[0] &&
+    (p.source2 & more[4]) === more[1] &&
+    (p.source3 & more[5]) === more[2]
+  if (source === e.tests.sourceNot) return false
+  const destination =
+    (p.destination & e.destinationMask) === e.destination &&
+    (p.destination1 & more[9]) === more[6] &&
+    (p.destination2 & more[10]) === more[7] &&
+    (p.destination3 & more[11]) === more[8]
+  return destination !== e.tests.destinationNot
 }
 
 function ask(matches: readonly MatchFunction[], p: Packet): number {

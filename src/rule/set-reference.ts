@@ -7,7 +7,7 @@ import type { SetFamilies, SetSlot } from '../ipset/slot.ts'
 import { NAME_MAX } from '../ipset/words.ts'
 import type { Surroundings } from './define.ts'
 import type { Environment } from './environment.ts'
-import type { Family, Rule, RuleSet } from './model.ts'
+import type { Family, MatchUse, Rule, RuleSet } from './model.ts'
 import { type Option, option, Problem, shown, unexpected } from './option.ts'
 
 export type { SetFamilies } from '../ipset/slot.ts'
@@ -68,27 +68,23 @@ function wrongFamily(name: string, family: Family, sets: SetFamilies): string | 
     : `The protocol family of set ${name} is IPv${other}, which is not applicable.`
 }
 
-function* references(rule: Rule): Generator<SetReference> {
-  const { matches, action } = rule
+/** Names of the sets that a match or target names, each as often as it does. */
+export function setsNamed({ options }: Pick<MatchUse, 'options'>): string[] {
+  const names: string[] = []
+  for (const key in options) {
+    const value = (options[key] as { value?: unknown } | undefined)?.value ?? options[key]
+    if (isSetReference(value)) names.push(value.name)
+  }
+  return names
+}
+
+function named({ matches, action }: Rule): string[] {
   const uses = action?.kind === 'target' ? [...matches, action] : matches
-  for (const { options } of uses)
-    for (const given of Object.values(options)) {
-      const value = (given as { value?: unknown } | undefined)?.value ?? given
-      if (isSetReference(value)) yield value
-    }
+  return uses.flatMap(setsNamed)
 }
 
 function* rulesOf({ tables }: RuleSet): Generator<Rule> {
   for (const table of tables.values()) for (const chain of table.chains.values()) yield* chain.rules
-}
-
-/** How often each set is named, for SetStore.setRules(). */
-export function setUses(...ruleSets: readonly RuleSet[]): Map<string, number> {
-  const uses = new Map<string, number>()
-  for (const ruleSet of ruleSets)
-    for (const rule of rulesOf(ruleSet))
-      for (const { name } of references(rule)) uses.set(name, (uses.get(name) ?? 0) + 1)
-  return uses
 }
 
 /** The first set that a rule names and cannot have, and what is wrong with it, in the words of iptables. */
@@ -97,7 +93,7 @@ export function wrongSet(
   family: Family,
   sets: SetFamilies,
 ): { readonly name: string; readonly message: string } | undefined {
-  for (const { name } of references(rule)) {
+  for (const name of named(rule)) {
     const message = wrongFamily(name, family, sets)
     if (message !== undefined) return { name, message }
   }

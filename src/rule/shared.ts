@@ -1,39 +1,46 @@
 // State that several rules share by a name (the lists of `recent`, the tables of `hashlimit`), and that outlives a change of
-// rules. As in Linux it lives for as long as a rule of either family names it: what neither the new generation asked for while
-// it was made, nor the other family's, is gone when it is in force.
+// rules. As in Linux it lives for as long as a rule names it: a new generation takes what it names while it is made, and
+// only when it is in force lets go of what the rules that are gone had named.
 
-import type { Family } from './model.ts'
+interface Named {
+  readonly state: unknown
+  users: number
+}
 
 export class Shared {
-  readonly #states = new Map<string, unknown>()
-  readonly #askedBy: Record<Family, Set<string>> = { 4: new Set(), 6: new Set() }
-  #asked = this.#askedBy[4]
+  readonly #states = new Map<string, Named>()
+  #taken: string[] = []
 
   /** The state of this kind and name; made by the first rule that asks. */
   of<T>(kind: string, name: string, make: () => T): T {
     const key = `${kind} ${name}`
-    this.#asked.add(key)
-    const found = this.#states.get(key)
-    if (found !== undefined) return found as T
-    const made = make()
-    this.#states.set(key, made)
-    return made
+    let named = this.#states.get(key)
+    if (named === undefined) {
+      named = { state: make(), users: 0 }
+      this.#states.set(key, named)
+    }
+    named.users++
+    this.#taken.push(key)
+    return named.state as T
   }
 
   /** Every state of a kind, in the order in which they were made. */
   all<T>(kind: string): T[] {
-    return [...this.#states].filter(([key]) => key.startsWith(`${kind} `)).map(([, state]) => state as T)
+    return [...this.#states].filter(([key]) => key.startsWith(`${kind} `)).map(([, { state }]) => state as T)
   }
 
-  /** A generation of a family's rules is about to be made. */
-  begin(family: Family): void {
-    this.#asked = this.#askedBy[family]
-    this.#asked.clear()
+  /** What was asked for since the last call; whoever asked lets go of each in the end. */
+  taken(): readonly string[] {
+    const taken = this.#taken
+    if (taken.length > 0) this.#taken = []
+    return taken
   }
 
-  /** The generation is in force, and the one before it is gone. */
-  commit(): void {
-    const { 4: asked4, 6: asked6 } = this.#askedBy
-    for (const key of this.#states.keys()) if (!asked4.has(key) && !asked6.has(key)) this.#states.delete(key)
+  /** Who had these is gone. */
+  release(keys: readonly string[]): void {
+    for (const key of keys) {
+      const named = this.#states.get(key)
+      if (named !== undefined && --named.users === 0) this.#states.delete(key)
+    }
   }
 }

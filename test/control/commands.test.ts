@@ -1,50 +1,67 @@
 // Commands as the gateway takes them: in turn, each change crossing to the data plane as a difference.
 
 import { expect, test } from 'vitest'
-import { changed, type RuleChange } from '../../src/control/change.ts'
 import { Commands } from '../../src/control/commands.ts'
 import { programCalled } from '../../src/control/program.ts'
+import { ACCEPT, DROP, INPUT } from '../../src/hook/hook.ts'
 import { type Program, programOf } from '../../src/iptables/program.ts'
-import { parseRestore } from '../../src/iptables/restore.ts'
-import { save } from '../../src/iptables/save.ts'
-import type { Chain, Family, Rule, RuleSet } from '../../src/rule/model.ts'
+import { CHUNK_SHIFT, countsAt } from '../../src/rule/ledger.ts'
+import type { Chain, Family, Rule } from '../../src/rule/model.ts'
+import { DataPlane } from './data-plane.ts'
 
-/** A data plane that holds rules and counts nothing. */
-class HeldRules {
-  readonly ruleSets: Record<Family, RuleSet>
-  readonly changes: RuleChange[] = []
-
-  constructor(ruleSet: RuleSet) {
-    this.ruleSets = { 4: ruleSet, 6: { family: 6, tables: new Map() } }
-  }
-
-  async change(change: RuleChange): Promise<Float64Array> {
-    // As it crosses from one thread to another.
-    const crossed = structuredClone(change)
-    this.changes.push(crossed)
-    const after = changed(this.ruleSets[change.family], crossed)
-    this.ruleSets[change.family] = after
-    let size = 0
-    for (const { chains } of after.tables.values())
-      for (const { rules } of chains.values()) size += 2 + 2 * rules.length
-    return new Float64Array(size)
-  }
-}
-
-function begin(text = '') {
-  const parsed = () => parseRestore(text, { file: 'rules', family: 4 })
-  const plane = new HeldRules(parsed())
-  const counters = new Float64Array(1000).map((_, i) => i)
-  const commands = new Commands([{ ruleSet: parsed(), counters }], plane, () => {})
+async function begin(text = '') {
+  const plane = new DataPlane()
+  const commands = new Commands(plane, () => {})
   const run = (line: string, input = '') => {
     const { name, args } = programCalled(line.split(' '), [commands])
     return commands.inTurn(() => commands.do(programOf(name) as Program, args, input))
   }
+  if (text !== '') expect(await run('iptables-restore', text)).toMatchObject({ status: 0, stderr: '' })
   return { plane, commands, run }
 }
 
+/** The running rules as the data plane has them: by table and chain, what each entry does and where it counts. */
+function running({ engine }: DataPlane, family: Family) {
+  return [...engine.programOf(family).tables].map(([table, chains]) => ({
+    table,
+    chains: [...chains.values()].map(({ name, policy, counter, entries }) => ({
+      name,
+      policy: name === name.toUpperCase() ? policy : ACCEPT,
+      counter,
+      rules: entries.map((e) => ({ counter: e.counter, source: e.source, jump: e.chain?.name })),
+    })),
+  }))
+}
+
+/** The same as the control side believes it to be, the places told by what is counted there. */
+function believed(plane: DataPlane, commands: Commands, family: Family) {
+  const { ledger } = plane.engine.programOf(family)
+  for (let place = 0; place < 1000 && place >> CHUNK_SHIFT < ledger.chunks.length; place++) ledger.set(place, place, 0)
+  const place = (of: Chain | Rule) => commands.countersOf(family)(of).packets
+  return [...commands.ruleSet(family).tables.values()].map(({ name: table, chains }) => ({
+    table,
+    chains: [...chains.values()].map((chain) => ({
+      name: chain.name,
+      policy: chain.policy === 'DROP' ? DROP : ACCEPT,
+      counter: place(chain),
+      rules: chain.rules.map((rule) => ({
+        counter: place(rule),
+        source: rule.source?.value.address[0] ?? 0,
+        jump: rule.action?.kind === 'jump' ? rule.action.chain : undefined,
+      })),
+    })),
+  }))
+}
+
+type Listed = ReturnType<typeof believed>
+/** The data plane has no order of chains. */
+const sorted = (tables: Listed) =>
+  tables
+    .map(({ table, chains }) => ({ table, chains: chains.sort((a, b) => (a.name < b.name ? -1 : 1)) }))
+    .sort((a, b) => (a.table < b.table ? -1 : 1))
+
 test('the data plane has the rules that the control side has, after every command', async () => {
-  const { plane, commands, run } = begin(
+  const { plane, commands, run } = await begin(
     '*filter\n:INPUT DROP [0:0]\n:a - [0:0]\n-A INPUT -j a\n-A a -s 10.0.0.1\n-A a -s 10.0.0.2\n-A a -s 10.0.0.3\nCOMMIT\n',
   )
   const restore = '*filter\n-I a 2 -s 10.0.0.4\n:b - [0:0]\n-A b -p tcp --dport 80 -j ACCEPT\nCOMMIT\n*raw\nCOMMIT\n'
@@ -64,43 +81,52 @@ test('the data plane has the rules that the control side has, after every comman
     ['iptables-restore', '*filter\n-A FORWARD -j DROP\nCOMMIT\n'],
   ]) {
     expect({ line, ...(await run(line, input)) }).toMatchObject({ status: 0, stderr: '' })
-    expect(save(plane.ruleSets[4])).toBe(save(commands.ruleSet(4)))
+    expect(sorted(running(plane, 4))).toEqual(sorted(believed(plane, commands, 4)))
   }
-  expect(plane.changes).toHaveLength(13)
+  expect(plane.sizes).toHaveLength(14)
 })
 
 test('what stays goes on counting: the same rules, and policies whose counters are not set', async () => {
-  const { plane, run } = begin('*filter\n:a - [0:0]\n-A a -s 10.0.0.1\n-A a -s 10.0.0.2\nCOMMIT\n')
-  const chain = (name: string) => plane.ruleSets[4].tables.get('filter')?.chains.get(name) as Chain
-  const [first, second] = chain('a').rules as [Rule, Rule]
-  const policy = chain('INPUT').counters
+  const { plane, run } = await begin('*filter\n:a - [0:0]\n-A a -s 10.0.0.1\n-A a -s 10.0.0.2\nCOMMIT\n')
+  const chain = (name: string) => plane.engine.program.tables.get('filter')!.get(name)!
+  const counts = (place: number) => countsAt(plane.engine.program.ledger.chunks, place).packets
+  const { ledger } = plane.engine.program
+  const [first, second] = chain('a').entries
+  const input = chain('INPUT')
+  for (const place of [first.counter, second.counter, input.counter]) ledger.set(place, 7, 70)
   await run('iptables -I a 2 -s 10.0.0.3')
-  expect([chain('a').rules[0] === first, chain('a').rules[2] === second]).toEqual([true, true])
+  expect([chain('a').entries[0] === first, chain('a').entries[2] === second]).toEqual([true, true])
   await run('iptables -A INPUT -j a')
-  expect(chain('INPUT').counters).toBe(policy)
+  expect([chain('INPUT') === input, counts(input.counter)]).toEqual([true, 7])
   await run('iptables -P INPUT DROP')
-  expect(chain('INPUT').counters).not.toBe(policy)
+  expect([chain('INPUT') === input, counts(input.counter)]).toEqual([true, 0])
   await run('iptables -Z a 1')
-  expect([chain('a').rules[0] === first, chain('a').rules[2] === second]).toEqual([false, true])
+  expect(chain('a').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
+  await run('iptables -E a b')
+  expect(chain('b').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
+  expect(input.entries[0].chain).toBe(chain('b'))
 })
 
 test('a change of one rule among many crosses as one rule', async () => {
   const many = Array.from({ length: 5000 }, (_, i) => `-A FORWARD -s 10.0.${i >> 8}.${i & 255} -j DROP\n`).join('')
-  const { plane, run } = begin(`*filter\n${many}COMMIT\n`)
+  const { plane, run } = await begin(`*filter\n${many}COMMIT\n`)
   await run('iptables -I FORWARD 2500 -j ACCEPT')
-  expect(JSON.stringify(plane.changes[0]).length).toBeLessThan(600)
+  expect(plane.sizes[1]).toBeLessThan(800)
 })
 
 test('counters are those of the running generation', async () => {
-  const { run } = begin('*filter\n-A INPUT -j ACCEPT\nCOMMIT\n')
+  const { plane, run } = await begin('*filter\n-A INPUT -j ACCEPT\nCOMMIT\n')
+  const input = plane.engine.program.base('filter', INPUT)!
+  plane.engine.program.ledger.set(input.counter, 0, 1)
+  plane.engine.program.ledger.set(input.entries[0].counter, 2, 3)
   const { stdout } = await run('iptables -v -S INPUT')
   expect(stdout).toBe('-P INPUT ACCEPT -c 0 1\n-A INPUT -c 2 3 -j ACCEPT\n')
 })
 
 test('a change that the data plane refuses changes nothing, and the next one is done', async () => {
-  const { plane, commands, run } = begin()
-  const { change } = plane
-  plane.change = () => Promise.reject(Object.assign(new Error('no')))
+  const { plane, commands, run } = await begin()
+  const change = plane.change.bind(plane)
+  plane.change = () => Promise.reject(new Error('no'))
   await expect(run('iptables -N a')).rejects.toThrow('no')
   plane.change = change
   expect(commands.ruleSet(4).tables.size).toBe(0)
@@ -110,20 +136,22 @@ test('a change that the data plane refuses changes nothing, and the next one is 
 test.each([
   ['cat -n', /^tunfilter: there is no command 'cat'/],
   ['tunfilter', /^tunfilter: there is no command ''/],
-])('%s is no command', (line, expected) => {
-  expect(() => programCalled(line.split(' '), [begin().commands])).toThrow(
+])('%s is no command', async (line, expected) => {
+  const { commands } = await begin()
+  expect(() => programCalled(line.split(' '), [commands])).toThrow(
     expect.objectContaining({ stderr: expect.stringMatching(expected) }),
   )
 })
 
 test('each family has rules of its own', async () => {
-  const { plane, commands, run } = begin('*filter\n-A INPUT -s 10.0.0.1\nCOMMIT\n')
+  const { plane, commands, run } = await begin('*filter\n-A INPUT -s 10.0.0.1\nCOMMIT\n')
   expect(await run('ip6tables-restore', '*filter\n-A INPUT -s 2001:db8::/32 -p icmpv6\nCOMMIT\n')).toMatchObject({
     status: 0,
   })
   expect(await run('ip6tables -t mangle -P OUTPUT DROP')).toMatchObject({ status: 0 })
   expect((await run('ip6tables -S INPUT')).stdout).toBe('-P INPUT ACCEPT\n-A INPUT -s 2001:db8::/32 -p ipv6-icmp\n')
   expect((await run('iptables -S INPUT')).stdout).toBe('-P INPUT ACCEPT\n-A INPUT -s 10.0.0.1/32\n')
-  for (const family of [4, 6] as const) expect(save(plane.ruleSets[family])).toBe(save(commands.ruleSet(family)))
-  expect(plane.changes.map(({ family }) => family)).toEqual([6, 6])
+  for (const family of [4, 6] as const)
+    expect(sorted(running(plane, family))).toEqual(sorted(believed(plane, commands, family)))
+  expect(plane.engine.programOf(6).base('filter', INPUT)!.entries[0].more).toBeUndefined()
 })

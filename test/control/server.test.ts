@@ -5,12 +5,11 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { changed } from '../../src/control/change.ts'
 import { call } from '../../src/control/client.ts'
 import { Commands } from '../../src/control/commands.ts'
 import * as wire from '../../src/control/frame.ts'
 import { ControlServer, LIMITS, type Limits } from '../../src/control/server.ts'
-import type { RuleSet } from '../../src/rule/model.ts'
+import { DataPlane } from './data-plane.ts'
 
 let folder: string
 let path: string
@@ -31,14 +30,7 @@ afterEach(() => {
 })
 
 async function listen(limits: Partial<Limits> = {}): Promise<ControlServer> {
-  let held: RuleSet = { family: 4, tables: new Map() }
-  const plane = {
-    change: async (change: Parameters<typeof changed>[1]) => {
-      held = changed(held, structuredClone(change))
-      return new Float64Array(100_000)
-    },
-  }
-  commands = new Commands([], plane, () => {})
+  commands = new Commands(new DataPlane(), () => {})
   server = await ControlServer.listen(path, [commands], { ...LIMITS, ...limits })
   return server
 }

@@ -1,26 +1,30 @@
 import { expect, it } from 'vitest'
-import { carryCounters } from '../../src/rule/carry.ts'
+import { carried } from '../../src/rule/carry.ts'
+import { countersIn } from '../../src/rule/counters.ts'
 import type { Chain, Rule } from '../../src/rule/model.ts'
-import { Program } from '../../src/rule/program.ts'
-import { chain, environment, rule, ruleSet } from './rules.ts'
+import { chain, change, environment, madeReady, rule, ruleSet } from './rules.ts'
 
 const env = environment({ size: 1, name: () => '' })
 const from = (port: number): Rule => rule('ACCEPT', [], { protocol: { value: port, not: false } })
 
 /** Packets after a reload: of the policy, then of each rule. Before, the policy had 1000 and rule i had i + 1. */
 function reload(before: Chain, after: Chain): number[] {
-  const old = new Program(ruleSet([before]), env)
-  old.setCounters(before, 1000, 2000)
-  before.rules.forEach((r, i) => {
-    old.setCounters(r, i + 1, 10 * (i + 1))
+  const old = ruleSet([before])
+  const program = madeReady(old, env)
+  const base = program.tables.get('filter')?.get(before.name)
+  program.ledger.set(base!.counter, 1000, 2000)
+  base!.entries.forEach(({ counter }, i) => {
+    program.ledger.set(counter, i + 1, 10 * (i + 1))
   })
-  const program = new Program(ruleSet([after]), env)
-  carryCounters(old, program)
+  const now = carried(old, ruleSet([after]))
+  change(program, old, now)
+  const countersOf = countersIn(now, program)
+  after = now.tables.get('filter')!.chains.get(after.name)!
   for (const of of [after, ...after.rules]) {
-    const { packets, bytes } = program.countersOf(of)
+    const { packets, bytes } = countersOf(of)
     expect(bytes).toBe(packets * (of === after && packets === 1000 ? 2 : 10))
   }
-  return [after, ...after.rules].map((of) => program.countersOf(of).packets)
+  return [after, ...after.rules].map((of) => countersOf(of).packets)
 }
 
 const forward = (rules: Rule[], policy: 'ACCEPT' | 'DROP' = 'ACCEPT') => chain('FORWARD', rules, policy)

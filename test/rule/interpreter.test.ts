@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { ACCEPT, DROP, FORWARD, OUTPUT, REPEAT } from '../../src/hook/hook.ts'
 import { Slab } from '../../src/packet/slab.ts'
+import { countersIn } from '../../src/rule/counters.ts'
 import { CONTINUE, HOTDROP, type MatchFunction } from '../../src/rule/define.ts'
 import { Interpreter } from '../../src/rule/interpreter.ts'
 import type { Chain, RuleSet } from '../../src/rule/model.ts'
-import { Program } from '../../src/rule/program.ts'
+import type { Program } from '../../src/rule/program.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 import { packetIn } from '../support/packets.ts'
-import { chain, does, environment, type Fields, rule, ruleSet } from './rules.ts'
+import { chain, does, environment, type Fields, madeReady, rule, ruleSet } from './rules.ts'
 
 const names = ['', 'lo', 'eth0', 'eth1', 'wan0']
 const links = { size: names.length, name: (i: number) => names[i] ?? '' }
@@ -19,17 +20,18 @@ const no: MatchFunction = () => 0
 
 function run(chains: readonly Chain[], hook = FORWARD) {
   const set = ruleSet(chains)
-  const program = new Program(set, environment(links))
+  const program = madeReady(set, environment(links))
   const interpreter = new Interpreter()
   const base = program.base('filter', hook)!
-  const said = interpreter.run(base, program.counters, packet, hook)
-  return { said, counts: countsOf(set, program), program, interpreter }
+  const said = interpreter.run(base, program.ledger.chunks, packet, hook)
+  return { said, counts: countsOf(set, program), program, interpreter, set }
 }
 
 /** Packets by chain: the policy's, then each rule's. */
 function countsOf(set: RuleSet, program: Program): Record<string, number[]> {
   const chains = [...set.tables.get('filter')!.chains.values()]
-  return Object.fromEntries(chains.map((c) => [c.name, [c, ...c.rules].map((of) => program.countersOf(of).packets)]))
+  const countersOf = countersIn(set, program)
+  return Object.fromEntries(chains.map((c) => [c.name, [c, ...c.rules].map((of) => countersOf(of).packets)]))
 }
 
 const forward = (...rules: ReturnType<typeof rule>[]) => chain('FORWARD', rules, 'ACCEPT')
@@ -42,12 +44,13 @@ describe('the walk through a chain', () => {
 
   it("ends with the policy, and bytes are those of the packet's length", () => {
     const set = ruleSet([chain('FORWARD', [rule('')], 'DROP')])
-    const program = new Program(set, environment(links))
-    const said = new Interpreter().run(program.base('filter', FORWARD)!, program.counters, packet, FORWARD)
+    const program = madeReady(set, environment(links))
+    const said = new Interpreter().run(program.base('filter', FORWARD)!, program.ledger.chunks, packet, FORWARD)
     const [base] = set.tables.get('filter')!.chains.values()
     expect(said).toBe(DROP)
-    expect(program.countersOf(base!)).toEqual({ packets: 1, bytes: 33 })
-    expect(program.countersOf(base!.rules[0]!)).toEqual({ packets: 1, bytes: 33 })
+    const countersOf = countersIn(set, program)
+    expect(countersOf(base!)).toEqual({ packets: 1, bytes: 33 })
+    expect(countersOf(base!.rules[0]!)).toEqual({ packets: 1, bytes: 33 })
   })
 
   it('goes on behind a jump when the chain ends or returns', () => {
@@ -123,15 +126,15 @@ describe('a walk within a walk', () => {
       chain('X', [note('X'), rule('-g Y')]),
       chain('Y', [note('Y'), rule('RETURN')]),
     ])
-    const program = new Program(set, environment(links))
+    const program = madeReady(set, environment(links))
     const interpreter = new Interpreter()
     let said: number | undefined
     inner = () => {
-      said = interpreter.run(program.base('filter', OUTPUT)!, program.counters, packet, OUTPUT)
+      said = interpreter.run(program.base('filter', OUTPUT)!, program.ledger.chunks, packet, OUTPUT)
     }
     for (let i = 0; i < 3; i++) {
       order.length = 0
-      expect(interpreter.run(program.base('filter', FORWARD)!, program.counters, packet, FORWARD)).toBe(ACCEPT)
+      expect(interpreter.run(program.base('filter', FORWARD)!, program.ledger.chunks, packet, FORWARD)).toBe(ACCEPT)
       expect([said, order]).toEqual([
         DROP,
         ['X', 'Y', 'output behind X', 'B behind the inner walk', 'A behind B', 'forward behind A'],
@@ -140,14 +143,14 @@ describe('a walk within a walk', () => {
   })
 
   it('leaves nothing behind when a verdict ends it inside jumps', () => {
-    const { interpreter, program } = run([
+    const { interpreter, program, set } = run([
       forward(rule('-j A')),
       chain('A', [rule('-j B')]),
       chain('B', [rule('DROP')]),
     ])
     const base = program.base('filter', FORWARD)!
-    for (let i = 0; i < 100; i++) expect(interpreter.run(base, program.counters, packet, FORWARD)).toBe(DROP)
-    expect(countsOf(program.ruleSet, program).FORWARD).toEqual([0, 101])
+    for (let i = 0; i < 100; i++) expect(interpreter.run(base, program.ledger.chunks, packet, FORWARD)).toBe(DROP)
+    expect(countsOf(set, program).FORWARD).toEqual([0, 101])
   })
 })
 
@@ -188,11 +191,11 @@ describe("a rule's plain fields", () => {
       [false, first, ACCEPT],
       [true, first, DROP],
     ] as const) {
-      const program = new Program(
+      const program = madeReady(
         ruleSet([forward(rule('DROP', [], { fragment: { value: true, not } }))]),
         environment(links),
       )
-      expect(new Interpreter().run(program.base('filter', FORWARD)!, program.counters, p, FORWARD)).toBe(expected)
+      expect(new Interpreter().run(program.base('filter', FORWARD)!, program.ledger.chunks, p, FORWARD)).toBe(expected)
     }
   })
 })

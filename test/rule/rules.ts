@@ -1,6 +1,7 @@
 // Rule sets by hand, in the rule model, for tests of what runs them.
 
 import { ACCEPT, DROP } from '../../src/hook/hook.ts'
+import { changeOf } from '../../src/rule/change.ts'
 import {
   CONTINUE,
   defineMatch,
@@ -12,6 +13,7 @@ import {
 import type { Environment } from '../../src/rule/environment.ts'
 import type { Chain, Counters, Rule, RuleSet, TableName } from '../../src/rule/model.ts'
 import { NO_COUNTERS } from '../../src/rule/model.ts'
+import { Program } from '../../src/rule/program.ts'
 
 const verdict = (name: string, terminal = true, said = CONTINUE) =>
   defineTarget({ name, summary: name, terminal, options: {}, target: () => () => said })
@@ -53,6 +55,26 @@ export function chain(
 
 export function ruleSet(chains: readonly Chain[], table: TableName = 'filter'): RuleSet {
   return { family: 4, tables: new Map([[table, { name: table, chains: new Map(chains.map((c) => [c.name, c])) }]]) }
+}
+
+/** Rules made ready, and what they count. */
+export function madeReady(ruleSet: RuleSet, env: Environment) {
+  const program = new Program(ruleSet.family, env)
+  change(program, { family: ruleSet.family, tables: new Map() }, ruleSet)
+  return program
+}
+
+/** Puts other rules in force, as Engine.changeRules does. */
+export function change(program: Program, before: RuleSet, after: RuleSet): Int32Array {
+  const build = program.begin()
+  try {
+    for (const piece of changeOf(before, after)) build.take(piece)
+    build.complete()
+  } catch (error) {
+    build.abandon()
+    throw error
+  }
+  return build.commit()
 }
 
 /** An environment of which only the links are looked at. */

@@ -1,0 +1,346 @@
+// The next generation of a program's rules while it is made. Packets go on through the rules in force, which are not touched: a
+// change is taken in piece by piece (rule/change.ts), completed step by step, each within moments, and put in force in one
+// step that cannot fail. Whatever fails before that leaves everything as it was.
+
+import { TunfilterError } from '../errors.ts'
+import { ACCEPT, DROP } from '../hook/hook.ts'
+import type { Piece } from './change.ts'
+import { CONTINUE, RETURN, type Surroundings } from './define.ts'
+import {
+  Addresses,
+  DEFRAGMENTS,
+  DO_GOTO,
+  DO_JUMP,
+  DO_TARGET,
+  Entry,
+  NAMES_SETS,
+  type ReadyAction,
+  SHARES,
+  setsOf,
+  sharesOf,
+  TRACKS,
+} from './entry.ts'
+import type { Action, Counters, Family, MatchUse, TableName } from './model.ts'
+import { ChainProgram, type ChainPrograms, type Program, policyOf } from './program.ts'
+import { type RuleRun, rowOf, wordsOfAddress } from './run.ts'
+import { setsNamed } from './set-reference.ts'
+import { type Conditions, remembersNothing, Tests } from './tests.ts'
+
+/** Entries that are looked at between two looks at the clock. */
+const STRIDE = 2048
+
+/** Targets that are nothing but a verdict. */
+const STANDARD: Readonly<Record<string, number | undefined>> = { ACCEPT, DROP, RETURN }
+
+const NOTHING: ReadyAction = { does: CONTINUE, target: undefined, chain: undefined }
+
+type Range = readonly [from: number, to: number]
+
+interface Staged {
+  readonly program: ChainProgram
+  /** Undefined while only jumps have named it. */
+  made: Made | undefined
+  /** The chain in which it was first named. */
+  readonly namedIn: string
+}
+
+interface Made {
+  /** The chain before, and what is kept of it. */
+  readonly old: ChainProgram | undefined
+  readonly keeps: Range[]
+  readonly policy: number
+  readonly counters: Counters | undefined
+  entries: Entry[]
+}
+
+interface StagedTable {
+  readonly name: TableName
+  readonly chains: Map<string, Staged>
+  /** What is kept, by the chain in which it stood. */
+  readonly keeps: Map<ChainProgram, Range[]>
+  readonly goneChains: ChainProgram[]
+  gone: boolean
+}
+
+export class Build {
+  readonly #program: Program
+  readonly #tables = new Map<TableName, StagedTable>()
+  #table: StagedTable | undefined
+  #chain: Made | undefined
+  #chainName = ''
+  readonly #placed: number[] = []
+  /** Places of each new chain's policy and each new rule, in the order of the pieces. */
+  readonly #told: number[] = []
+  readonly #held: string[] = []
+  #tracking = 0
+  #defragmenting = 0
+  /** By chain: how many more entries jump to it. */
+  readonly #references = new Map<ChainProgram, number>()
+  readonly #freed: number[] = []
+  readonly #released: string[] = []
+  #completion: Generator<void> | undefined
+  readonly #addresses = new Addresses()
+
+  constructor(program: Program) {
+    this.#program = program
+  }
+
+  get family(): Family {
+    return this.#program.family
+  }
+
+  /** Takes in the next piece. Throws what makes the change impossible; it is to be abandoned then. */
+  take(piece: Piece): void {
+    switch (piece.kind) {
+      case 'table':
+        this.#table = this.#tableOf(piece.name)
+        this.#table.gone = piece.gone
+        return
+      case 'gone': {
+        const table = this.#inTable()
+        const chains = this.#program.tables.get(table.name)
+        for (const name of piece.chains) table.goneChains.push(there(chains?.get(name), name))
+        return
+      }
+      case 'chain': {
+        const { name, from, policy, counters } = piece
+        const table = this.#inTable()
+        const staged = this.#staged(table, name)
+        const running = this.#program.tables.get(table.name)
+        const old = running?.get(from)
+        const keeps: Range[] = []
+        if (old !== undefined) table.keeps.set(old, keeps)
+        if (running?.get(name) === undefined) this.#told.push(staged.program.counter)
+        this.#chain = { old, keeps, policy: policyOf(policy), counters, entries: [] }
+        this.#chainName = name
+        staged.made = this.#chain
+        return
+      }
+      case 'kept': {
+        const made = there(this.#chain, 'kept rules')
+        const { entries } = there(made.old, 'kept rules')
+        made.keeps.push([piece.from, piece.to])
+        if (piece.to - piece.from > STRIDE) made.entries = made.entries.concat(entries.slice(piece.from, piece.to))
+        else for (let i = piece.from; i < piece.to; i++) made.entries.push(entries[i])
+        return
+      }
+      case 'rules':
+        this.#add(piece.run, there(this.#chain, 'new rules'))
+    }
+  }
+
+  #inTable(): StagedTable {
+    return there(this.#table, 'a chain outside of tables')
+  }
+
+  #tableOf(name: TableName): StagedTable {
+    let table = this.#tables.get(name)
+    if (table === undefined) {
+      table = { name, chains: new Map(), keeps: new Map(), goneChains: [], gone: false }
+      this.#tables.set(name, table)
+    }
+    return table
+  }
+
+  /** A chain as it is to be; made when it is first named. */
+  #staged(table: StagedTable, name: string): Staged {
+    let staged = table.chains.get(name)
+    if (staged === undefined) {
+      const program = this.#program.tables.get(table.name)?.get(name) ?? new ChainProgram(name, this.#place(0, 0))
+      staged = { program, made: undefined, namedIn: this.#chainName }
+      table.chains.set(name, staged)
+    }
+    return staged
+  }
+
+  #place(packets: number, bytes: number): number {
+    const place = this.#program.ledger.take(packets, bytes)
+    this.#placed.push(place)
+    return place
+  }
+
+  // ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #add(run: RuleRun, made: Made): void {
+    const { family } = this.#program
+    const size = wordsOfAddress(family)
+    const row = rowOf(family)
+    const { words, counters } = run
+    const addresses = this.#addresses
+    /** Tests that the rules of this run share. */
+    const known: (Tests | undefined)[] = []
+    const namedByTests = run.conditions.map(({ matches }) => matches.flatMap(setsNamed))
+    const namedByActions = run.actions.map((action) => (action?.kind === 'target' ? setsNamed(action) : []))
+    for (let i = 0; i < run.count; i++) {
+      const at = i * row
+      const conditions = run.conditions[words[at]]
+      const action = run.actions[words[at + 1]]
+      const around = this.#around(conditions)
+      let tests = known[words[at]]
+      if (tests === undefined) {
+        tests = this.#testsOf(conditions, around)
+        if (remembersNothing(conditions.matches)) known[words[at]] = tests
+      }
+      const ready = this.#actionOf(action, around)
+      const taken = this.#program.environment.shared?.taken() ?? []
+      let flags = taken.length > 0 ? SHARES : 0
+      for (const use of conditions.matches) flags |= needs(use)
+      if (action?.kind === 'target') flags |= needs(action)
+      if (namedByTests[words[at]].length + namedByActions[words[at + 1]].length > 0) flags |= NAMES_SETS
+      addresses.read(words, at + 2, size)
+      const counter = this.#place(counters?.[2 * i] ?? 0, counters?.[2 * i + 1] ?? 0)
+      this.#told.push(counter)
+      const entry = new Entry(addresses, tests, ready, counter, flags)
+      made.entries.push(entry)
+      if ((flags & TRACKS) !== 0) this.#tracking++
+      if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
+      if ((flags & NAMES_SETS) !== 0) setsOf.set(entry, [...namedByTests[words[at]], ...namedByActions[words[at + 1]]])
+      if (taken.length === 0) continue
+      sharesOf.set(entry, taken)
+      this.#held.push(...taken)
+    }
+  }
+
+  #around({ protocol }: Conditions): Surroundings {
+    return {
+      family: this.#program.family,
+      table: this.#inTable().name,
+      chain: this.#chainName,
+      protocol: protocol?.not === false ? protocol.value : undefined,
+    }
+  }
+
+  #testsOf(conditions: Conditions, around: Surroundings): Tests {
+    const { environment } = this.#program
+    const matches = conditions.matches.map((m) => m.declaration.match(m.options, environment, around))
+    return new Tests(conditions, environment.links, matches)
+  }
+
+  #actionOf(action: Action | undefined, around: Surroundings): ReadyAction {
+    if (action === undefined) return NOTHING
+    if (action.kind === 'jump') {
+      const chain = this.#jumpTo(action.chain)
+      this.#references.set(chain, (this.#references.get(chain) ?? 0) + 1)
+      return { does: action.goto ? DO_GOTO : DO_JUMP, target: undefined, chain }
+    }
+    const { declaration, options } = action
+    const verdict = STANDARD[declaration.name]
+    if (verdict !== undefined) return { does: verdict, target: undefined, chain: undefined }
+    const target = declaration.target(options, this.#program.environment, around)
+    return { does: DO_TARGET, target, chain: undefined }
+  }
+
+  #jumpTo(name: string): ChainProgram {
+    const table = this.#inTable()
+    const running = this.#program.tables.get(table.name)?.get(name)
+    return running ?? this.#staged(table, name).program
+  }
+
+  // ── to its end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Goes on with what is left to do once all pieces are there.
+   * @param until stops soon after this reading of performance.now()
+   * @returns true when it can be put in force
+   */
+  complete(until = Number.POSITIVE_INFINITY): boolean {
+    this.#completion ??= this.#complete()
+    do if (this.#completion.next().done === true) return true
+    while (performance.now() < until)
+    return false
+  }
+
+  *#complete(): Generator<void> {
+    for (const table of this.#tables.values()) {
+      const running: ChainPrograms = this.#program.tables.get(table.name) ?? new Map()
+      const changed = new Set(table.gone ? running.values() : table.goneChains)
+      for (const chain of table.keeps.keys()) changed.add(chain)
+      for (const [name, { made, program, namedIn }] of table.chains) {
+        if (made === undefined)
+          throw new TunfilterError('ERR_RULES', `${table.name}: ${namedIn}: there is no chain '${name}'`)
+        changed.add(program)
+      }
+      for (const chain of changed) yield* this.#remove(chain.entries, table.keeps.get(chain) ?? [])
+    }
+    for (const { name, goneChains } of this.#tables.values())
+      for (const chain of goneChains)
+        if (chain.references + (this.#references.get(chain) ?? 0) > 0)
+          throw new TunfilterError('ERR_RULES', `${name}: ${chain.name}: it is jumped to and cannot go`)
+  }
+
+  /** What goes with the entries that are not kept. */
+  *#remove(entries: readonly Entry[], keeps: Made['keeps']): Generator<void> {
+    const kept = keeps.length > 0 ? new Uint8Array(entries.length) : undefined
+    for (const [from, to] of keeps) kept?.fill(1, from, to)
+    for (let i = 0; i < entries.length; i++) {
+      if (i % STRIDE === STRIDE - 1) yield
+      if (kept !== undefined && kept[i] === 1) continue
+      const entry = entries[i]
+      this.#freed.push(entry.counter)
+      if ((entry.flags & TRACKS) !== 0) this.#tracking--
+      if ((entry.flags & DEFRAGMENTS) !== 0) this.#defragmenting--
+      if ((entry.flags & SHARES) !== 0) this.#released.push(...(sharesOf.get(entry) ?? []))
+      if (entry.chain !== undefined) this.#references.set(entry.chain, (this.#references.get(entry.chain) ?? 0) - 1)
+    }
+  }
+
+  /**
+   * Puts it in force, whole.
+   * @returns the places of each new chain's policy and each new rule, in the order of the pieces
+   */
+  commit(): Int32Array {
+    const program = this.#program
+    const { ledger, tables, environment } = program
+    for (const table of this.#tables.values()) {
+      if (table.gone) {
+        for (const { counter } of tables.get(table.name)?.values() ?? []) this.#freed.push(counter)
+        tables.delete(table.name)
+        continue
+      }
+      let chains = tables.get(table.name)
+      if (chains === undefined) {
+        chains = new Map()
+        tables.set(table.name, chains)
+      }
+      for (const { name, counter } of table.goneChains) {
+        chains.delete(name)
+        this.#freed.push(counter)
+      }
+      for (const [name, { program: chain, made }] of table.chains) {
+        if (made === undefined) continue
+        chain.entries = made.entries
+        chain.policy = made.policy
+        if (made.counters !== undefined) ledger.set(chain.counter, made.counters.packets, made.counters.bytes)
+        chains.set(name, chain)
+      }
+    }
+    for (const [chain, more] of this.#references) chain.references += more
+    program.tracking += this.#tracking
+    program.defragmenting += this.#defragmenting
+    program.generation++
+    ledger.give(this.#freed)
+    environment.shared?.release(this.#released)
+    return Int32Array.from(this.#told)
+  }
+
+  /** Gives back what was taken for it. */
+  abandon(): void {
+    const { ledger, environment } = this.#program
+    ledger.give(this.#placed)
+    environment.shared?.release([...this.#held, ...environment.shared.taken()])
+  }
+}
+
+/** What of the router must run while a rule has this match or target. */
+function needs({ declaration, options }: Pick<MatchUse, 'options'> & { declaration: Needing }): number {
+  const tracks = declaration.conntrackFor?.(options) ?? declaration.conntrack ?? false
+  return (tracks ? TRACKS : 0) | (declaration.defrag === true ? DEFRAGMENTS : 0)
+}
+
+type Needing = Pick<MatchUse['declaration'], 'conntrack' | 'conntrackFor' | 'defrag'>
+
+function there<T>(found: T | undefined, name: string): T {
+  if (found === undefined)
+    throw new TunfilterError('ERR_INTERNAL', `a change of rules names ${name}, which is not there`)
+  return found
+}
