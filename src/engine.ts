@@ -219,6 +219,10 @@ export class Engine {
     return this.#ruleSets[4]
   }
 
+  ruleSetOf(family: Family): RuleSet {
+    return this.#ruleSets[family]
+  }
+
   /** IPv4's rules, made ready for packets. */
   get program(): Program {
     return this.#programs[4]

@@ -2,6 +2,16 @@
 
 export type { DeviceConfig, RouteConfig, RouterConfig } from './config.ts'
 export { FlowTable } from './conntrack/flows.ts'
+export type { Reply } from './control/client.ts'
+export { runCommand } from './control/in-process.ts'
+export {
+  Iptables,
+  IptablesError,
+  type IptablesErrorCode,
+  type IptablesOptions,
+  type RuleSpec,
+  type RuleStats,
+} from './control/iptables.ts'
 export type { Device } from './device/device.ts'
 export { MemoryDevice } from './device/memory.ts'
 export { TunDevice, type TunOptions } from './device/tun.ts'
@@ -25,6 +35,7 @@ export { REASONS, type ReasonName } from './packet/reason.ts'
 export { Slab } from './packet/slab.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { CONTINUE, defineMatch, defineTarget, RETURN } from './rule/define.ts'
+export type { Family, TableName } from './rule/model.ts'
 export type { NflogListener, NflogOptions, NflogPacket, SeenPacket } from './rule/nflog.ts'
 export * as option from './rule/option.ts'
 export { SYSCTLS, type SysctlName } from './sysctl.ts'

@@ -23,7 +23,7 @@ import {
 import type { Action, Counters, Family, MatchUse, TableName } from './model.ts'
 import { ChainProgram, type ChainPrograms, type Program, policyOf } from './program.ts'
 import { type RuleRun, rowOf, wordsOfAddress } from './run.ts'
-import { setsNamed } from './set-reference.ts'
+import { type SetSlot, setsNamed } from './set-reference.ts'
 import { type Conditions, remembersNothing, Tests } from './tests.ts'
 
 /** Entries that are looked at between two looks at the clock. */
@@ -72,6 +72,8 @@ export class Build {
   /** Places of each new chain's policy and each new rule, in the order of the pieces. */
   readonly #told: number[] = []
   readonly #held: string[] = []
+  /** The sets that new entries name. */
+  readonly #sets = new Map<string, SetSlot | undefined>()
   #tracking = 0
   #defragmenting = 0
   /** By chain: how many more entries jump to it. */
@@ -194,7 +196,11 @@ export class Build {
       made.entries.push(entry)
       if ((flags & TRACKS) !== 0) this.#tracking++
       if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
-      if ((flags & NAMES_SETS) !== 0) setsOf.set(entry, [...namedByTests[words[at]], ...namedByActions[words[at + 1]]])
+      if ((flags & NAMES_SETS) !== 0) {
+        const named = [...namedByTests[words[at]], ...namedByActions[words[at + 1]]]
+        setsOf.set(entry, named)
+        for (const name of named) this.#sets.set(name, this.#program.environment.sets.slot(name))
+      }
       if (taken.length === 0) continue
       sharesOf.set(entry, taken)
       this.#held.push(...taken)
@@ -245,9 +251,20 @@ export class Build {
    */
   complete(until = Number.POSITIVE_INFINITY): boolean {
     this.#completion ??= this.#complete()
-    do if (this.#completion.next().done === true) return true
+    do
+      if (this.#completion.next().done === true) {
+        this.#checkSets()
+        return true
+      }
     while (performance.now() < until)
     return false
+  }
+
+  /** Sets that went while the change was made: the running rules did not hold them. */
+  #checkSets(): void {
+    for (const [name, slot] of this.#sets)
+      if (this.#program.environment.sets.slot(name) !== slot)
+        throw new TunfilterError('ERR_RULES', `Set ${name} doesn't exist.`)
   }
 
   *#complete(): Generator<void> {

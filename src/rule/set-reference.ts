@@ -10,7 +10,7 @@ import type { Environment } from './environment.ts'
 import type { Family, MatchUse, Rule, RuleSet } from './model.ts'
 import { type Option, option, Problem, shown, unexpected } from './option.ts'
 
-export type { SetFamilies } from '../ipset/slot.ts'
+export type { SetFamilies, SetSlot } from '../ipset/slot.ts'
 
 /** A rule can name so many src or dst. */
 const DIRECTIONS_MAX = 6

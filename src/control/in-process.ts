@@ -1,0 +1,59 @@
+// The commands on an engine in the same process: the words of iptables, iptables-save, iptables-restore and ipset into what they
+// print and their exit status, with the rules and sets of that engine changed between two of its rounds.
+
+import type { Engine } from '../engine.ts'
+import { TunfilterError } from '../errors.ts'
+import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
+import { readFileRequest } from '../iptables/argv.ts'
+import { Failure, type Program, programOf } from '../iptables/program.ts'
+import type { Chain, Rule } from '../rule/model.ts'
+import type { Reply } from './client.ts'
+
+/**
+ * Does `ARGV...` on an engine, whole or not at all: `runCommand(engine, ['iptables', '-A', 'INPUT', '-j', 'DROP'])`.
+ * @param input what is read where the command reads standard input; files are neither read nor written
+ * @returns what it prints and its exit status; a command that is refused throws nothing
+ */
+export function runCommand(engine: Engine, argv: readonly string[], input = ''): Reply {
+  const [name = '', ...args] = argv
+  if (name === 'ipset') return engine.ipset(args, input)
+  const program = programOf(name)
+  if (program === undefined)
+    throw new TunfilterError(
+      'ERR_COMMAND',
+      `there is no command '${name}': expected iptables, iptables-save, iptables-restore or ipset`,
+    )
+  try {
+    return run(engine, program, args, input)
+  } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure
+    return { status: failure.status, stdout: '', stderr: failure.stderr }
+  }
+}
+
+function run(engine: Engine, program: Program, args: readonly string[], input: string): Reply {
+  const { family } = program
+  const before = engine.ruleSetOf(family)
+  const countersOf = (of: Chain | Rule) => engine.countersOf(of, family)
+  const around = { program, countersOf, sets: engine.sets, date: new Date() }
+  if (program.kind !== 'command') {
+    const request = readFileRequest(args, program)
+    if (typeof request !== 'string' && request.file !== undefined)
+      throw new Failure(1, `${program.name}: ${request.file}: files are neither read nor written here\n`)
+  }
+  const { status, stdout, stderr, ruleSet } =
+    program.kind === 'command'
+      ? applyCommand(before, args, around)
+      : program.kind === 'restore'
+        ? applyRestore(before, args, input, around)
+        : applySave(before, args, around)
+  if (ruleSet !== before) {
+    try {
+      engine.changeRules(ruleSet)
+    } catch (error) {
+      if (!(error instanceof TunfilterError)) throw error
+      return { status: 1, stdout: '', stderr: `${program.name}: ${error.message}\n` }
+    }
+  }
+  return { status, stdout, stderr }
+}
