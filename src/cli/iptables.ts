@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   ip6tables: 'the same for IPv6',
   'ip6tables-save': 'the same for IPv6',
   'ip6tables-restore': 'the same for IPv6',
+  conntrack: 'list, watch and change its flows, as conntrack does',
   ipset: 'list and change the sets of the running gateway, as ipset does',
 }
 

@@ -16,6 +16,7 @@ export const LINKS: readonly string[] = [
   'xtables-legacy-multi',
   'xtables-nft-multi',
   'ipset',
+  'conntrack',
 ]
 
 export function linkCommand(): Command {

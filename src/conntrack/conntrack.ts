@@ -10,7 +10,8 @@ import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, 
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
-import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
+import * as event from './events.ts'
+import { ACCOUNT_WORDS, EVENT_MASK, EXTRA_WORDS, LABEL_WORDS, PENDING, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker } from './gre.ts'
@@ -20,7 +21,7 @@ import { SctpTracker } from './sctp.ts'
 import { TcpTracker } from './tcp.ts'
 import { type Template, Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
-import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
+import { DROPPED, INVALID, REOPEN, TRACKED, type Tracker, type Tracking } from './tracker.ts'
 import { UdpTracker } from './udp.ts'
 
 // Places in `stats`, with the names of `conntrack -S`.
@@ -68,6 +69,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly sysctl: Sysctl
   readonly timeouts: Timeouts
   readonly stats: Float64Array
+  /** Where events go; undefined while nobody listens. */
+  #events: event.EventWriter | undefined
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   readonly #trackers: Tracker[] = []
@@ -108,6 +111,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   /** Writes the packet's addresses into a new record: the original tuple's, and swapped the reply tuple's. */
   protected abstract writeAddresses(p: Packet, ct: number): void
 
+  /** Writes the addresses, in words, of a tuple into a record that is in no index. */
+  abstract writeTuple(ct: number, direction: number, source: readonly number[], destination: readonly number[]): void
+
   /** MESSAGE, ERROR_MESSAGE, WRONG_MESSAGE or LINK_MESSAGE; the packet's protocol is the family's ICMP. */
   protected abstract judgeMessage(p: Packet): number
 
@@ -132,6 +138,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return protocol === this.icmp || hasPorts(protocol)
   }
 
+  /** Name of the connection helper with this number, '' for none. */
+  readonly helperName = (_number: number): string => ''
+
   tracker(protocol: number): Tracker {
     return this.#trackers[protocol]
   }
@@ -154,7 +163,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       const ct = this.#resolve(p)
       if (ct === NO_FLOW) return this.invalid(p)
       if (ct === FULL) return DROP
-      const said = tracker.track(p, ct)
+      const said = this.#events === undefined ? tracker.track(p, ct) : this.#trackAndNote(p, ct, tracker)
       if (said === REOPEN) continue
       if (said === INVALID || said === DROPPED) {
         if (p.begins) this.flows.release(ct)
@@ -167,6 +176,21 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       if (p.direction === 1) this.flows.words[ct * f.WORDS + f.STATUS] |= f.SEEN_REPLY
       return ACCEPT
     }
+  }
+
+  #trackAndNote(p: Packet, ct: number, tracker: Tracker): number {
+    const { words } = this.flows
+    const base = ct * f.WORDS
+    const status = words[base + f.STATUS]
+    const state = p.begins ? -1 : words[base + f.TRACKER] & STATE_MASK
+    const said = tracker.track(p, ct)
+    if (said !== TRACKED) return said
+    const now = words[base + f.STATUS]
+    let bits = (now & ~status & f.ASSURED) !== 0 ? event.ASSURED : 0
+    if (p.direction === 1 && (status & f.SEEN_REPLY) === 0) bits |= event.REPLY
+    if (hasStates(p.protocol) && (words[base + f.TRACKER] & STATE_MASK) !== state) bits |= event.PROTOINFO
+    if (bits !== 0) this.#note(ct, bits)
+    return said
   }
 
   /** Finds the packet's flow, or begins one; NO_FLOW when its tuple cannot be, FULL when there is no room. */
@@ -230,6 +254,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     words[base + f.KEY] = key
     words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
     if (p.template !== 0) this.#templates.apply(p.template, ct, flows.extensions)
+    if (this.#events !== undefined) this.#listenTo(ct)
     p.ct = ct
     p.begins = true
     p.direction = 0
@@ -273,19 +298,51 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
   confirm(p: Packet): number {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
-    if (!p.begins) return ACCEPT
-    const { flows } = this
-    if (this.lasting(this.lookUpLike(p.ct, 0)) >= 0 || this.lasting(this.lookUpLike(p.ct, 1)) >= 0) {
+    if (!p.begins) {
+      if (this.#events !== undefined && p.ct !== NO_FLOW) this.#tellPending(p.ct)
+      return ACCEPT
+    }
+    if (this.isTaken(p.ct)) {
       this.stats[INSERT_FAILED]++
       return DROP
     }
-    flows.words[p.ct * f.WORDS + f.STATUS] |= f.CONFIRMED
-    flows.insert(p.ct)
-    const { stamps } = flows.extensions
-    if (stamps !== undefined) stamps[p.ct * STAMP_WORDS] = this.time.wall
     p.begins = false
-    this.stats[INSERT]++
+    this.#insert(p.ct)
+    if (this.#events !== undefined) {
+      this.#note(p.ct, event.NEW)
+      this.#tellPending(p.ct)
+    }
     return ACCEPT
+  }
+
+  /** Whether the table has a flow with one of the tuples of this record, which is not in it. */
+  isTaken(ct: number): boolean {
+    return this.lasting(this.lookUpLike(ct, 0)) >= 0 || this.lasting(this.lookUpLike(ct, 1)) >= 0
+  }
+
+  /** The flow in the table that has this record's original tuple, or -1. */
+  recordLike(ct: number): number {
+    const found = this.lasting(this.lookUpLike(ct, 0))
+    return found < 0 ? -1 : found >> 1
+  }
+
+  #insert(ct: number): void {
+    const { flows } = this
+    flows.words[ct * f.WORDS + f.STATUS] |= f.CONFIRMED
+    flows.insert(ct)
+    const { stamps } = flows.extensions
+    if (stamps !== undefined) stamps[ct * STAMP_WORDS] = this.time.wall
+    this.stats[INSERT]++
+  }
+
+  /** A flow that a command made: its record is complete, and nobody else has its tuples. */
+  adopt(ct: number, port: number): void {
+    const { words } = this.flows
+    if ((words[ct * f.WORDS + f.STATUS] & f.NAT) !== 0) this.flows.linkBySource(ct)
+    this.#insert(ct)
+    if (this.#events === undefined) return
+    this.#listenTo(ct)
+    this.tell(ct, event.ALL & ~event.DESTROY, port)
   }
 
   /** The packet is at its end: a flow that it began and that was not confirmed goes with it. */
@@ -347,13 +404,62 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.flows.extensions.label()
   }
 
+  /** The flow's mark becomes this (target CONNMARK). */
+  setMark(ct: number, mark: number): void {
+    const { words } = this.flows
+    const at = ct * f.WORDS + f.MARK
+    if (words[at] === (mark | 0)) return
+    words[at] = mark
+    if (this.#events !== undefined) this.#note(ct, event.MARK)
+  }
+
   /** Sets a label, 0 to 127; false where the flow cannot carry any. */
   setLabel(ct: number, bit: number): boolean {
     const { extensions } = this.flows
     if (!extensions.hasLabels(ct)) return false
     const labels = extensions.labels as Int32Array
-    labels[ct * LABEL_WORDS + (bit >> 5)] |= 1 << (bit & 31)
+    const at = ct * LABEL_WORDS + (bit >> 5)
+    if ((labels[at] & (1 << (bit & 31))) !== 0) return true
+    labels[at] |= 1 << (bit & 31)
+    if (this.#events !== undefined) this.#note(ct, event.LABEL)
     return true
+  }
+
+  // ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Where events go from now on; undefined when nobody listens any more. */
+  listen(events: event.EventWriter | undefined): void {
+    this.#events = events
+    if (events !== undefined) this.flows.extensions.extra()
+  }
+
+  /** Of this flow, which is just being begun, events are told: all, or those that a CT target named. */
+  #listenTo(ct: number): void {
+    const extras = this.flows.extensions.extra()
+    if (extras[ct * EXTRA_WORDS + EVENT_MASK] === 0) extras[ct * EXTRA_WORDS + EVENT_MASK] = event.ALL
+  }
+
+  /** Something happened to the flow: told when the packet that caused it has passed all hooks. */
+  #note(ct: number, bits: number): void {
+    const { extras } = this.flows.extensions
+    if (extras !== undefined) extras[ct * EXTRA_WORDS + PENDING] |= bits
+  }
+
+  #tellPending(ct: number): void {
+    const { extras } = this.flows.extensions
+    if (extras === undefined) return
+    const at = ct * EXTRA_WORDS + PENDING
+    const bits = extras[at]
+    if (bits === 0) return
+    extras[at] = 0
+    this.tell(ct, bits, 0)
+  }
+
+  /** Tells events at once, if this flow's are told. */
+  tell(ct: number, bits: number, port: number): void {
+    const { extensions } = this.flows
+    if ((bits & extensions.extraOf(ct, EVENT_MASK) & event.ALL) === 0) return
+    this.#events?.write(this.flows, ct, bits, port, this.time.now, this.time.wall)
   }
 
   /** The number of a template, for `assign`: made once, when the rule is. */
@@ -367,7 +473,13 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.zone = this.#templates.at(template).zone
   }
 
-  kill(ct: number): void {
+  /** @param port of the command that asks for it; 0 for packets and time */
+  kill(ct: number, port = 0): void {
+    if (this.#events !== undefined) {
+      const { stamps } = this.flows.extensions
+      if (stamps !== undefined) stamps[ct * STAMP_WORDS + 1] = this.time.wall
+      this.tell(ct, event.DESTROY, port)
+    }
     this.flows.remove(ct)
     this.flows.unlinkBySource(ct)
     this.flows.release(ct)
@@ -410,6 +522,13 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       }
     }
   }
+}
+
+/** Of the first tracker word, for protocols with states. */
+const STATE_MASK = 0xf
+
+function hasStates(protocol: number): boolean {
+  return protocol === ip.PROTO_TCP || protocol === ip.PROTO_SCTP
 }
 
 /** No record left, and nothing to drop early. */

@@ -46,6 +46,17 @@ export class Conntrack4 extends Conntrack {
     words[base + f.TUPLE_WORDS + f.DESTINATION] = p.source
   }
 
+  override writeTuple(
+    ct: number,
+    direction: number,
+    [source]: readonly number[],
+    [destination]: readonly number[],
+  ): void {
+    const at = ct * f.WORDS + direction * f.TUPLE_WORDS
+    this.flows.words[at + f.SOURCE] = source
+    this.flows.words[at + f.DESTINATION] = destination
+  }
+
   protected override judgeMessage(p: Packet): number {
     if (p.transport === 0) return WRONG_MESSAGE
     if (this.#verify && icmpChecksumWrong(p)) return WRONG_MESSAGE

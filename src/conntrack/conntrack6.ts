@@ -85,6 +85,13 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
     flows.digestTuple(ct, 1)
   }
 
+  override writeTuple(ct: number, direction: number, source: readonly number[], destination: readonly number[]): void {
+    const { flows } = this
+    flows.addresses.set(source, flows.sourceAt(ct, direction))
+    flows.addresses.set(destination, flows.destinationAt(ct, direction))
+    flows.digestTuple(ct, direction)
+  }
+
   protected override judgeMessage(p: Packet): number {
     if (p.transport === 0) return WRONG_MESSAGE
     if (this.#verify && checksumWrong(p)) return WRONG_MESSAGE

@@ -1,6 +1,9 @@
 // What the control side and the data plane say to each other. Orders go to the worker by its port; since it sits in a
 // blocking call, each is announced twice: by a number that a busy worker looks at, and by an eventfd that wakes an idle one.
 
+import type { SharedEvents } from '../conntrack/events.ts'
+import type { SharedExtensions } from '../conntrack/extensions.ts'
+import type { FlowAnswer, FlowChange } from '../conntrack/flow-change.ts'
 import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
 import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine.ts'
@@ -11,6 +14,7 @@ import type { Family } from '../rule/model.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
 import type { PlainRun } from '../rule/run.ts'
 import type { GatewayConfig } from './config.ts'
+import type { FlowsReport } from './flow-source.ts'
 
 export interface RuleText {
   readonly file: string
@@ -57,6 +61,10 @@ export type Order =
     }
   /** A step of one of ipset's commands; each is answered, in turn. */
   | { readonly kind: 'sets'; readonly step: SetsStep }
+  /** A change of flows that a command asks for; each is answered, in turn. */
+  | { readonly kind: 'flows'; readonly change: FlowChange; readonly port: number }
+  /** Events of flows go there from now on. */
+  | { readonly kind: 'listen'; readonly memory: SharedEvents | undefined }
   /** Flows and counters, please. */
   | { readonly kind: 'list' }
   /** Handle what waits, then end. */
@@ -70,6 +78,7 @@ export type Report =
       readonly io: string
       readonly limits: Readonly<Record<string, number>>
       readonly families: SetsAnswer['families']
+      readonly table: FlowsReport
     }
   | {
       readonly kind: 'changed'
@@ -78,6 +87,9 @@ export type Report =
       /** Chunks of the ledger, all that there are. */
       readonly chunks: Chunks
     }
+  /** The flow table has arrays that it did not have before. */
+  | { readonly kind: 'extended'; readonly extensions: SharedExtensions }
+  | { readonly kind: 'flows'; readonly answer: FlowAnswer }
   /** Everything is as it was before. */
   | { readonly kind: 'unchanged'; readonly error: ReportedError }
   | { readonly kind: 'sets'; readonly answer: SetsAnswer }

@@ -4,7 +4,7 @@
 
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { RouterConfig } from '../config.ts'
-import { formatFlows } from '../conntrack/list.ts'
+import { formatFlows } from '../conntrack/command/line.ts'
 import { Playback } from '../device/pcapng.ts'
 import { Engine } from '../engine.ts'
 import { TunfilterError } from '../errors.ts'
@@ -94,7 +94,7 @@ function run(
   outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))
   const flows = outputs.open(options.conntrack)
   let count = 0
-  for (const line of formatFlows(engine.conntrack.flows, engine.time.now, (p) => engine.conntrack.tracker(p))) {
+  for (const line of formatFlows(engine.conntrack.flows, engine.time)) {
     flows?.write(`${line}\n`)
     count++
   }

@@ -4,7 +4,9 @@
 import { readFileSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import type { FlowAnswer } from '../conntrack/flow-change.ts'
 import { Commands } from '../control/commands.ts'
+import { ConntrackProgram } from '../control/conntrack.ts'
 import { IpsetProgram, type SetsAnswer } from '../control/ipset.ts'
 import { ControlServer } from '../control/server.ts'
 import { loadNative, type Native } from '../device/native.ts'
@@ -17,6 +19,7 @@ import type { Family, RuleSet } from '../rule/model.ts'
 import type { NflogPacket } from '../rule/nflog.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
 import { type GatewayConfig, readConfig } from './config.ts'
+import { SharedFlowSource } from './flow-source.ts'
 import { type LogFormat, openLog } from './log.ts'
 import { NflogFile } from './nflog-file.ts'
 import {
@@ -89,7 +92,10 @@ class Gateway {
   readonly #plane = new RuleSender((order) => this.#order(order))
   /** Steps of ipset's commands that the worker has not answered yet, in turn. */
   readonly #setSteps: ((answer: SetsAnswer) => void)[] = []
+  /** Changes of flows that the worker has not answered yet, in turn. */
+  readonly #flowChanges: ((answer: FlowAnswer) => void)[] = []
   #control: ControlServer | undefined
+  #flows: SharedFlowSource | undefined
   /** Once the worker has started. */
   #commands: Commands | undefined
   #sets: SetFamilies | undefined
@@ -135,6 +141,7 @@ class Gateway {
       this.#worker.on('exit', () => {
         this.#plane.failed(new TunfilterError('ERR_ENDED', 'the gateway has ended'))
         this.#control?.close()
+        this.#flows?.close()
         this.#state?.flush()
         this.#nflog?.close()
         for (const [signal, listener] of this.#signals) process.off(signal, listener)
@@ -187,8 +194,18 @@ class Gateway {
     if (rules !== undefined) await commands.take(this.#parsed(rules, 4))
     if (rules6 !== undefined) await commands.take(this.#parsed(rules6, 6))
     begun = true
+    const flows = new SharedFlowSource(report.table, {
+      change: (change, port) =>
+        new Promise((resolve) => {
+          this.#flowChanges.push(resolve)
+          this.#order({ kind: 'flows', change, port })
+        }),
+      listen: (memory) => this.#order({ kind: 'listen', memory }),
+    })
+    this.#flows = flows
     const { control } = this.#options
-    if (control !== undefined) this.#control = await ControlServer.listen(control, [commands, ipset])
+    if (control !== undefined)
+      this.#control = await ControlServer.listen(control, [commands, ipset, new ConntrackProgram(flows)])
     const { devices, io, limits } = report
     const file = rules?.file ?? 'none: every packet is accepted'
     this.#log.info({ devices, io, rules: { file, count: countRules(commands.ruleSet(4)) }, limits }, 'started')
@@ -222,6 +239,12 @@ class Gateway {
   #hear(report: Exclude<Report, { kind: 'failed' | 'started' }>): void {
     const log = this.#log
     switch (report.kind) {
+      case 'flows':
+        this.#flowChanges.shift()?.(report.answer)
+        return
+      case 'extended':
+        this.#flows?.extended(report.extensions)
+        return
       case 'changed':
         this.#plane.changed(report)
         return

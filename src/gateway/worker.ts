@@ -3,7 +3,9 @@
 // the end, so nothing here may be asynchronous.
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { formatFlows } from '../conntrack/list.ts'
+import { formatFlows } from '../conntrack/command/line.ts'
+import { EventWriter } from '../conntrack/events.ts'
+import { changeFlows } from '../conntrack/flow-change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { RING_SLOTS } from '../device/tun.ts'
@@ -103,7 +105,9 @@ class DataPlane {
   run(): void {
     const { slab, conntrack } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
-    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families })
+    const table = { flows: conntrack.flows.shared, statistics: conntrack.stats }
+    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families, table })
+    conntrack.flows.extensions.grown = () => report({ kind: 'extended', extensions: conntrack.flows.shared.extensions })
     for (;;) {
       const received = this.#awaitedChanges > 0 ? 0 : this.#engine.step()
       this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
@@ -178,6 +182,12 @@ class DataPlane {
       case 'sets':
         report({ kind: 'sets', answer: this.#sets.do(order.step) })
         return
+      case 'flows':
+        report({ kind: 'flows', answer: changeFlows(this.#engine.conntrack, order.change, order.port) })
+        return
+      case 'listen':
+        this.#engine.conntrack.listen(order.memory === undefined ? undefined : new EventWriter(order.memory))
+        return
       case 'list':
         this.#listing = this.#list()
         return
@@ -189,8 +199,7 @@ class DataPlane {
   *#list(): Generator<string> {
     const { conntrack, time } = this.#engine
     yield `# flows: ${conntrack.flows.count}\n`
-    for (const line of formatFlows(conntrack.flows, time.now, (protocol) => conntrack.tracker(protocol)))
-      yield `${line}\n`
+    for (const line of formatFlows(conntrack.flows, time)) yield `${line}\n`
     yield '# rules\n'
     // They are known to the control side, which prints them here.
     yield RULES_HERE

@@ -1,8 +1,6 @@
 // Target CONNMARK (xt_connmark, revision 2): the flow's mark is set, saved from the packet's, or restored to the packet,
 // each under masks and shifted. A packet without a flow is left alone.
 
-import type { FlowTable } from '../conntrack/flows.ts'
-import * as f from '../conntrack/record.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { CONTINUE, defineTarget, lastOf, type TargetFunction } from '../rule/define.ts'
 import { maskedMark } from '../rule/kinds.ts'
@@ -55,20 +53,21 @@ export const connmarkTarget = defineTarget({
     const masked = last === 'mask' || last === 'ctmask' ? o[last] : undefined
     return { 'set-xmark': masked === undefined ? xmark : { value: xmark.value, mask: masked | 0 }, ...shifts }
   },
-  target: (o, { conntrack: { flows } }) => {
+  target: (o, { conntrack }) => {
+    const { flows } = conntrack
     const left = o['left-shift-mark'] ?? 0
     const right = o['right-shift-mark'] ?? 0
     const xmark = o['set-xmark']
     if (xmark !== undefined) {
       const { value, mask } = xmark
-      return onFlow((p) => setMark(flows, p.ct, (((flows.mark(p.ct) & ~mask) ^ value) << left) >>> right))
+      return onFlow((p) => conntrack.setMark(p.ct, (((flows.mark(p.ct) & ~mask) ^ value) << left) >>> right))
     }
     const nfmask = (o.nfmask ?? ALL) | 0
     const ctmask = (o.ctmask ?? ALL) | 0
     if (o['save-mark'])
       return onFlow((p) => {
         const copied = ((p.mark & nfmask) << left) >>> right
-        setMark(flows, p.ct, (flows.mark(p.ct) & ~ctmask) ^ copied)
+        conntrack.setMark(p.ct, (flows.mark(p.ct) & ~ctmask) ^ copied)
       })
     return onFlow((p) => {
       const copied = ((flows.mark(p.ct) & ctmask) << left) >>> right
@@ -100,8 +99,4 @@ function onFlow(change: (p: Parameters<TargetFunction>[0]) => void): TargetFunct
     if (p.ct !== NO_FLOW) change(p)
     return CONTINUE
   }
-}
-
-function setMark(flows: FlowTable, ct: number, mark: number): void {
-  flows.words[ct * f.WORDS + f.MARK] = mark
 }

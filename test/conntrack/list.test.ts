@@ -1,13 +1,17 @@
 // The lines of flows, against what conntrack 1.4.7 printed of the same flows on Linux.
 
 import { expect, test } from 'vitest'
+import { formatFlows } from '../../src/conntrack/command/line.ts'
 import { FlowTable } from '../../src/conntrack/flows.ts'
-import { formatFlows } from '../../src/conntrack/list.ts'
 import * as f from '../../src/conntrack/record.ts'
+import { TIME_WAIT } from '../../src/conntrack/tcp-states.ts'
+import { Time } from '../../src/time.ts'
 import { parseAddress } from '../../src/wire/address.ts'
 
 const flows = new FlowTable(100, 1)
 const NOW = 5000
+const time = new Time()
+time.set(NOW)
 const a = parseAddress('10.1.0.2')!
 const b = parseAddress('10.1.0.1')!
 
@@ -23,12 +27,12 @@ function add(
   flows.words[ct * f.WORDS + f.KEY] = f.key(protocol, more.zone ?? 0)
   flows.words[ct * f.WORDS + f.REPLY_KEY] = f.key(protocol, more.zone ?? 0)
   flows.words[ct * f.WORDS + f.STATUS] |= more.status ?? f.CONFIRMED
+  if (protocol === 6) flows.words[ct * f.WORDS + f.TRACKER] = TIME_WAIT
   flows.words[ct * f.WORDS + f.EXPIRES] = NOW + seconds * 1000
   flows.words[ct * f.WORDS + f.MARK] = more.mark ?? 0
 }
 
-const lines = () =>
-  [...formatFlows(flows, NOW, (protocol) => ({ stateName: () => (protocol === 6 ? 'TIME_WAIT' : '') }))].sort()
+const lines = () => [...formatFlows(flows, time)].sort()
 
 test('flows are printed as conntrack prints them', () => {
   add(47, [0, 0], 28)

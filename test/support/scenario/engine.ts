@@ -2,7 +2,7 @@
 
 import { stringify } from 'yaml'
 import type { RouterConfig } from '../../../src/config.ts'
-import { formatFlows } from '../../../src/conntrack/list.ts'
+import { formatFlows } from '../../../src/conntrack/command/line.ts'
 import { MemoryDevice } from '../../../src/device/memory.ts'
 import { Engine } from '../../../src/engine.ts'
 import { parseConfig } from '../../../src/gateway/config.ts'
@@ -59,7 +59,7 @@ export class EngineSubject implements Subject {
 
   conntrack(): string {
     const { conntrack, time } = this.engine
-    return [...formatFlows(conntrack.flows, time.now, (protocol) => conntrack.tracker(protocol))].join('\n')
+    return [...formatFlows(conntrack.flows, time)].join('\n')
   }
 
   log(): string[] {

@@ -1,0 +1,168 @@
+// What happens to flows, told to whoever listens: Linux's conntrack events. The data plane writes each event, with all that is
+// to be told of its flow, into a ring in shared memory; one reader, on this thread or another, takes them out. The ring is
+// bounded, and packets never wait for its reader: what finds no room is lost, and counted.
+//
+// What always holds: without a listener nothing is noted and no ring is there; and of a flow that began while nobody listened
+// nothing is told later either, as on Linux (nf_conntrack_events = 2).
+
+import type { Extensions } from './extensions.ts'
+import * as extra from './extensions.ts'
+import { FlowView } from './flow-view.ts'
+import * as f from './record.ts'
+
+// Kinds of events, with Linux's numbers (ip_conntrack_events).
+export const NEW = 1 << 0
+export const RELATED = 1 << 1
+export const DESTROY = 1 << 2
+export const REPLY = 1 << 3
+export const ASSURED = 1 << 4
+export const PROTOINFO = 1 << 5
+export const HELPER = 1 << 6
+export const MARK = 1 << 7
+export const SEQADJ = 1 << 8
+export const SECMARK = 1 << 9
+export const LABEL = 1 << 10
+export const SYNPROXY = 1 << 11
+export const ALL = 0xffff
+
+/** Events that the ring holds. */
+const ROOM = 1 << 13
+
+// Words of an event.
+const BITS = 0
+const PORT = 1
+const RECORD = 2
+const NOW = 3
+const ID = 4
+const EXTRAS = 5
+const LABELS = EXTRAS + extra.EXTRA_WORDS
+const FLOW = LABELS + extra.LABEL_WORDS
+const WORDS = FLOW + f.WORDS
+// Numbers of an event: counters, time stamps, and when it happened.
+const STAMPS = extra.ACCOUNT_WORDS
+const WALL = STAMPS + extra.STAMP_WORDS
+const NUMBERS = WALL + 1
+
+// Places in `state`.
+const WRITTEN = 0
+const TAKEN = 1
+const LOST = 2
+
+/** The ring's memory, as it crosses to another thread. */
+export interface SharedEvents {
+  readonly state: Int32Array<SharedArrayBuffer>
+  readonly words: Int32Array<SharedArrayBuffer>
+  readonly numbers: Float64Array<SharedArrayBuffer>
+}
+
+export function eventMemory(): SharedEvents {
+  return {
+    state: new Int32Array(new SharedArrayBuffer(12)),
+    words: new Int32Array(new SharedArrayBuffer(ROOM * WORDS * 4)),
+    numbers: new Float64Array(new SharedArrayBuffer(ROOM * NUMBERS * 8)),
+  }
+}
+
+/** The data plane's end. */
+export class EventWriter {
+  readonly #memory: SharedEvents
+
+  constructor(memory: SharedEvents) {
+    this.#memory = memory
+  }
+
+  /** @param port who caused it, where that was a command; 0 for packets and time */
+  write(view: FlowView, ct: number, bits: number, port: number, now: number, wall: number): void {
+    const { state, words, numbers } = this.#memory
+    const written = state[WRITTEN]
+    if (((written - Atomics.load(state, TAKEN)) | 0) >= ROOM) {
+      Atomics.add(state, LOST, 1)
+      return
+    }
+    const at = (written & (ROOM - 1)) * WORDS
+    words[at + BITS] = bits
+    words[at + PORT] = port
+    words[at + RECORD] = ct
+    words[at + NOW] = now
+    words[at + ID] = view.id(ct)
+    for (let i = 0, from = ct * f.WORDS; i < f.WORDS; i++) words[at + FLOW + i] = view.words[from + i]
+    const { extras, labels, accounts, stamps } = view.extensions
+    copy(extras, ct, extra.EXTRA_WORDS, words, at + EXTRAS, 0)
+    copy(labels, ct, extra.LABEL_WORDS, words, at + LABELS, 0)
+    const number = (written & (ROOM - 1)) * NUMBERS
+    copy(accounts, ct, extra.ACCOUNT_WORDS, numbers, number, Number.NaN)
+    copy(stamps, ct, extra.STAMP_WORDS, numbers, number + STAMPS, Number.NaN)
+    numbers[number + WALL] = wall
+    Atomics.store(state, WRITTEN, (written + 1) | 0)
+  }
+}
+
+type Numbers = Int32Array | Float64Array
+
+function copy(from: Numbers | undefined, ct: number, size: number, to: Numbers, at: number, none: number): void {
+  for (let i = 0; i < size; i++) to[at + i] = from === undefined ? none : from[ct * size + i]
+}
+
+/** One event, valid until the next one is taken. */
+export interface TakenEvent {
+  readonly bits: number
+  readonly port: number
+  /** The flow's record, its id, and a table in which it stands as number 0. */
+  readonly ct: number
+  readonly id: number
+  readonly view: FlowView
+  /** Time.now, and milliseconds since the epoch. */
+  readonly now: number
+  readonly wall: number
+}
+
+/** The reader's end. */
+export class EventReader {
+  readonly #memory: SharedEvents
+  readonly #view = new FlowView({
+    words: new Int32Array(new SharedArrayBuffer(f.WORDS * 4)),
+    header: new Int32Array(new SharedArrayBuffer(12)),
+    max: 1,
+  })
+
+  constructor(memory: SharedEvents) {
+    this.#memory = memory
+    const { extensions } = this.#view
+    extensions.label()
+    extensions.account(0)
+    extensions.stamp()
+    extensions.extra()
+  }
+
+  /** What comes next, or undefined. */
+  take(): TakenEvent | undefined {
+    const { state, words, numbers } = this.#memory
+    const taken = state[TAKEN]
+    if (Atomics.load(state, WRITTEN) === taken) return undefined
+    const at = (taken & (ROOM - 1)) * WORDS
+    const number = (taken & (ROOM - 1)) * NUMBERS
+    const view = this.#view
+    const { extras, labels, accounts, stamps } = view.extensions as Required<Extensions>
+    view.words.set(words.subarray(at + FLOW, at + FLOW + f.WORDS))
+    extras?.set(words.subarray(at + EXTRAS, at + LABELS))
+    labels?.set(words.subarray(at + LABELS, at + FLOW))
+    accounts?.set(numbers.subarray(number, number + STAMPS))
+    stamps?.set(numbers.subarray(number + STAMPS, number + WALL))
+    const event = {
+      bits: words[at + BITS],
+      port: words[at + PORT] >>> 0,
+      ct: words[at + RECORD],
+      id: words[at + ID] >>> 0,
+      now: words[at + NOW],
+      wall: numbers[number + WALL],
+      view,
+    }
+    Atomics.store(state, TAKEN, (taken + 1) | 0)
+    return event
+  }
+
+  /** Events that were lost since this was last asked. */
+  lost(): number {
+    return Atomics.exchange(this.#memory.state, LOST, 0)
+  }
+}
