@@ -19,7 +19,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 
 /** The other names that iptables has; the gateway tells them apart. */
 const VARIANTS = Object.keys(COMMANDS)
-  .filter((name) => name !== 'ipset')
+  .filter((name) => name.includes('tables'))
   .flatMap((name) => ['-legacy', '-nft'].map((variant) => name.replace(/^ip6?tables/, `$&${variant}`)))
 
 export function iptablesCommands(): Command[] {
@@ -41,13 +41,18 @@ function commandsOf(names: Readonly<Record<string, string>>): Command[] {
       .passThroughOptions()
       .action(async (words: string[]) => {
         const reply =
-          (await ownReply(name, words)) ?? (await call(controlPath(), [name, ...words], () => readFileSync(0)))
+          (await ownReply(name, words)) ?? (await call(controlPath(), [name, ...words], () => readFileSync(0), print))
         const { status, stdout, stderr } = reply
         process.stdout.write(stdout)
         process.stderr.write(stderr)
         process.exitCode = status
       }),
   )
+}
+
+/** As it comes: events have no end. */
+function print(where: 'stdout' | 'stderr', piece: Buffer): void {
+  process[where].write(Buffer.from(piece))
 }
 
 /** Help and version need no gateway. The native client calls this program for them where it reaches none. */

@@ -22,8 +22,14 @@ export function nativeClient(): string | undefined {
  * Has one command done.
  * @param argv the name that it is called by, and its words
  * @param input what is read where the command asks for standard input
+ * @param print takes what is printed as it comes, where it is for no file; it is not in the reply then
  */
-export function call(path: string, argv: readonly string[], input: () => Buffer | string = () => ''): Promise<Reply> {
+export function call(
+  path: string,
+  argv: readonly string[],
+  input: () => Buffer | string = () => '',
+  print?: (where: 'stdout' | 'stderr', piece: Buffer) => void,
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const socket = connect(path)
     const reader = new wire.FrameReader()
@@ -52,7 +58,9 @@ export function call(path: string, argv: readonly string[], input: () => Buffer 
       }
     }
     const take = ({ kind, payload }: wire.Frame) => {
-      if (kind === wire.OUTPUT) out.push(Buffer.from(payload))
+      if (kind === wire.OUTPUT && print !== undefined && file === undefined) print('stdout', payload)
+      else if (kind === wire.ERROR && print !== undefined) print('stderr', payload)
+      else if (kind === wire.OUTPUT) out.push(Buffer.from(payload))
       else if (kind === wire.ERROR) err.push(Buffer.from(payload))
       else if (kind === wire.READ) send(input())
       else if (kind === wire.READ_SOME) sendSome()
