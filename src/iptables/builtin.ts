@@ -2,30 +2,52 @@
 
 import { addrtype } from '../match/addrtype.ts'
 import { ah } from '../match/ah.ts'
+import { ah6 } from '../match/ah6.ts'
+import { bpf } from '../match/bpf.ts'
+import { cgroup } from '../match/cgroup.ts'
+import { cluster } from '../match/cluster.ts'
 import { comment } from '../match/comment.ts'
 import { connlimit } from '../match/connlimit.ts'
 import { connmark } from '../match/connmark.ts'
 import { conntrack } from '../match/conntrack.ts'
+import { cpu } from '../match/cpu.ts'
+import { dccp } from '../match/dccp.ts'
+import { devgroup } from '../match/devgroup.ts'
 import { dscp } from '../match/dscp.ts'
+import { dst } from '../match/dst.ts'
 import { ecn } from '../match/ecn.ts'
 import { esp } from '../match/esp.ts'
+import { eui64 } from '../match/eui64.ts'
+import { frag } from '../match/frag.ts'
 import { hashlimit } from '../match/hashlimit.ts'
+import { hbh } from '../match/hbh.ts'
 import { helper } from '../match/helper.ts'
+import { hlMatch } from '../match/hl.ts'
 import { icmp } from '../match/icmp.ts'
+import { icmp6 } from '../match/icmp6.ts'
+import { ipcomp } from '../match/ipcomp.ts'
 import { iprange } from '../match/iprange.ts'
+import { ipv6header } from '../match/ipv6header.ts'
 import { length } from '../match/length.ts'
 import { limit } from '../match/limit.ts'
 import { mac } from '../match/mac.ts'
 import { mark } from '../match/mark.ts'
+import { mh } from '../match/mh.ts'
 import { multiport } from '../match/multiport.ts'
+import { osf } from '../match/osf.ts'
 import { owner } from '../match/owner.ts'
 import { physdev } from '../match/physdev.ts'
 import { pkttype } from '../match/pkttype.ts'
 import { policy } from '../match/policy.ts'
 import { quota } from '../match/quota.ts'
+import { realm } from '../match/realm.ts'
 import { recent } from '../match/recent.ts'
 import { rpfilter } from '../match/rpfilter.ts'
+import { rt } from '../match/rt.ts'
+import { sctp } from '../match/sctp.ts'
 import { set } from '../match/set.ts'
+import { socket } from '../match/socket.ts'
+import { srh } from '../match/srh.ts'
 import { state } from '../match/state.ts'
 import { statistic } from '../match/statistic.ts'
 import { string } from '../match/string.ts'
@@ -36,6 +58,7 @@ import { tos } from '../match/tos.ts'
 import { ttl } from '../match/ttl.ts'
 import { u32 } from '../match/u32.ts'
 import { udp } from '../match/udp.ts'
+import { udplite } from '../match/udplite.ts'
 import { audit } from '../target/audit.ts'
 import { checksumTarget } from '../target/checksum.ts'
 import { classify } from '../target/classify.ts'
@@ -122,6 +145,29 @@ export const BUILTIN = new Registry([
   state,
   tcp,
   udp,
+  sctp,
+  dccp,
+  udplite,
+  realm,
+  devgroup,
+  cluster,
+  cpu,
+  ipcomp,
+  cgroup,
+  socket,
+  osf,
+  bpf,
+  icmp6,
+  hlMatch,
+  frag,
+  hbh,
+  dst,
+  ipv6header,
+  eui64,
+  rt,
+  ah6,
+  mh,
+  srh,
   accept,
   ct,
   dnat,

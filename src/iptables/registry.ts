@@ -49,11 +49,7 @@ const FAMILIES: readonly Family[] = [4, 6]
 
 /** Names of iptables' own that nothing here enforces yet: they are refused by name, not as unknown. */
 export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<string>>> = {
-  match: new Set(
-    `ah bpf cgroup cluster connbytes connlabel connlimit connmark cpu dccp devgroup dscp dst ecn esp eui64 frag hashlimit
-    hbh helper hl icmp6 ipcomp iprange ipv6header ipvs length mac mh nfacct osf owner physdev pkttype policy quota realm
-    recent rpfilter rt sctp socket statistic string tcpmss time tos ttl u32 udplite unclean`.split(/\s+/),
-  ),
+  match: new Set(`connbytes connlabel ipvs nfacct rateest unclean`.split(/\s+/)),
   target: new Set(
     `CLUSTERIP DNPT LED MIRROR
     NFQUEUE QUEUE RATEEST SECMARK SNPT SYNPROXY TEE TRACE ULOG`.split(/\s+/),

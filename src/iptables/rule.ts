@@ -17,7 +17,6 @@ import {
 import { protocolName } from '../rule/names.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
-import { PROTO_ICMPV6 } from '../wire/ipv4.ts'
 import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
 import { type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
@@ -43,6 +42,9 @@ export interface ReadContext {
   /** On a command line: takes an option that no rule file has (-t, -n, -w, ...); what is wrong with it, if something is. */
   other?(option: Global, value: Word | undefined): string | undefined
 }
+
+/** Protocols whose match has another name than they have. */
+const OWN_MATCHES: Readonly<Record<number, string>> = { 58: 'icmp6', 135: 'mh' }
 
 /**
  * Reads one line; undefined when it was complained of, 'skip' when it is for the other family.
@@ -256,7 +258,7 @@ class RuleReader {
   #imply(word: Word): boolean {
     const { protocol } = this.#conditions
     if (this.#implied || protocol === undefined) return false
-    const name = protocol.value === PROTO_ICMPV6 ? 'icmp6' : protocolName(protocol.value)
+    const name = OWN_MATCHES[protocol.value] ?? protocolName(protocol.value)
     const declaration = this.#context.registry.match(name, this.#context.family)
     if (declaration === undefined) return false
     this.#implied = true

@@ -1,17 +1,9 @@
 // Match icmp (ip_tables' own): type, and code where it is given. A later fragment does not match; a header that is cut off is
-// dropped at once. Type 255 stands for every type, whatever code stands behind it.
+// dropped at once. Type 255 stands for every type.
 
-import { defineMatch, HOTDROP } from '../rule/define.ts'
-import { parseNumber } from '../rule/number.ts'
-import { Problem, shown, word } from '../rule/option.ts'
+import { defineMatch } from '../rule/define.ts'
 import { PROTO_ICMP } from '../wire/ipv4.ts'
-import { fragmentOffset } from './port-match.ts'
-
-interface IcmpType {
-  readonly type: number
-  /** -1 for every code. */
-  readonly code: number
-}
+import { icmpMatch, icmpTypes, listIcmp } from './icmp-type.ts'
 
 /** Names of types and of codes, as iptables lists them; `type` or `type/code`. */
 const NAMES = `any:255 echo-reply:0 pong:0 destination-unreachable:3 network-unreachable:3/0 host-unreachable:3/1
@@ -25,46 +17,17 @@ timestamp-request:13 timestamp-reply:14 address-mask-request:17 address-mask-rep
   .split(/\s+/)
   .map((entry) => entry.split(':') as [string, string])
 
-const EXPECTS = "a type's name, a number from 0 to 255, TYPE/CODE, or any"
+/** It stands for every type, whatever code stands behind it. */
+const ANY = 255
 
-const icmpType = word<IcmpType>(
-  EXPECTS,
-  (text) => {
-    // A beginning will do, if it is the beginning of one name only, or is the whole of one.
-    const wanted = text.toLowerCase()
-    const fits = text === '' ? [] : NAMES.filter(([name]) => name.toLowerCase().startsWith(wanted))
-    if (fits.length > 1)
-      return new Problem(`${shown(text)} could be ${fits[0][0]} or ${fits[1][0]}: expected ${EXPECTS}`)
-    const [type, code] = (fits[0]?.[1] ?? text).split('/', 2).map((part) => parseNumber(part, 255) ?? -1)
-    const parts = (fits[0]?.[1] ?? text).split('/').length
-    if (type === -1 || code === -1 || parts > 2)
-      return new Problem(`${shown(text)} is not understood: expected ${EXPECTS}`)
-    return type === 255 ? { type, code: -1 } : { type, code: code ?? -1 }
-  },
-  ({ type, code }) => (type === 255 ? 'any' : code < 0 ? String(type) : `${type}/${code}`),
-)
+const types = icmpTypes(NAMES, "a type's name, a number from 0 to 255, TYPE/CODE, or any", ANY)
 
 export const icmp = defineMatch({
   name: 'icmp',
   summary: 'ICMP type and code',
   families: [4],
   protocols: [PROTO_ICMP],
-  options: { 'icmp-type': icmpType.negatable().required().help('type, with or without code, by name or number') },
-  list: ({ 'icmp-type': { value, not } }, numeric) => {
-    const { type, code } = value
-    const written = code < 0 ? String(type) : `${type}/${code}`
-    const name = numeric ? undefined : NAMES.find(([, means]) => means === written)?.[0]
-    if (name !== undefined) return `icmp ${not ? '!' : ''}${name}`
-    return `icmp${not ? ' !' : ''}type ${type}${code < 0 ? '' : ` code ${code}`}`
-  },
-  match: ({ 'icmp-type': { value, not } }) => {
-    const { type, code } = value
-    const hit = not ? 0 : 1
-    return (p) => {
-      if (fragmentOffset(p) !== 0) return 0
-      if (p.transport === 0) return HOTDROP
-      const fits = type === 255 || (p.dport >>> 8 === type && (code < 0 || (p.dport & 0xff) === code))
-      return fits ? hit : 1 - hit
-    }
-  },
+  options: { 'icmp-type': types.negatable().required().help('type, with or without code, by name or number') },
+  list: ({ 'icmp-type': { value, not } }, numeric) => listIcmp('icmp', NAMES, value, not, numeric),
+  match: ({ 'icmp-type': { value, not } }) => icmpMatch(value, not, ANY),
 })

@@ -7,18 +7,18 @@ import type { Negatable } from '../rule/model.ts'
 import type { Range } from '../rule/option.ts'
 import { fragmentOffset } from './port-match.ts'
 
-const EVERY: Negatable<Range> = { value: { min: 0, max: 0xffffffff }, not: false }
+export const EVERY_INDEX: Negatable<Range> = { value: { min: 0, max: 0xffffffff }, not: false }
 
 /** Every index is saved like nothing at all, and is nothing at all; negated it stays, and matches nothing. */
 export function unlessEvery(range: Negatable<Range> | undefined): Negatable<Range> | undefined {
-  return range !== undefined && !range.not && range.value.min === 0 && range.value.max === EVERY.value.max
+  return range !== undefined && !range.not && range.value.min === 0 && range.value.max === EVERY_INDEX.value.max
     ? undefined
     : range
 }
 
 /** @param at where the index stands in a header of `header` bytes */
 export function indexMatch(range: Negatable<Range> | undefined, at: number, header: number): MatchFunction {
-  const { value, not } = range ?? EVERY
+  const { value, not } = range ?? EVERY_INDEX
   const { min, max } = value
   return (p: Packet) => {
     if (fragmentOffset(p) !== 0) return 0

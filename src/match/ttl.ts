@@ -1,6 +1,7 @@
 // Match ttl (ipt_ttl): the time to live as it is in the packet; FORWARD and what follows see it decremented.
 
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, type MatchFunction } from '../rule/define.ts'
+import type { Negatable } from '../rule/model.ts'
 import { u8 } from '../rule/option.ts'
 import { TTL } from '../wire/ipv4.ts'
 
@@ -15,17 +16,17 @@ export const ttl = defineMatch({
   },
   exclusive: [['ttl-eq', 'ttl-lt', 'ttl-gt']],
   anyOf: ['ttl-eq', 'ttl-lt', 'ttl-gt'],
-  match: (o) => {
-    const equal = o['ttl-eq']
-    if (equal !== undefined) {
-      const { value, not } = equal
-      return (p) => ((p.view.getUint8(p.start + TTL) === value) === not ? 0 : 1)
-    }
-    const below = o['ttl-lt'] ?? 256
-    const above = o['ttl-gt'] ?? -1
-    return (p) => {
-      const found = p.view.getUint8(p.start + TTL)
-      return found < below && found > above ? 1 : 0
-    }
-  },
+  match: (o) => byteMatch(TTL, o['ttl-eq'], o['ttl-lt'], o['ttl-gt']),
 })
+
+/** A byte of the header, `at` from its beginning: one value, or between two that are not meant. */
+export function byteMatch(at: number, equal: Negatable<number> | undefined, below = 256, above = -1): MatchFunction {
+  if (equal !== undefined) {
+    const { value, not } = equal
+    return (p) => ((p.view.getUint8(p.start + at) === value) === not ? 0 : 1)
+  }
+  return (p) => {
+    const found = p.view.getUint8(p.start + at)
+    return found < below && found > above ? 1 : 0
+  }
+}

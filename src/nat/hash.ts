@@ -68,3 +68,18 @@ function last(a: number, b: number, c: number): number {
 export function scale(hash: number, size: number): number {
   return Math.floor(((hash >>> 16) * size + Math.floor(((hash & 0xffff) * size) / 0x1_0000)) / 0x1_0000)
 }
+
+/** The hash of one word alone, which is an IPv4 address. @returns uint32 */
+export function hashWord(word: number, seed: number): number {
+  let c = (0xdeadbeef + (1 << 2) + seed) | 0
+  let b = c
+  let a = (c + swap(word)) | 0
+  c = (c ^ b) - rotate(b, 14)
+  a = (a ^ c) - rotate(c, 11)
+  b = (b ^ a) - rotate(a, 25)
+  c = (c ^ b) - rotate(b, 16)
+  a = (a ^ c) - rotate(c, 4)
+  b = (b ^ a) - rotate(a, 14)
+  c = (c ^ b) - rotate(b, 24)
+  return c >>> 0
+}

@@ -72,7 +72,7 @@ function walk(p: Packet, next: number): void {
   p.sport = 0
   p.dport = 0
   while (extension.isExtension(next)) {
-    if (at + 2 > end) return
+    if (at + extension.leastOf(next) > end) return
     const following = view.getUint8(at + extension.NEXT)
     if (next === extension.FRAGMENT) {
       if (at + 4 > end) return

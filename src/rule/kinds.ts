@@ -13,7 +13,7 @@ type Plain<T> = Option<T, false, false>
 export type PortRange = Range
 
 /** Whose services a name is looked up among: one protocol's, the rule's -p, or any. */
-export type ServiceOf = 'tcp' | 'rule' | 'any'
+export type ServiceOf = 'tcp' | 'sctp' | 'rule' | 'any'
 
 /** A port by number or service name; undefined where it is none. */
 export function readPort(text: string, of: ServiceOf, context: ParseContext): number | undefined {

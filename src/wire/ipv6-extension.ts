@@ -25,6 +25,7 @@ export const MORE = 1
 // The routing header.
 export const ROUTING_TYPE = 2
 export const SEGMENTS_LEFT = 3
+const ROUTING_LEAST = 4
 
 /** Whether this number stands for a header behind which another one follows. */
 export function isExtension(nextHeader: number): boolean {
@@ -47,21 +48,35 @@ export function lengthOf(view: DataView, nextHeader: number, at: number): number
   return nextHeader === AUTHENTICATION ? (length + 2) << 2 : (length + 1) << 3
 }
 
+/** Bytes of the extension header of a kind that have to be there for the chain to be followed. */
+export function leastOf(kind: number): number {
+  return kind === ROUTING ? ROUTING_LEAST : 2
+}
+
+/** No such header is there. */
+export const ABSENT = -1
+/** The chain is cut off before one was found. */
+export const CUT_OFF = -2
+
 /**
- * Where the first extension header of a kind is in the packet at `start`, or -1. Nothing is looked for behind the header of
- * a later fragment, nor where the chain is cut off.
+ * Where the first extension header of a kind is in the packet at `start`; ABSENT or CUT_OFF, which are negative, where there is
+ * none. Of an extension header that is found the first two bytes are there. Nothing is looked for behind the header of a later fragment.
  * @param wanted the kind, or the number of the upper-layer protocol
  * @param end offset behind the packet's last byte
  */
 export function find(view: DataView, start: number, end: number, wanted: number): number {
   let kind = view.getUint8(start + ipv6.NEXT_HEADER)
   let at = start + ipv6.HEADER
-  while (kind !== wanted) {
-    if (!isExtension(kind) || at + 2 > end) return -1
-    if (kind === FRAGMENT && (at + 4 > end || (view.getUint16(at + FRAGMENT_OFFSET) & OFFSET_BYTES) !== 0)) return -1
+  for (;;) {
+    if (!isExtension(kind)) return kind !== wanted ? ABSENT : at <= end ? at : CUT_OFF
+    if (at + leastOf(kind) > end) return CUT_OFF
+    if (kind === wanted) return at
+    if (kind === FRAGMENT) {
+      if (at + 4 > end) return CUT_OFF
+      if ((view.getUint16(at + FRAGMENT_OFFSET) & OFFSET_BYTES) !== 0) return ABSENT
+    }
     const next = view.getUint8(at + NEXT)
     at += lengthOf(view, kind, at)
     kind = next
   }
-  return at <= end ? at : -1
 }

@@ -222,7 +222,11 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
   ['filter -A INPUT -p tpc', '1.13', "'tpc' is not understood: expected a protocol's name, or a number from 0 to 255"],
   ['filter -A INPUT -p tcp -p udp', '1.17', 'multiple -p flags not allowed: expected one'],
   ['filter -A INPUT -f --fragments', '1.13', 'multiple --fragments flags not allowed: expected one'],
-  ['filter -A INPUT --dport 80', '1.10', 'unknown option "--dport" here: expected -p tcp or -p udp to stand before it'],
+  [
+    'filter -A INPUT --dport 80',
+    '1.10',
+    'unknown option "--dport" here: expected -p tcp or -p udp or -p sctp or -p dccp or -p udplite to stand before it',
+  ],
   ['filter -A INPUT -p tcp --dprot 80', '1.17', 'unknown option "--dprot"; did you mean \'--dport\'?'],
   [
     'filter -A INPUT -p tcp -dport 80',

@@ -165,8 +165,8 @@ describe('an extension header is found', () => {
     ['not: none there', 0, chain, 60, -1],
     ['not: behind a later fragment', 44, `3c00000800000001${options}`, 60, -1],
     ['not: behind the upper layer', 17, options, 60, -1],
-    ['not: the chain is cut off', 60, '2b', 43, -1],
-    ['not: it would lie beyond the packet', 60, '2b03010400000000', 43, -1],
+    ['not: the chain is cut off', 60, '2b', 43, -2],
+    ['not: it would lie beyond the packet', 60, '2b03010400000000', 43, -2],
   ])('%s', (_, next, rest, wanted, expected) => {
     const [, p] = parse(ipv6(next, rest))
     const at = find(p.view, p.start, p.start + p.length, wanted)

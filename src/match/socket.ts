@@ -1,0 +1,17 @@
+// Match socket (xt_socket): an open socket of the router's is the packet's. No process has one here, so as in Linux without any, nothing
+// matches.
+
+import { defineMatch } from '../rule/define.ts'
+import { flag } from '../rule/option.ts'
+
+export const socket = defineMatch({
+  name: 'socket',
+  summary: 'there is an open socket for the packet; no process has one here',
+  hooks: ['PREROUTING', 'INPUT'],
+  options: {
+    transparent: flag().help('only sockets that may have addresses of others'),
+    nowildcard: flag().help('sockets that listen on every address too'),
+    'restore-skmark': flag().help("the packet gets the socket's mark"),
+  },
+  match: () => () => 0,
+})
