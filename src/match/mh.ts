@@ -27,10 +27,12 @@ const NAMES = [
 ] as const
 const EXPECTS = `a type's name (${NAMES.flat().join(', ')}) or number from 0 to 255, or a range FIRST:LAST of them`
 
-/** The first name that begins so, in any case. */
+/** By name, or the first that begins so, in any case. */
 function readType(text: string): number | undefined {
   const wanted = text.toLowerCase()
-  const named = wanted === '' ? -1 : NAMES.findIndex((names) => names.some((name) => name.startsWith(wanted)))
+  const whole = NAMES.findIndex((names) => names.some((name) => name === wanted))
+  const begun = wanted === '' ? -1 : NAMES.findIndex((names) => names.some((name) => name.startsWith(wanted)))
+  const named = whole >= 0 ? whole : begun
   return named >= 0 ? named : parseNumber(text, MOST)
 }
 
@@ -38,7 +40,9 @@ const types = word<Range>(
   EXPECTS,
   (text) => {
     const parts = text.split(':')
-    const [min, max = min] = parts.map((part, i) => (part === '' && parts.length === 2 ? [0, MOST][i] : readType(part)))
+    const ends = parts.map((part, i) => (part === '' && parts.length === 2 ? [0, MOST][i] : readType(part)))
+    const min = ends[0]
+    const max = ends[parts.length - 1]
     if (parts.length > 2 || min === undefined || max === undefined) return unexpected(text, EXPECTS)
     return min > max ? new Problem(`${shown(text)} runs backwards: expected ${EXPECTS}`) : { min, max }
   },

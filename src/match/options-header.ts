@@ -29,6 +29,8 @@ export const optionList = word<readonly WantedOption[]>(
     for (const part of parts) {
       const [type, length = ANY_LENGTH, ...more] = part.split(':').map((number) => parseNumber(number, 255) ?? -1)
       if (type < 0 || length < 0 || more.length > 0) return unexpected(part, EXPECTS)
+      if (type === PADDING && part.includes(':'))
+        return new Problem(`option 0 has no length: expected ${shown(part.slice(0, part.indexOf(':')))}`)
       wanted.push({ type, length })
     }
     return wanted

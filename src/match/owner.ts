@@ -17,8 +17,8 @@ function identifier(what: string, file: string): Option<Range, true, false> {
     (text) => {
       const named = isNumber(text) ? undefined : idOf(text, file)
       if (named !== undefined) return { min: named, max: named }
-      const [min, max] = text.split(/-(.*)/s).map((part) => parseNumber(part, MAX))
-      if (min === undefined || (text.includes('-') && max === undefined)) return unexpected(text, expects)
+      const [min, max] = text.split(/[-:](.*)/s).map((part) => parseNumber(part, MAX))
+      if (min === undefined || (/[-:]/.test(text) && max === undefined)) return unexpected(text, expects)
       if (max !== undefined && max < min) return new Problem(`${shown(text)} runs backwards: expected ${expects}`)
       return { min, max: max ?? min }
     },

@@ -3,7 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import { formatAny, masked, maskLength } from '../rule/address.ts'
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, lastOf } from '../rule/define.ts'
 import { hostMask } from '../rule/kinds.ts'
 import type { Negatable, Network } from '../rule/model.ts'
 import { option, u8, u16 } from '../rule/option.ts'
@@ -15,6 +15,8 @@ const LAST_ENTRY = 4
 const TAG = 6
 const SEGMENTS = 8
 const SEGMENT = 16
+
+const FIELDS = ['srh-hdr-len', 'srh-segs-left', 'srh-last-entry'] as const
 
 const number = u8().negatable()
 /** Saved with the bits that the mask leaves out, and always with its length. */
@@ -43,6 +45,18 @@ export const srh = defineMatch({
     'srh-nsid': segment.help('the segment behind this one'),
     'srh-lsid': segment.help('the last segment'),
   },
+  // Linux keeps one number for the three tests of a field: the one that was written last counts for all of them.
+  normalize: (o) => {
+    const values = { ...o }
+    for (const field of FIELDS) {
+      const names = [`${field}-eq`, `${field}-gt`, `${field}-lt`] as const
+      const last = lastOf(o, names)
+      const value = last === undefined ? undefined : o[last]?.value
+      if (value !== undefined)
+        for (const name of names) if (o[name] !== undefined) values[name] = { value, not: o[name].not }
+    }
+    return values
+  },
   match: (o) => {
     const tests: ((p: Packet, at: number) => boolean)[] = []
     const add = <T>(asked: Negatable<T> | undefined, make: (value: T) => (p: Packet, at: number) => boolean) => {
@@ -51,7 +65,7 @@ export const srh = defineMatch({
       const { not } = asked
       tests.push((p, at) => test(p, at) !== not)
     }
-    const byte = (offset: number, name: 'srh-hdr-len' | 'srh-segs-left' | 'srh-last-entry') => {
+    const byte = (offset: number, name: (typeof FIELDS)[number]) => {
       add(o[`${name}-eq`], (value) => (p, at) => p.view.getUint8(at + offset) === value)
       add(o[`${name}-gt`], (value) => (p, at) => p.view.getUint8(at + offset) > value)
       add(o[`${name}-lt`], (value) => (p, at) => p.view.getUint8(at + offset) < value)

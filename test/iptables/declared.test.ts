@@ -29,6 +29,8 @@ const STRICTER: readonly RegExp[] = [
   /^--(ct(orig|repl)(src|dst)|on-ip): .* is not understood/,
   /^--(set-class|hmark-\w+-prefix|connlimit-mask|to|to-destination|to-source): .* is not understood/,
   /^--(weekdays|monthdays): /,
+  // Numbers wrap there, or are read up to where they end.
+  /^--((hbh|dst)-opts|bytecode|icmpv6-type): /,
   /--contiguous needs a --timestop/,
   /^target HMARK: .*(say the same twice|expected one of them)/,
 ]
@@ -38,7 +40,8 @@ function asSavedThere(saved: string | undefined): string | undefined {
   return (
     saved
       // Whatever is negated of everything, and would match nothing, matches everything.
-      ?.replace(/ ! --(sport|dport|ahspi|espspi) 0:(65535|4294967295)(?= |$)/g, '')
+      ?.replace(/ ! --(sport|dport|ahspi|espspi|fragid|rt-segsleft) 0:(65535|4294967295)(?= |$)/g, '')
+      .replace(/( !)? --ipcompspi 0:4294967295(?= |$)/g, '')
       // A range that ends with 0 is its beginning alone.
       .replace(/(--ct\w+port \d+):0(?= |$)/g, '$1')
   )
@@ -59,7 +62,8 @@ function here(one: Case): { saved?: string; why: string } {
 describe.each([4, 6] as const)('IPv%i', (family) => {
   test(...needsIptables('the real tools agree on rules made from the declarations'), ({ annotate }) => {
     // Rules about sets need sets: they have tests of their own.
-    const declarations = BUILTIN.declarations.filter(({ name }) => name.toLowerCase() !== 'set')
+    // The tools have no match for UDP-Lite, which is their own udp.
+    const declarations = BUILTIN.declarations.filter(({ name }) => !['set', 'SET', 'udplite'].includes(name))
     const generator = new Generator(declarations, family, seed)
     const generated = Array.from({ length: cases }, () => generator.next())
     const judged = judge(generated.map(fileOf), { family })
@@ -70,10 +74,12 @@ describe.each([4, 6] as const)('IPv%i', (family) => {
       const real = judged[i]
       const saved = 'saved' in real ? ruleOf(real.saved) : undefined
       if (saved !== undefined) taken++
-      if (asSavedThere(ours.saved) === saved) continue
+      if (asSavedThere(ours.saved) === asSavedThere(saved)) continue
       if (ours.saved === undefined && STRICTER.some((reason) => reason.test(ours.why))) continue
       // Rates beyond 32 bits: the nft tool takes them.
       if (saved === undefined && /--limit [^ ]*d/.test(one.rule)) continue
+      // Nodes that the tools save themselves, and do not read again.
+      if (saved === undefined && /--cluster-local-nodemask/.test(one.rule)) continue
       wrong.push(
         `${one.table} ${one.rule}\n  there: ${saved ?? `refused: ${'refused' in real ? real.refused : ''}`}\n  here:  ${ours.saved ?? `refused: ${ours.why}`}`,
       )
