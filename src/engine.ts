@@ -15,6 +15,8 @@ import { loadSets } from './ipset/load.ts'
 import { SetStore } from './ipset/store.ts'
 import { parseRestore } from './iptables/restore.ts'
 import { save } from './iptables/save.ts'
+import { NflogGroups, type NflogListener, type NflogOptions } from './nfnetlink/nflog.ts'
+import { type QueueListener, type QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
 import { Batch } from './packet/batch.ts'
 import { Packet } from './packet/packet.ts'
 import { REASON, REASONS } from './packet/reason.ts'
@@ -33,7 +35,6 @@ import { countersIn } from './rule/counters.ts'
 import type { Environment, LogSink } from './rule/environment.ts'
 import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
-import { NflogGroups, type NflogListener, type NflogOptions } from './rule/nflog.ts'
 import { Program } from './rule/program.ts'
 import { wrongSets } from './rule/set-reference.ts'
 import { Shared } from './rule/shared.ts'
@@ -102,6 +103,9 @@ export class Engine {
   readonly #packet: Packet
   readonly #users: UserHook[] = []
   readonly #nflog: NflogGroups
+  readonly #queues: Queues
+  /** A round is under way, at whose end verdicts are carried out. */
+  #inside = false
   readonly #idleListeners = new Set<(label: string) => void>()
   readonly #ends: Ends
   readonly #programs: Readonly<Record<Family, Program>>
@@ -134,7 +138,9 @@ export class Engine {
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
     this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
-    const parts = { ends: this.#ends, time: this.time, sysctl: this.sysctl, random, notice }
+    this.#queues = new Queues(this.#ends, this.time, notice)
+    this.#queues.onVerdict = () => this.#judged()
+    const parts = { ends: this.#ends, queues: this.#queues, time: this.time, sysctl: this.sysctl, random, notice }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
     this.pipeline6 = new Pipeline6(parts)
     this.#packet = new Packet(this.slab)
@@ -309,16 +315,38 @@ export class Engine {
 
   /**
    * One round. At most a batch is taken from each device, so that a flood on one does not starve the others.
-   * @returns how many packets were received; 0 means that nothing waits
+   * @returns how many packets were received, or shown to listeners of queues and judged; 0 means that nothing waits
    */
   step(): number {
     this.time.set(this.#clock.now())
     if (((this.time.now - this.#ticked) | 0) >= TICK) this.tick()
+    this.#inside = true
     let received = 0
     const { all } = this.links
     for (let i = 1; i < all.length; i++) received += this.#receive(all[i].index)
+    return received + this.#finish()
+  }
+
+  /**
+   * The end of a round: what listeners have to do with it, then what is to leave is written. What is queued because of a verdict waits
+   * for the next round, or a listener that always says "repeat" would make this one endless.
+   * @returns how many packets were shown to listeners of queues, or judged
+   */
+  #finish(): number {
+    const settled = this.#queues.settle()
+    this.#ends.drain(this.#receivePacket)
+    this.#nflog.deliver()
     this.#flush()
-    return received
+    this.#inside = false
+    return settled
+  }
+
+  /** A verdict that comes outside of a round is carried out at once. */
+  #judged(): void {
+    if (this.#inside) return
+    this.time.set(this.#clock.now())
+    this.#inside = true
+    this.#finish()
   }
 
   #receive(index: number): number {
@@ -364,7 +392,6 @@ export class Engine {
   }
 
   #flush(): void {
-    this.#nflog.deliver()
     const { all } = this.links
     const { dropped } = this.pipeline
     for (let i = 0; i < all.length; i++) {
@@ -388,7 +415,7 @@ export class Engine {
     this.time.set(this.#clock.now())
     this.pipeline.originate(bytes)
     this.#ends.drain(this.#receivePacket)
-    this.#flush()
+    this.#finish()
   }
 
   /** Looks at timers: flows that end, fragments that waited too long, idle timers. step() does it every 20 ms. */
@@ -401,7 +428,7 @@ export class Engine {
     this.pipeline.defrag.tick()
     this.sets.tick()
     this.#ends.drain(this.#receivePacket)
-    this.#flush()
+    this.#finish()
   }
 
   // ── idle timers (target IDLETIMER) ──────────────────────────────────────────────────────────────────────────────────
@@ -426,7 +453,7 @@ export class Engine {
       if (timer.hasRunOut()) for (const listener of this.#idleListeners) listener(timer.label)
   }
 
-  // ── NFLOG ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── NFLOG and NFQUEUE ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Listens to a group of NFLOG: `listener` gets copies of the packets that rules name it for, at the end of the round.
@@ -435,6 +462,20 @@ export class Engine {
    */
   nflog(group: number, listener: NflogListener, options: NflogOptions = {}): () => void {
     return this.#nflog.bind(group, listener, options)
+  }
+
+  /**
+   * Listens to a queue of NFQUEUE: `listener` is called with every packet that rules queue there, at the end of the round, and gives it
+   * a verdict then or later. Throws ERR_QUEUE for a number that is none, or that has a listener already.
+   * @returns a function that ends it; packets without a verdict are dropped
+   */
+  queue(number: number, listener: QueueListener, options: QueueOptions = {}): () => void {
+    return this.#queues.bind(number, listener, options)
+  }
+
+  /** Packets that are held in a queue. */
+  queued(number: number): number {
+    return this.#queues.length(number)
   }
 
   /** Listens to every group that nobody else listens to. */

@@ -29,6 +29,9 @@ export {
   PRIORITY_SECURITY,
   PRIORITY_SNAT,
 } from './hook/hook.ts'
+export type { NflogListener, NflogOptions, NflogPacket } from './nfnetlink/nflog.ts'
+export type { QueueChange, QueuedPacket, QueueListener, QueueOptions } from './nfnetlink/nfqueue.ts'
+export type { SeenPacket } from './nfnetlink/seen.ts'
 export { Batch } from './packet/batch.ts'
 export type { Packet } from './packet/packet.ts'
 export { REASONS, type ReasonName } from './packet/reason.ts'
@@ -36,7 +39,6 @@ export { Slab } from './packet/slab.ts'
 export { type Random, seededRandom, systemRandom } from './random.ts'
 export { CONTINUE, defineMatch, defineTarget, RETURN } from './rule/define.ts'
 export type { Family, TableName } from './rule/model.ts'
-export type { NflogListener, NflogOptions, NflogPacket, SeenPacket } from './rule/nflog.ts'
 export * as option from './rule/option.ts'
 export { SYSCTLS, type SysctlName } from './sysctl.ts'
 export { type Clock, SystemClock, VirtualClock } from './time.ts'

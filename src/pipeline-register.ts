@@ -3,7 +3,7 @@
 
 import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
-import { type Step, Way } from './hook/way.ts'
+import { type Queued, type Step, Way } from './hook/way.ts'
 import type { Packet } from './packet/packet.ts'
 import { REASON } from './packet/reason.ts'
 import { CONTINUE } from './rule/define.ts'
@@ -52,6 +52,8 @@ export interface Registered {
   readonly conntrack: Tracking | undefined
   /** Walks the nat table where the packet's flow is new to it, and translates. */
   nat(p: Packet, hook: number, table: (p: Packet, hook: number) => number): number
+  /** A rule queued the packet. */
+  readonly queued: Queued
   drop(p: Packet, reason: number): void
   /** Told what an operator should know. */
   notice(message: string): void
@@ -61,7 +63,7 @@ const interpreter = new Interpreter()
 
 /** The way of one family's packets under a generation of its rules. */
 export function registered(program: Program, users: readonly UserHook[], parts: Registered): Way {
-  const way = new Way()
+  const way = new Way(parts.queued)
   const { defragment, conntrack } = parts
   if (defragment !== undefined) {
     const step = { name: 'defrag', priority: hook.PRIORITY_DEFRAG, reason: REASON['fragment-bad'], run: defragment }

@@ -19,9 +19,10 @@ import { Defrag, HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
-import { type Step, Way } from './hook/way.ts'
+import { type Queued, type Step, HELD as TAKEN, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
 import { Nat4 } from './nat/nat4.ts'
+import type { QueuedWay, Queues } from './nfnetlink/nfqueue.ts'
 import { fragmentOut } from './packet/fragment.ts'
 import { complete, readOffload, segmentOut, wireLength } from './packet/offload.ts'
 import { CT_UNTRACKED, NO_FLOW, type Packet } from './packet/packet.ts'
@@ -43,6 +44,7 @@ import * as vnet from './wire/vnet.ts'
 
 export interface PipelineParts {
   readonly ends: Ends
+  readonly queues: Queues
   readonly routing: Routing
   readonly conntrack: Conntrack4
   readonly time: Time
@@ -52,8 +54,9 @@ export interface PipelineParts {
   readonly notice: (message: string) => void
 }
 
-export class Pipeline implements Mouth {
+export class Pipeline implements Mouth, QueuedWay {
   readonly ends: Ends
+  readonly queues: Queues
   readonly slab: Slab
   readonly links: Links
   readonly conntrack: Conntrack4
@@ -65,7 +68,9 @@ export class Pipeline implements Mouth {
   routing: Routing
   readonly #sendRedirects: boolean
   readonly #notice: (message: string) => void
-  #way = new Way()
+  /** What the route of the packet that walks OUTPUT was chosen by: destination, source and mark. */
+  #before: Packet
+  #way: Way
   /** Where the fragments or segments go that #emit is called for, and how long they may be. */
   #outLink = 0
   #outMtu = 0
@@ -78,6 +83,9 @@ export class Pipeline implements Mouth {
     this.routing = parts.routing
     this.conntrack = parts.conntrack
     this.#notice = parts.notice
+    this.queues = parts.queues
+    this.#before = parts.ends.packet()
+    this.#way = new Way(this.#queued)
     this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
     const routing = () => this.routing
     this.nat = new Nat4(parts.conntrack, routing, this.links, parts.random)
@@ -98,6 +106,7 @@ export class Pipeline implements Mouth {
   register(program: Program, tracking: boolean, defragmenting: boolean, users: readonly UserHook[]): void {
     const { conntrack, nat } = this
     this.#way = registered(program, users, {
+      queued: this.#queued,
       drop: (p, reason) => this.drop(p, reason),
       notice: this.#notice,
       nat: (p, at, table) => nat.input(p, at, table),
@@ -176,6 +185,10 @@ export class Pipeline implements Mouth {
       this.local.redirect(p, p.nexthop)
     const verdict = this.#way.walk(FORWARD, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.#forwarded(p)
+  }
+
+  #forwarded(p: Packet): void {
     if (p.headerLength > ip.MIN_HEADER) this.#record(p)
     this.#postrouting(p)
   }
@@ -191,6 +204,10 @@ export class Pipeline implements Mouth {
     if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) !== 0 && !this.#reassemble(p, USER_LOCAL)) return
     const verdict = this.#way.walk(INPUT, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.#delivered(p)
+  }
+
+  #delivered(p: Packet): void {
     this.local.deliver(p)
     this.drop(p, REASON.delivered)
   }
@@ -199,12 +216,23 @@ export class Pipeline implements Mouth {
 
   /** A packet of the router's own, header read and routed (outLink, nexthop, mtu); it is used up. */
   output(p: Packet): void {
-    const { destination, source, mark } = p
+    const outer = this.#before
+    const before = this.ends.packet()
+    before.destination = p.destination
+    before.source = p.source
+    before.mark = p.mark
+    this.#before = before
     const verdict = this.#way.walk(OUTPUT, p)
+    this.#before = outer
     if (verdict !== ACCEPT) this.#end(p, verdict)
-    else if ((p.destination === destination && p.source === source && p.mark === mark) || this.#reroute(p))
-      this.#postrouting(p)
+    else this.#sent(p, before)
+    this.ends.giveBack(before)
     this.ends.giveBack(p)
+  }
+
+  /** @param before what the route was chosen by */
+  #sent(p: Packet, before: Packet): void {
+    if (isRoutedBy(p, before) || this.#reroute(p)) this.#postrouting(p)
   }
 
   /** A packet of the router's own, handed in as bytes; false when it is no whole IPv4 packet, or has no way. */
@@ -251,6 +279,10 @@ export class Pipeline implements Mouth {
   #postrouting(p: Packet): void {
     const verdict = this.#way.walk(POSTROUTING, p)
     if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.#leave(p)
+  }
+
+  #leave(p: Packet): void {
     // The loopback device takes every packet whole; others what came in fragments no larger than those were.
     if ((wireLength(p) <= p.mtu && p.fragmentMax === 0) || p.outLink === LOOPBACK) return this.#transmit(p)
     if (mustStayWhole(p)) {
@@ -328,12 +360,49 @@ export class Pipeline implements Mouth {
     }
   }
 
+  // ── queues ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly #queued: Queued = (p, at, step, verdict) => {
+    // Its listener sees the route that it has by now.
+    if (at === OUTPUT && !isRoutedBy(p, this.#before) && !this.#reroute(p)) return TAKEN
+    return this.queues.hold(p, at, step, verdict, this)
+  }
+
+  parse(p: Packet): number {
+    return parse4(p)
+  }
+
+  /** A packet that was queued goes on. */
+  resume(p: Packet, at: number, step: Step, again: boolean, before: Packet): void {
+    const outer = this.#before
+    this.#before = before
+    const verdict = this.#way.walk(at, p, this.#way.place(at, step, again))
+    this.#before = outer
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    switch (at) {
+      case PREROUTING:
+        return this.#route(p)
+      case INPUT:
+        return this.#delivered(p)
+      case FORWARD:
+        return this.#forwarded(p)
+      case OUTPUT:
+        return this.#sent(p, before)
+      default:
+        return this.#leave(p)
+    }
+  }
+
+  abandon(p: Packet, reason: number): void {
+    this.dropped[reason]++
+    this.conntrack.forget(p)
+  }
+
   // ── the end ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #end(p: Packet, verdict: number): void {
-    if (verdict === DROP) return this.drop(p, this.#way.reason)
     // STOLEN: whoever said so has seen to the packet.
-    if (verdict !== STOLEN) this.drop(p, REASON['queue-unbound'])
+    if (verdict === DROP) this.drop(p, this.#way.reason)
   }
 
   /** The packet goes no further: counted under one reason, its slot given back. */
@@ -356,6 +425,10 @@ export class Pipeline implements Mouth {
   discard(p: Packet): void {
     this.ends.discard(p)
   }
+}
+
+function isRoutedBy(p: Packet, before: Packet): boolean {
+  return p.destination === before.destination && p.source === before.source && p.mark === before.mark
 }
 
 /**

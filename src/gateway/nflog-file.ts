@@ -5,7 +5,7 @@
 import { LINKTYPE_NFLOG } from '../device/pcapng/blocks.ts'
 import { PcapngWriter } from '../device/pcapng/writer.ts'
 import { HOOK_NAMES } from '../hook/hook.ts'
-import type { NflogPacket } from '../rule/nflog.ts'
+import type { NflogPacket } from '../nfnetlink/nflog.ts'
 
 // Attributes, by Linux's numbers.
 const PACKET_HEADER = 1

@@ -23,9 +23,15 @@ export const PRIORITY_HELPER = 300
 export const PRIORITY_CONFIRM = 0x7fffffff
 
 // What a hook says. DROP counts and frees the packet; STOLEN means that it was seen to already; REPEAT runs the same function
-// again; QUEUE hands it to the listener of p.queue.
+// again; QUEUE hands it to a listener of NFQUEUE.
 export const DROP = 0
 export const ACCEPT = 1
 export const STOLEN = 2
 export const QUEUE = 3
 export const REPEAT = 4
+
+// QUEUE as a rule says it: the queue's number above, and in between whether the packet passes where nobody listens.
+export const QUEUE_SHIFT = 16
+export const QUEUE_BYPASS = 0x8000
+/** The bits of a verdict that are one of the above. */
+export const VERDICT_MASK = 0xff

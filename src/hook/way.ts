@@ -2,7 +2,7 @@
 // whole of NF_HOOK: the first verdict other than ACCEPT ends the walk.
 
 import type { Packet } from '../packet/packet.ts'
-import { ACCEPT, HOOK_NAMES, REPEAT } from './hook.ts'
+import { ACCEPT, DROP, HOOK_NAMES, QUEUE, REPEAT, STOLEN, VERDICT_MASK } from './hook.ts'
 
 export interface Step {
   /** For listings: `filter`, `conntrack`, or what the user called it. */
@@ -13,10 +13,23 @@ export interface Step {
   readonly reason: number
 }
 
+// What becomes of a packet that a step queues; otherwise it is dropped, for the reason of that number.
+/** It may go on, as if the step had accepted it. */
+export const PASSED = -1
+/** It was taken, with its slot. */
+export const HELD = -2
+
+export type Queued = (p: Packet, hook: number, step: Step, verdict: number) => number
+
 export class Way {
+  readonly #queued: Queued
   readonly #steps: Step[][] = HOOK_NAMES.map(() => [])
   /** Reason of the step that said the last verdict other than ACCEPT. */
   reason = 0
+
+  constructor(queued: Queued) {
+    this.#queued = queued
+  }
 
   /** Steps of equal priority stand in the order of their registration. */
   add(hook: number, step: Step): void {
@@ -30,10 +43,13 @@ export class Way {
     return this.#steps[hook]
   }
 
-  /** Walks one hook. */
-  walk(hook: number, p: Packet): number {
+  /**
+   * Walks one hook, from the step in this place on.
+   * @returns ACCEPT, DROP with `reason`, or STOLEN
+   */
+  walk(hook: number, p: Packet, from = 0): number {
     const steps = this.#steps[hook]
-    for (let i = 0; i < steps.length; i++) {
+    for (let i = from; i < steps.length; i++) {
       const step = steps[i]
       const verdict = step.run(p, hook)
       if (verdict === ACCEPT) continue
@@ -41,9 +57,24 @@ export class Way {
         i--
         continue
       }
+      if ((verdict & VERDICT_MASK) === QUEUE) {
+        const said = this.#queued(p, hook, step, verdict)
+        if (said === PASSED) continue
+        this.reason = said
+        return said === HELD ? STOLEN : DROP
+      }
       this.reason = step.reason
       return verdict
     }
     return ACCEPT
+  }
+
+  /** Where to go on behind a step, or with `again` at it; rules may have been loaded since it was met. */
+  place(hook: number, step: Step, again: boolean): number {
+    const steps = this.#steps[hook]
+    const same = steps.findIndex(({ name, priority }) => name === step.name && priority === step.priority)
+    if (same >= 0) return again ? same : same + 1
+    const behind = steps.findIndex(({ priority }) => priority > step.priority)
+    return behind < 0 ? steps.length : behind
   }
 }

@@ -76,6 +76,7 @@ import { markTarget } from '../target/mark.ts'
 import { masquerade } from '../target/masquerade.ts'
 import { netmap } from '../target/netmap.ts'
 import { nflog } from '../target/nflog.ts'
+import { nfqueue, queue } from '../target/queue.ts'
 import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
 import { setTarget } from '../target/set.ts'
@@ -89,6 +90,8 @@ import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
+  nfqueue,
+  queue,
   nflog,
   audit,
   classify,

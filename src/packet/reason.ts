@@ -33,6 +33,7 @@ export const REASONS = [
   'stolen', // a hook kept it
   'too-many-nested', // the router's own packets caused each other too deeply
   'offload-header', // a virtio-net header that does not fit its packet
+  'queue-full', // NFQUEUE with more packets than its listener lets wait
 ] as const
 
 export type ReasonName = (typeof REASONS)[number]

@@ -6,9 +6,9 @@ import type { Links } from '../device/link.ts'
 import type { SetStore } from '../ipset/store.ts'
 import type { Local } from '../local/local.ts'
 import type { Nat } from '../nat/nat.ts'
+import type { NflogGroups } from '../nfnetlink/nflog.ts'
 import type { Routing } from '../route/routing.ts'
 import type { Time } from '../time.ts'
-import type { NflogGroups } from './nflog.ts'
 import type { Shared } from './shared.ts'
 
 /** Where the lines of LOG and TRACE go. `level` is syslog's, 0 to 7. */

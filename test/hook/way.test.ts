@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { ACCEPT, DROP, FORWARD, INPUT, QUEUE, REPEAT, STOLEN } from '../../src/hook/hook.ts'
-import { Way } from '../../src/hook/way.ts'
+import { ACCEPT, DROP, FORWARD, INPUT, QUEUE, QUEUE_BYPASS, QUEUE_SHIFT, REPEAT, STOLEN } from '../../src/hook/hook.ts'
+import { HELD, PASSED, Way } from '../../src/hook/way.ts'
 import type { Packet } from '../../src/packet/packet.ts'
 
 const p = {} as Packet
 
 function way(steps: readonly (readonly [name: string, priority: number, verdict?: number])[], called: string[] = []) {
-  const made = new Way()
+  const made = new Way(() => PASSED)
   for (const [i, [name, priority, verdict = ACCEPT]] of steps.entries()) {
     const run = () => {
       called.push(name)
@@ -34,7 +34,6 @@ it('the lowest priority comes first, and among equals the one that was registere
 it.each([
   ['DROP', DROP],
   ['STOLEN', STOLEN],
-  ['QUEUE', QUEUE],
 ])('%s ends the walk and leaves the reason of who said it', (_, verdict) => {
   const { made, called } = way([
     ['a', 1],
@@ -45,7 +44,7 @@ it.each([
 })
 
 it('REPEAT runs the same function again, not those before it', () => {
-  const made = new Way()
+  const made = new Way(() => PASSED)
   const called: string[] = []
   const add = (name: string, priority: number, verdict: () => number) => {
     const run = () => {
@@ -63,7 +62,7 @@ it('REPEAT runs the same function again, not those before it', () => {
 })
 
 it('a walk within a walk leaves the outer one its own reason', () => {
-  const made = new Way()
+  const made = new Way(() => PASSED)
   made.add(INPUT, { name: 'inner', priority: 0, reason: 7, run: () => DROP })
   made.add(FORWARD, {
     name: 'outer',
@@ -76,4 +75,49 @@ it('a walk within a walk leaves the outer one its own reason', () => {
   })
   made.walk(FORWARD, p)
   expect(made.reason).toBe(3)
+})
+
+it.each([
+  ['goes on behind the step that queued it', PASSED, ACCEPT, ['a', 'b', 'c']],
+  ['is taken over', HELD, STOLEN, ['a', 'b']],
+  ['is dropped for the reason that is said', 9, DROP, ['a', 'b']],
+])('a packet that a step queues %s', (_, said, verdict, names) => {
+  const asked: unknown[] = []
+  const made = new Way((...args) => {
+    asked.push(args.map((arg, i) => (i === 2 ? (arg as { name: string }).name : arg)))
+    return said
+  })
+  const called: string[] = []
+  const queued = QUEUE | QUEUE_BYPASS | (65535 << QUEUE_SHIFT)
+  for (const name of ['a', 'b', 'c'])
+    made.add(FORWARD, {
+      name,
+      priority: 0,
+      reason: 1,
+      run: () => {
+        called.push(name)
+        return name === 'b' ? queued : ACCEPT
+      },
+    })
+  expect([made.walk(FORWARD, p), called]).toEqual([verdict, names])
+  expect(asked).toEqual([[p, FORWARD, 'b', queued]])
+  if (verdict === DROP) expect(made.reason).toBe(9)
+})
+
+it('a walk is resumed behind a step or at it, also where the steps are others by then', () => {
+  const { made, called } = way([
+    ['a', 1],
+    ['b', 2],
+    ['c', 2],
+    ['d', 3],
+  ])
+  const resume = (name: string, priority: number, again: boolean) => {
+    called.length = 0
+    const step = { name, priority, reason: 0, run: () => ACCEPT }
+    made.walk(FORWARD, p, made.place(FORWARD, step, again))
+    return called.join('')
+  }
+  expect([resume('b', 2, false), resume('b', 2, true)]).toEqual(['cd', 'bcd'])
+  expect([resume('gone', 2, false), resume('gone', 2, true)]).toEqual(['d', 'd'])
+  expect(resume('gone', 9, true)).toBe('')
 })

@@ -1,7 +1,7 @@
 // What listeners of NFLOG get, beside the kernel: the same packets with the same prefix, devices, mark and bytes, in batches as large.
 
 import { expect, test } from 'vitest'
-import type { NflogPacket } from '../../src/rule/nflog.ts'
+import type { NflogPacket } from '../../src/nfnetlink/nflog.ts'
 import { bytesOf } from '../support/packets.ts'
 import { EngineSubject } from '../support/scenario/engine.ts'
 import { HOOKS, KernelListener, needsListener } from './nfnetlink.ts'

@@ -4,28 +4,10 @@
 
 import type { Links } from '../device/link.ts'
 import { TunfilterError } from '../errors.ts'
-import { HOOK_NAMES, type HookName, INPUT, OUTPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
-import type { Family } from './model.ts'
-
-/** Everything that there is of a packet at a hook. */
-export interface SeenPacket {
-  readonly family: Family
-  readonly hook: HookName
-  /** Names of the devices, '' where the hook has none. */
-  readonly inDevice: string
-  readonly outDevice: string
-  /** uint32. */
-  readonly mark: number
-  /** Milliseconds since the epoch, by the engine's clock. */
-  readonly time: number
-  /** Bytes of the whole packet. */
-  readonly length: number
-  /** The packet from its IP header on, a copy; shorter than `length` where it was cut. */
-  readonly payload: Uint8Array
-}
+import { type SeenPacket, seenPacket } from './seen.ts'
 
 export interface NflogPacket extends SeenPacket {
   readonly group: number
@@ -41,30 +23,6 @@ export interface NflogOptions {
   readonly timeout?: number
   /** Bytes of each packet that are copied; all when left out. A rule's --nflog-size may be less. */
   readonly size?: number
-}
-
-/** Names of the devices that a hook shows. */
-export function devicesAt(
-  p: Packet,
-  hook: number,
-  links: Links,
-): { readonly inDevice: string; readonly outDevice: string } {
-  return {
-    inDevice: hook === OUTPUT ? '' : links.name(p.inLink),
-    outDevice: hook === PREROUTING || hook === INPUT ? '' : links.name(p.outLink),
-  }
-}
-
-export function seenPacket(p: Packet, hook: number, links: Links, time: Time, size = p.length): SeenPacket {
-  return {
-    family: p.family as Family,
-    hook: HOOK_NAMES[hook].toLowerCase() as HookName,
-    ...devicesAt(p, hook, links),
-    mark: p.mark >>> 0,
-    time: time.wall,
-    length: p.length,
-    payload: p.slab.bytes.slice(p.start, p.start + Math.min(size, p.length)),
-  }
 }
 
 class Group {
