@@ -1,6 +1,6 @@
 // Connection tracking for IPv6: its tuples beside the records (flows6.ts), ICMPv6 (nf_conntrack_icmpv6_error), and errors. What the
-// link itself says (neighbour and router discovery, multicast listeners) is UNTRACKED. An error belongs to the flow that it
-// quotes as in IPv4 (icmp-error.ts); so does a redirect whose first option holds the packet that it is about.
+// link itself says (neighbour and router discovery, multicast listeners) is UNTRACKED, but for a redirect, which is INVALID. An
+// error belongs to the flow that it quotes as in IPv4 (icmp-error.ts).
 
 import { ACCEPT } from '../hook/hook.ts'
 import { CT_UNTRACKED, NO_FLOW, NO_PROTOCOL, type Packet } from '../packet/packet.ts'
@@ -21,14 +21,6 @@ import {
 import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
 import { Quoted6 } from './quoted6.ts'
 import * as f from './record.ts'
-
-/** A redirect: ICMPv6 header, target, destination; then options (RFC 4861, 4.5). */
-const REDIRECT_HEADER = 40
-const REDIRECTED_HEADER_OPTION = 4
-/** Before the packet that the option holds. */
-const OPTION_HEADER = 8
-/** Of messages that no router passed on. */
-const FRESH = 255
 
 export class Conntrack6 extends Conntrack<FlowTable6> {
   readonly #quoted = new Quoted6()
@@ -105,9 +97,9 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
       case icmpv6.NEIGHBOUR_SOLICITATION:
       case icmpv6.NEIGHBOUR_ADVERTISEMENT:
       case icmpv6.MLD2_REPORT:
+      case icmpv6.MULTICAST_ROUTER_ADVERTISEMENT:
+      case icmpv6.MULTICAST_ROUTER_SOLICITATION:
         return LINK_MESSAGE
-      case icmpv6.REDIRECT:
-        return judgeRedirect(p)
       default:
         return icmpv6.isError(type) ? ERROR_MESSAGE : MESSAGE
     }
@@ -117,8 +109,7 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
     const { flows } = this
     const { view } = p
     const quoted = this.#quoted
-    const header = p.dport >>> 8 === icmpv6.REDIRECT ? REDIRECT_HEADER + OPTION_HEADER : icmpv6.HEADER
-    if (!quoted.read(view, p.transport + header, p.start + p.length) || quoted.later) return -1
+    if (!quoted.read(view, p.transport + icmpv6.HEADER, p.start + p.length) || quoted.later) return -1
     const ports = this.#invertedPorts(view, quoted)
     if (ports === NOT_INVERTIBLE) return -1
     // Inverted: as packets go that answer the quoted one.
@@ -152,14 +143,6 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
     const answer = icmpv6.inverseType((ports >>> 8) & 255)
     return answer < 0 ? NOT_INVERTIBLE : (ports & 0xffff00ff) | (answer << 8)
   }
-}
-
-/** Only the first option is looked at. */
-function judgeRedirect(p: Packet): number {
-  const option = p.transport + REDIRECT_HEADER
-  if (p.view.getUint8(p.start + ipv6.HOP_LIMIT) !== FRESH) return WRONG_MESSAGE
-  if (option + 2 > p.start + p.length || p.view.getUint8(option + 1) === 0) return WRONG_MESSAGE
-  return p.view.getUint8(option) === REDIRECTED_HEADER_OPTION ? ERROR_MESSAGE : MESSAGE
 }
 
 function sourceDigest(flows: FlowTable6, p: Packet): number {

@@ -1,4 +1,4 @@
-// ICMPv6 layout, types and codes (RFC 4443, RFC 4861, RFC 2710, RFC 3810). `o` is the offset of the ICMPv6 header. Types
+// ICMPv6 layout, types and codes (RFC 4443, RFC 4861, RFC 2710, RFC 3810, RFC 4286). `o` is the offset of the ICMPv6 header. Types
 // below 128 are errors, which quote the packet that caused them.
 
 export const HEADER = 8
@@ -31,6 +31,8 @@ export const REDIRECT = 137
 export const NODE_INFORMATION_QUERY = 139
 export const NODE_INFORMATION_REPLY = 140
 export const MLD2_REPORT = 143
+export const MULTICAST_ROUTER_ADVERTISEMENT = 151
+export const MULTICAST_ROUTER_SOLICITATION = 152
 
 // Codes of "destination unreachable".
 export const NO_ROUTE = 0

@@ -1,8 +1,9 @@
-// A random TCP conversation between 10.0.1.2 and 10.0.2.2: mostly what two hosts would say, and often enough what they
+// A random TCP conversation between 10.0.1.2 and 10.0.2.2, or fd00:1::2 and fd00:2::2: mostly what two hosts would say, and often enough what they
 // would not: other sequence numbers, acknowledgements and flags, old segments again, new beginnings, damage.
 
 import type { Random } from '../../src/random.ts'
 import { tcpPacket } from './bytes.ts'
+import { tcp6Packet } from './bytes6.ts'
 
 interface Segment {
   readonly side: number
@@ -15,7 +16,7 @@ interface Segment {
   readonly damaged: boolean
 }
 
-const ADDRESSES = ['10.0.1.2', '10.0.2.2']
+const ADDRESSES = { 4: ['10.0.1.2', '10.0.2.2'], 6: ['fd00:1::2', 'fd00:2::2'] } as const
 const ODD_FLAGS = [
   '',
   'F',
@@ -41,6 +42,7 @@ const ODD_FLAGS = [
 export class Conversation {
   readonly port: number
   readonly log: string[] = []
+  readonly #family: 4 | 6
   readonly #random: Random
   /** Next sequence number of each side, and what it says of itself. */
   readonly #next = [0, 0]
@@ -49,7 +51,8 @@ export class Conversation {
   readonly #sent: Segment[] = []
   #passive = false
 
-  constructor(random: Random, port: number) {
+  constructor(random: Random, port: number, family: 4 | 6 = 4) {
+    this.#family = family
     this.#random = random
     this.port = port
     this.#restart()
@@ -82,9 +85,10 @@ export class Conversation {
     if (this.#last !== undefined && this.#chance(15)) s = this.#last
     this.#last = s
     this.#sent.push(s)
-    const bytes = tcpPacket({
-      source: ADDRESSES[s.side]!,
-      destination: ADDRESSES[s.side ^ 1]!,
+    const addresses = ADDRESSES[this.#family]
+    const bytes = (this.#family === 4 ? tcpPacket : tcp6Packet)({
+      source: addresses[s.side]!,
+      destination: addresses[s.side ^ 1]!,
       sport: s.side === 0 ? this.port : 80,
       dport: s.side === 0 ? 80 : this.port,
       ...s,

@@ -17,25 +17,26 @@ afterEach(() => {
 })
 
 const prefix = 'net.netfilter.nf_conntrack_tcp_'
-const settings: [string, Record<string, number>][] = [
+const settings: [string, Record<string, number>, (4 | 6)?][] = [
   ['Linux defaults', {}],
   ['liberal', { [`${prefix}be_liberal`]: 1 }],
   ['no loose pickup', { [`${prefix}loose`]: 0 }],
+  ['IPv6', {}, 6],
   ['accounting', { 'net.netfilter.nf_conntrack_acct': 1 }],
   ['ignored invalid RSTs, one retransmission', { [`${prefix}ignore_invalid_rst`]: 1, [`${prefix}max_retrans`]: 1 }],
 ]
 
 describe('random TCP conversations fare as in the kernel', () => {
-  for (const [number, [name, sysctl]] of settings.entries())
+  for (const [number, [name, sysctl, family]] of settings.entries())
     test(...needsKernel(`with ${name}`), () => {
-      beside = new BesideKernel(sysctl)
+      beside = new BesideKernel(sysctl, family)
       const random = seededRandom(SEED * 16 + number)
       const conversations: Conversation[] = []
       let port = 1024
       for (let step = 0; step < STEPS; step++) {
         const slot = (random() >>> 0) % 8
         if (conversations[slot] === undefined || (random() >>> 0) % 60 === 0)
-          conversations[slot] = new Conversation(random, port++)
+          conversations[slot] = new Conversation(random, port++, family)
         const conversation = conversations[slot]!
         const { device, bytes, line } = conversation.next()
         const kernel: string = beside.kernel(device, bytes)
