@@ -15,7 +15,8 @@
 // Linux's: ip_rcv, ip_route_input, ip_forward, ip_local_deliver, ip_output.
 
 import type { Conntrack4 } from './conntrack/conntrack4.ts'
-import { Defrag, HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './conntrack/defrag.ts'
+import { HELD, PASS, USER_LOCAL, USER_OUTPUT, USER_PREROUTING } from './conntrack/defrag.ts'
+import { Defrag4 } from './conntrack/defrag4.ts'
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
@@ -62,7 +63,7 @@ export class Pipeline implements Mouth, QueuedWay {
   readonly conntrack: Conntrack4
   readonly nat: Nat4
   readonly local: Local
-  readonly defrag: Defrag
+  readonly defrag: Defrag4
   /** Packets dropped, by REASON. */
   readonly dropped: Float64Array
   routing: Routing
@@ -90,7 +91,7 @@ export class Pipeline implements Mouth, QueuedWay {
     const routing = () => this.routing
     this.nat = new Nat4(parts.conntrack, routing, this.links, parts.random)
     this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
-    this.defrag = new Defrag(this.slab, parts.time, parts.sysctl, parts.random(), {
+    this.defrag = new Defrag4(this.slab, parts.time, parts.sysctl, parts.random(), {
       expired: (first) => this.#fragmentsExpired(first),
       dropped: (reason) => {
         this.dropped[reason]++

@@ -34,6 +34,8 @@ export const SYSCTLS = {
   'net.netfilter.nf_conntrack_acct': flag(0),
   'net.netfilter.nf_conntrack_checksum': flag(1),
   'net.netfilter.nf_conntrack_timestamp': flag(0),
+  'net.netfilter.nf_conntrack_frag6_timeout': seconds(60),
+  'net.netfilter.nf_conntrack_frag6_high_thresh': count(4 << 20, 0, 0x7fffffff),
   'net.netfilter.nf_conntrack_generic_timeout': seconds(600),
   'net.netfilter.nf_conntrack_icmp_timeout': seconds(30),
   'net.netfilter.nf_conntrack_icmpv6_timeout': seconds(30),

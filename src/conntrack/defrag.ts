@@ -1,24 +1,21 @@
-// Reassembly of IPv4 fragments (RFC 791, RFC 815), as Linux's ip_fragment does it since 4.19: conntrack, NAT and rules see
-// whole packets only. A fragment that overlaps what is there already ends its whole queue (RFC 5722), except for one
-// that lies wholly within what arrived in sequence, which is a duplicate and merely dropped.
+// Reassembly of fragments (RFC 815), as Linux's inet_fragment does it since 4.19: conntrack, NAT and rules see whole packets
+// only. A fragment that overlaps what is there already ends its whole queue (RFC 5722), except for one that lies wholly within
+// what arrived in sequence, which is a duplicate and merely dropped. Headers are the family's own: defrag4.ts, defrag6.ts.
 //
 // What always holds: a queue owns exactly one slot. A fragment's data is copied to its place in that slot at once and its
-// own slot given back, so a flood of fragments cannot take more slots than there are queues, a quarter of the slab. Data
-// begins at one fixed place in every slot; the first fragment's header stands directly before it and, where it has
-// options, grows into the headroom. Queues and runs of data are numbers into preallocated arrays: nothing is allocated.
+// own slot given back, so a flood of fragments cannot take more slots than there are queues, a quarter of the slab. The
+// first fragment's header stands directly before the data. Queues and runs of data are numbers into preallocated arrays:
+// nothing is allocated.
 //
-// Two things differ from Linux. Where it refuses fragments above ipfrag_high_thresh, the oldest queue gives way here: a
+// Two things differ from Linux. Where it refuses fragments above its threshold, the oldest queue gives way here: a
 // quarter of the slab is soon full, and who is under attack should still receive what arrives in quick succession. And
 // ipfrag_max_dist, which gives up a queue after many other fragments of its source, is not kept.
 
 import { Packet } from '../packet/packet.ts'
-import { readHeader4 } from '../packet/parse.ts'
 import { REASON } from '../packet/reason.ts'
-import { HEADROOM, type Slab, STRIDE } from '../packet/slab.ts'
-import type { Sysctl } from '../sysctl.ts'
+import { type Slab, STRIDE } from '../packet/slab.ts'
 import type { Time } from '../time.ts'
-import * as ip from '../wire/ipv4.ts'
-import * as vnet from '../wire/vnet.ts'
+import { SIZE } from '../wire/vnet.ts'
 
 /** Not a fragment, or now the whole packet: it goes on. */
 export const PASS = -1
@@ -40,36 +37,33 @@ export interface DefragEvents {
   dropped(reason: number): void
 }
 
-/** Offset of the data within a slot: behind a header without options. */
-const DATA = HEADROOM + ip.MIN_HEADER
-const MAX_DATA = ip.MAX_PACKET - ip.MIN_HEADER
 /** What a fragment costs Linux besides its bytes; ipfrag_high_thresh counts it. */
 const OVERHEAD = 576
 /** Runs that there can be beyond eight a queue: one packet in the smallest fragments, in the worst order, still fits. */
 const SPARE_RUNS = 8192
 
 // Words of a queue.
-const SOURCE = 0
-const DESTINATION = 1
-const ID = 2 // id | protocol << 16 | user << 24
-const NEXT = 3 // in the hash chain, and in the free list; index + 1
-const OLDER = 4 // by age; index + 1
-const YOUNGER = 5
-const BORN = 6
-const SLOT = 7 // where the slot begins
-const LENGTH = 8 // end of the data as known by now
-const HAVE = 9 // bytes of data that are there
-const FLAGS = 10
-const HEADER = 11 // first fragment's header length
-const FIRST = 12 // first fragment's length
-const RUNS = 13 // first run; index + 1
-const LAST_RUN = 14
-const LARGEST = 15 // largest fragment, and the largest with DF
-const LARGEST_DF = 16
-const COUNT = 17
-const BYTES = 18
-const LINK = 19 // device of the last fragment
-const QUEUE_WORDS = 20
+const NEXT = 0 // in the hash chain, and in the free list; index + 1
+const OLDER = 1 // by age; index + 1
+const YOUNGER = 2
+const BORN = 3
+const SLOT = 4 // where the slot begins
+const LENGTH = 5 // end of the data as known by now
+const HAVE = 6 // bytes of data that are there
+const FLAGS = 7
+const HEADER = 8 // first fragment's header length
+const FIRST = 9 // first fragment's length
+const RUNS = 10 // first run; index + 1
+const LAST_RUN = 11
+const LARGEST = 12 // largest fragment, and the largest with DF
+const LARGEST_DF = 13
+const COUNT = 14
+const BYTES = 15
+const LINK = 16 // device of the last fragment
+const DATA = 17 // offset of the data within the slot
+const USER = 18
+const KEY = 19 // and the family's further words, by which a fragment's queue is found
+const SHARED_WORDS = KEY
 
 // Words of a run: data that arrived in sequence, at the packet's end as it was known then.
 const OFFSET = 0
@@ -83,12 +77,39 @@ const LAST_IN = 0x20
 const ECN_NOT_ECT = 1
 const ECN_CE = 1 << 3
 
-export class Defrag {
+/** How a family's fragments lie and what they are held to. */
+export interface DefragSettings {
+  /** Words by which a queue is found, besides who asks. */
+  readonly keyWords: number
+  /** Bytes from a slot's begin to the data, for headers of usual length. */
+  readonly data: number
+  /** The most data that there can be. */
+  readonly maxData: number
+  /** A last fragment that contradicts what is there ends the queue; otherwise it alone is dropped. */
+  readonly contradictionEnds: boolean
+  /** How long a queue waits, in seconds. */
+  readonly seconds: number
+  /** Bytes held at most. */
+  readonly threshold: number
+}
+
+export abstract class Defrag {
+  // What a family says about a fragment, and about the queue that it belongs to.
+  protected readonly key: Int32Array
+  /** Data that it has: [offset, end). */
+  protected offset = 0
+  protected end = 0
+  protected isLast = false
+  /** Bytes of the fragment before its data. */
+  protected header = 0
+  protected dontFragment = false
+  protected trafficClass = 0
+
+  readonly #settings: DefragSettings
+  readonly #queueWords: number
   readonly #slab: Slab
   readonly #time: Time
   readonly #events: DefragEvents
-  readonly #lifetime: number
-  readonly #threshold: number
   readonly #seed: number
   readonly #queues: Int32Array
   readonly #runs: Int32Array
@@ -98,7 +119,7 @@ export class Defrag {
   #freeRun = 0
   #oldest = 0
   #youngest = 0
-  /** Bytes held, as ipfrag_high_thresh counts them. */
+  /** Bytes held, as the threshold counts them. */
   #bytes = 0
   /** Queues, and so slots, that are held. */
   held = 0
@@ -106,18 +127,19 @@ export class Defrag {
   absorbed = 0
 
   /** @param seed an int32 from a random source */
-  constructor(slab: Slab, time: Time, sysctl: Sysctl, seed: number, events: DefragEvents) {
+  constructor(slab: Slab, time: Time, settings: DefragSettings, seed: number, events: DefragEvents) {
+    this.#settings = settings
+    this.key = new Int32Array(settings.keyWords)
+    this.#queueWords = SHARED_WORDS + settings.keyWords
     this.#slab = slab
     this.#time = time
     this.#events = events
     this.#seed = seed
-    this.#lifetime = sysctl['net.ipv4.ipfrag_time'] * 1000
-    this.#threshold = sysctl['net.ipv4.ipfrag_high_thresh']
     this.#first = new Packet(slab)
     const queues = slab.slots >> 2
-    this.#queues = new Int32Array(queues * QUEUE_WORDS)
+    this.#queues = new Int32Array(queues * this.#queueWords)
     for (let q = queues; q >= 1; q--) {
-      this.#queues[(q - 1) * QUEUE_WORDS + NEXT] = this.#freeQueue
+      this.#queues[this.#at(q) + NEXT] = this.#freeQueue
       this.#freeQueue = q
     }
     const runs = SPARE_RUNS + 8 * queues
@@ -126,17 +148,44 @@ export class Defrag {
     this.#heads = new Int32Array(1 << (32 - Math.clz32(2 * queues)))
   }
 
+  #at(q: number): number {
+    return (q - 1) * this.#queueWords
+  }
+
+  /** Reads the header of a fragment that timed out. */
+  protected abstract readHeader(p: Packet): void
+
+  /** Whether there can be a packet of that length. */
+  protected abstract fits(header: number, data: number): boolean
+
+  /**
+   * p's slot has the header of the first fragment and all data from p.start on: makes it the whole packet, and reads it.
+   * @param header bytes before the data in the first fragment
+   * @param congested some fragment had "congestion experienced" (RFC 3168)
+   * @param dontFragment the largest fragment of all was one with DF
+   */
+  protected abstract complete(p: Packet, header: number, data: number, congested: boolean, dontFragment: boolean): void
+
   /**
    * PASS: the packet is whole, p describes it (p.fragmentMax says what it was made of). HELD: p has no slot any more.
    * Otherwise the reason why p goes no further; its slot is still the caller's.
    */
-  input(p: Packet, user: number): number {
-    if ((p.fragment & (ip.MF | ip.FRAGMENT_OFFSET_MASK)) === 0) return PASS
+  abstract input(p: Packet, user: number): number
+
+  /** Enters the fragment that the fields describe. */
+  protected enter(p: Packet, user: number): number {
     const cost = p.length + OVERHEAD
-    while (this.#bytes + cost > this.#threshold && this.#oldest !== 0) this.#discard(this.#oldest, LIMIT)
-    if (cost > this.#threshold) return LIMIT
-    const q = this.#find(p, user)
+    const { threshold } = this.#settings
+    while (this.#bytes + cost > threshold && this.#oldest !== 0) this.#discard(this.#oldest, LIMIT)
+    if (cost > threshold) return LIMIT
+    const q = this.#find(user)
     return q === 0 ? LIMIT : this.#add(p, q)
+  }
+
+  /** The fragment's queue cannot become a packet any more. */
+  protected giveUp(user: number): void {
+    const q = this.#find(user)
+    if (q !== 0) this.#discard(q, BAD)
   }
 
   /** Ends the queues whose time is over; to be called every second or so. */
@@ -145,13 +194,14 @@ export class Defrag {
     for (;;) {
       const q = this.#oldest
       if (q === 0) return
-      const at = (q - 1) * QUEUE_WORDS
-      if (((this.#time.now - queues[at + BORN]) | 0) < this.#lifetime) return
+      const at = this.#at(q)
+      if (((this.#time.now - queues[at + BORN]) | 0) < 1000 * this.#settings.seconds) return
       if ((queues[at + FLAGS] & FIRST_IN) !== 0) {
         const first = this.#first
-        first.begin(queues[at + SLOT] + DATA - queues[at + HEADER], queues[at + FIRST], queues[at + LINK])
-        readHeader4(first)
-        this.#events.expired(first, queues[at + ID] >>> 24)
+        const start = queues[at + SLOT] + queues[at + DATA] - queues[at + HEADER]
+        first.begin(start, queues[at + FIRST], queues[at + LINK])
+        this.readHeader(first)
+        this.#events.expired(first, queues[at + USER])
       }
       // Unless what was sent in answer has made room by ending it.
       if (this.#oldest === q) this.#discard(q, REASON['fragment-timeout'])
@@ -163,63 +213,62 @@ export class Defrag {
     while (this.#oldest !== 0) this.#discard(this.#oldest, REASON['fragment-timeout'])
   }
 
-  #hash(source: number, destination: number, id: number): number {
-    let h = Math.imul(source ^ this.#seed, 0x85ebca6b)
-    h = Math.imul((h ^ (h >>> 15)) + destination, 0xc2b2ae35)
-    h = Math.imul((h ^ (h >>> 13)) + id, 0x27d4eb2f)
+  /** Of the key that stands at a place of `words`. */
+  #hash(words: Int32Array, at: number, user: number): number {
+    let h = this.#seed ^ user
+    for (let i = 0; i < this.#settings.keyWords; i++) h = Math.imul((h ^ (h >>> 15)) + words[at + i], 0x85ebca6b)
+    h = Math.imul(h ^ (h >>> 13), 0x27d4eb2f)
     return (h ^ (h >>> 15)) & (this.#heads.length - 1)
   }
 
-  /** The packet's queue, made if need be; 0 when there can be none. */
-  #find(p: Packet, user: number): number {
+  #isKey(at: number): boolean {
+    for (let i = 0; i < this.#settings.keyWords; i++) if (this.#queues[at + i] !== this.key[i]) return false
+    return true
+  }
+
+  /** The queue of the key, made if need be; 0 when there can be none. */
+  #find(user: number): number {
     const queues = this.#queues
-    const id = p.view.getUint16(p.start + ip.ID) | (p.protocol << 16) | (user << 24)
-    const head = this.#hash(p.source, p.destination, id)
-    for (let q = this.#heads[head]; q !== 0; q = queues[(q - 1) * QUEUE_WORDS + NEXT]) {
-      const at = (q - 1) * QUEUE_WORDS
-      if (queues[at + SOURCE] === p.source && queues[at + DESTINATION] === p.destination && queues[at + ID] === id)
-        return q
+    const head = this.#hash(this.key, 0, user)
+    for (let q = this.#heads[head]; q !== 0; q = queues[this.#at(q) + NEXT]) {
+      const at = this.#at(q)
+      if (queues[at + USER] === user && this.#isKey(at + KEY)) return q
     }
     if (this.#freeQueue === 0 && this.#oldest !== 0) this.#discard(this.#oldest, LIMIT)
     const q = this.#freeQueue
     if (q === 0) return 0
-    const at = (q - 1) * QUEUE_WORDS
+    const at = this.#at(q)
     this.#freeQueue = queues[at + NEXT]
-    queues.fill(0, at, at + QUEUE_WORDS)
-    queues[at + SOURCE] = p.source
-    queues[at + DESTINATION] = p.destination
-    queues[at + ID] = id
+    queues.fill(0, at, at + SHARED_WORDS)
+    queues.set(this.key, at + KEY)
+    queues[at + USER] = user
+    queues[at + DATA] = this.#settings.data
     queues[at + BORN] = this.#time.now
     queues[at + SLOT] = NO_SLOT
     queues[at + NEXT] = this.#heads[head]
     this.#heads[head] = q
     queues[at + OLDER] = this.#youngest
     if (this.#youngest === 0) this.#oldest = q
-    else queues[(this.#youngest - 1) * QUEUE_WORDS + YOUNGER] = q
+    else queues[this.#at(this.#youngest) + YOUNGER] = q
     this.#youngest = q
     return q
   }
 
   #add(p: Packet, q: number): number {
     const queues = this.#queues
-    const at = (q - 1) * QUEUE_WORDS
-    const isLast = (p.fragment & ip.MF) === 0
-    const offset = (p.fragment & ip.FRAGMENT_OFFSET_MASK) << 3
-    let end = offset + p.length - p.headerLength
-    if (isLast) {
-      if (end < queues[at + LENGTH]) return this.#spoil(q)
-      if ((queues[at + FLAGS] & LAST_IN) !== 0 && end !== queues[at + LENGTH]) return this.#spoil(q)
+    const at = this.#at(q)
+    const { offset, end } = this
+    const lastIn = (queues[at + FLAGS] & LAST_IN) !== 0
+    if (this.isLast) {
+      if (end < queues[at + LENGTH] || (lastIn && end !== queues[at + LENGTH])) return this.#contradict(q)
       queues[at + FLAGS] |= LAST_IN
       queues[at + LENGTH] = end
-    } else {
-      // What is no multiple of eight cannot have a successor: the odd bytes are cut.
-      end &= ~7
-      if (end > queues[at + LENGTH]) {
-        if ((queues[at + FLAGS] & LAST_IN) !== 0) return this.#spoil(q)
-        queues[at + LENGTH] = end
-      }
+    } else if (end > queues[at + LENGTH]) {
+      if (lastIn) return this.#contradict(q)
+      queues[at + LENGTH] = end
     }
-    if (end <= offset || end > MAX_DATA) return this.#spoil(q)
+    if (end <= offset || end > this.#settings.maxData) return this.#contradict(q)
+    if (!this.#makeRoom(at)) return this.#spoil(q)
     const placed = this.#place(at, offset, end)
     if (placed === DUPLICATE) return BAD
     if (placed === OVERLAP) return this.#spoil(q)
@@ -227,31 +276,32 @@ export class Defrag {
       this.#discard(q, LIMIT)
       return LIMIT
     }
-    this.#note(p, at, offset, end)
+    this.#note(p, at)
     const whole = (queues[at + FLAGS] & (FIRST_IN | LAST_IN)) === (FIRST_IN | LAST_IN)
-    if (whole && queues[at + HAVE] === queues[at + LENGTH]) return this.#finish(p, q, offset, end)
-    this.#keep(p, at, offset, end)
+    if (whole && queues[at + HAVE] === queues[at + LENGTH]) return this.#finish(p, q)
+    this.#keep(p, at)
     return HELD
   }
 
   /** What the queue knows by its fragments, this one included. */
-  #note(p: Packet, at: number, offset: number, end: number): void {
+  #note(p: Packet, at: number): void {
     const queues = this.#queues
-    const size = end - offset + p.headerLength
+    const { offset, end, header } = this
+    const size = end - offset + header
     queues[at + HAVE] += end - offset
     queues[at + LINK] = p.inLink
-    queues[at + FLAGS] |= 1 << (p.view.getUint8(p.start + ip.TOS) & 3)
+    queues[at + FLAGS] |= 1 << (this.trafficClass & 3)
     if (size > queues[at + LARGEST]) queues[at + LARGEST] = size
-    if ((p.fragment & ip.DF) !== 0 && size > queues[at + LARGEST_DF]) queues[at + LARGEST_DF] = size
+    if (this.dontFragment && size > queues[at + LARGEST_DF]) queues[at + LARGEST_DF] = size
     if (offset === 0) {
       queues[at + FLAGS] |= FIRST_IN
-      queues[at + HEADER] = p.headerLength
+      queues[at + HEADER] = header
       queues[at + FIRST] = size
     }
   }
 
   /** The fragment's bytes go to their place in the queue's slot; the first that comes brings the slot. */
-  #keep(p: Packet, at: number, offset: number, end: number): void {
+  #keep(p: Packet, at: number): void {
     const queues = this.#queues
     const cost = p.length + OVERHEAD
     queues[at + COUNT]++
@@ -260,48 +310,72 @@ export class Defrag {
     if (queues[at + SLOT] === NO_SLOT) {
       queues[at + SLOT] = p.start - (p.start % STRIDE)
       this.held++
-      this.#copy(p, queues[at + SLOT], offset, end)
+      this.#copy(p, queues[at + SLOT], queues[at + DATA])
     } else {
-      this.#copy(p, queues[at + SLOT], offset, end)
+      this.#copy(p, queues[at + SLOT], queues[at + DATA])
       this.#slab.give(p.start)
     }
   }
 
-  #copy(p: Packet, slot: number, offset: number, end: number): void {
+  /**
+   * A header of unusual length needs more room before the data than there is: what is there already moves up.
+   * @returns false when it would not fit behind it
+   */
+  #makeRoom(at: number): boolean {
+    const queues = this.#queues
+    const before = queues[at + DATA]
+    const needed = this.offset === 0 ? this.header + SIZE : 0
+    if (needed > before) {
+      queues[at + DATA] = needed
+      const slot = queues[at + SLOT]
+      if (needed + queues[at + LENGTH] > STRIDE) return false
+      if (slot !== NO_SLOT)
+        this.#slab.bytes.copyWithin(slot + needed, slot + before, slot + before + queues[at + LENGTH])
+    }
+    return queues[at + DATA] + this.end <= STRIDE
+  }
+
+  #copy(p: Packet, slot: number, data: number): void {
     const { bytes } = this.#slab
-    const header = offset === 0 ? p.headerLength : 0
-    const from = p.start + p.headerLength - header
-    const to = slot + DATA + offset - header
+    const { offset, end } = this
+    const header = offset === 0 ? this.header : 0
+    const from = p.start + this.header - header
+    const to = slot + data + offset - header
     if (from !== to) bytes.copyWithin(to, from, from + header + end - offset)
   }
 
   /** p is the last that was missing: it becomes the whole packet. */
-  #finish(p: Packet, q: number, offset: number, end: number): number {
+  #finish(p: Packet, q: number): number {
     const queues = this.#queues
-    const at = (q - 1) * QUEUE_WORDS
-    const length = queues[at + HEADER] + queues[at + LENGTH]
+    const at = this.#at(q)
     const ecn = queues[at + FLAGS] & 0xf
+    const header = queues[at + HEADER]
+    const data = queues[at + LENGTH]
+    const dontFragment = queues[at + LARGEST_DF] === queues[at + LARGEST]
     // Parts that take part in ECN and parts that do not cannot be one packet's (RFC 3168, 5.3).
-    if (length > ip.MAX_PACKET || ((ecn & ECN_NOT_ECT) !== 0 && ecn !== ECN_NOT_ECT)) return this.#spoil(q)
-    // A fragment alone is never whole, so the queue has a slot.
-    const slot = queues[at + SLOT]
-    this.#copy(p, slot, offset, end)
-    this.#slab.give(p.start)
-    this.held--
-    p.start = slot + DATA - queues[at + HEADER]
-    p.length = length
-    const { view } = p
-    const dontFragment = queues[at + LARGEST_DF] === queues[at + LARGEST] ? ip.DF : 0
-    view.setUint16(p.start + ip.TOTAL_LENGTH, length)
-    view.setUint16(p.start + ip.FLAGS_FRAGMENT, dontFragment)
-    if ((ecn & ECN_CE) !== 0) view.setUint8(p.start + ip.TOS, view.getUint8(p.start + ip.TOS) | 3)
-    ip.writeChecksum(view, p.start, queues[at + HEADER])
-    vnet.clear(view, p.start)
-    readHeader4(p)
-    p.fragmentMax = queues[at + LARGEST] | (dontFragment << 16)
+    if ((ecn & ECN_NOT_ECT) !== 0 && ecn !== ECN_NOT_ECT) return this.#spoil(q)
+    if (!this.fits(header, data)) return this.#spoil(q)
+    // A fragment alone has no slot yet: its own will do.
+    const lone = queues[at + SLOT] === NO_SLOT
+    const slot = lone ? p.start - (p.start % STRIDE) : queues[at + SLOT]
+    this.#copy(p, slot, queues[at + DATA])
+    if (!lone) {
+      this.#slab.give(p.start)
+      this.held--
+    }
+    p.start = slot + queues[at + DATA] - header
+    const largest = queues[at + LARGEST]
+    this.complete(p, header, data, (ecn & ECN_CE) !== 0, dontFragment)
+    p.fragmentMax = largest | (dontFragment ? DF << 16 : 0)
     this.absorbed += queues[at + COUNT]
     this.#remove(q)
     return PASS
+  }
+
+  /** The fragment contradicts what is there. */
+  #contradict(q: number): number {
+    if (this.#settings.contradictionEnds) return this.#spoil(q)
+    return BAD
   }
 
   /** The fragments contradict each other: the whole queue goes, and the one that showed it with it. */
@@ -311,7 +385,7 @@ export class Defrag {
   }
 
   #discard(q: number, reason: number): void {
-    const at = (q - 1) * QUEUE_WORDS
+    const at = this.#at(q)
     const slot = this.#queues[at + SLOT]
     const count = this.#queues[at + COUNT]
     this.#remove(q)
@@ -325,21 +399,21 @@ export class Defrag {
   /** Takes a queue out of the lists and frees its runs; its slot is somebody else's business. */
   #remove(q: number): void {
     const queues = this.#queues
-    const at = (q - 1) * QUEUE_WORDS
+    const at = this.#at(q)
     this.#bytes -= queues[at + BYTES]
-    const head = this.#hash(queues[at + SOURCE], queues[at + DESTINATION], queues[at + ID])
+    const head = this.#hash(queues, at + KEY, queues[at + USER])
     if (this.#heads[head] === q) this.#heads[head] = queues[at + NEXT]
     else {
-      let previous = (this.#heads[head] - 1) * QUEUE_WORDS
-      while (queues[previous + NEXT] !== q) previous = (queues[previous + NEXT] - 1) * QUEUE_WORDS
+      let previous = this.#at(this.#heads[head])
+      while (queues[previous + NEXT] !== q) previous = this.#at(queues[previous + NEXT])
       queues[previous + NEXT] = queues[at + NEXT]
     }
     const older = queues[at + OLDER]
     const younger = queues[at + YOUNGER]
     if (older === 0) this.#oldest = younger
-    else queues[(older - 1) * QUEUE_WORDS + YOUNGER] = younger
+    else queues[this.#at(older) + YOUNGER] = younger
     if (younger === 0) this.#youngest = older
-    else queues[(younger - 1) * QUEUE_WORDS + OLDER] = older
+    else queues[this.#at(younger) + OLDER] = older
     for (let run = queues[at + RUNS]; run !== 0; ) {
       const next = this.#runs[(run - 1) * RUN_WORDS + NEXT_RUN]
       this.#freeTheRun(run)
@@ -398,6 +472,8 @@ export class Defrag {
 const BAD = REASON['fragment-bad']
 const LIMIT = REASON['fragment-limit']
 const NO_SLOT = -1
+/** IPv4's "don't fragment", in the upper half word of Packet.fragmentMax. */
+const DF = 0x4000
 
 // What #place found.
 const PLACED = 0

@@ -4,7 +4,8 @@
 // only where the fragments have no options, since the kernel drops it only where it can repeat the boundaries.)
 
 import { afterEach, describe, expect, test } from 'vitest'
-import { Defrag, HELD, PASS, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { HELD, PASS, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { Defrag4 } from '../../src/conntrack/defrag4.ts'
 import { fragmentOut } from '../../src/packet/fragment.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { parse4 } from '../../src/packet/parse.ts'
@@ -55,7 +56,7 @@ describe('fragments fare as in the kernel', () => {
     beside.sysctl('net.ipv4.ipfrag_max_dist', 0)
     const time = new Time()
     const slab = new Slab(512)
-    const defrag = new Defrag(slab, time, sysctls(), 1, { expired: () => {}, dropped: () => {} })
+    const defrag = new Defrag4(slab, time, sysctls(), 1, { expired: () => {}, dropped: () => {} })
     const p = new Packet(slab)
     const random = seededRandom(Number(process.env.DEFRAG_SEED ?? 1))
     const below = (n: number) => (random() >>> 0) % n

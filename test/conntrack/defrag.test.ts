@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Defrag, HELD, PASS, USER_OUTPUT, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { HELD, PASS, USER_OUTPUT, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { Defrag4 } from '../../src/conntrack/defrag4.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
 import { REASON } from '../../src/packet/reason.ts'
@@ -17,7 +18,7 @@ const LIMIT = REASON['fragment-limit']
 class Bench {
   readonly slab: Slab
   readonly time = new Time()
-  readonly defrag: Defrag
+  readonly defrag: Defrag4
   readonly packet: Packet
   readonly dropped: number[] = []
   readonly expired: string[] = []
@@ -25,7 +26,7 @@ class Bench {
   constructor(slots = 64, settings: Record<string, number> = {}) {
     this.slab = new Slab(slots)
     this.packet = new Packet(this.slab)
-    this.defrag = new Defrag(this.slab, this.time, sysctls(settings), 1, {
+    this.defrag = new Defrag4(this.slab, this.time, sysctls(settings), 1, {
       expired: (p, user) => this.expired.push(`${p.length} bytes for ${user}, protocol ${p.protocol}`),
       dropped: (reason) => this.dropped.push(reason),
     })

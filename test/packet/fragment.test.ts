@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Defrag, PASS, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { PASS, USER_PREROUTING } from '../../src/conntrack/defrag.ts'
+import { Defrag4 } from '../../src/conntrack/defrag4.ts'
 import { fragmentOut } from '../../src/packet/fragment.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
@@ -85,7 +86,7 @@ describe('a packet that is split', () => {
     const bytes = ipPacket({ ...base, options: [222, 4, 1, 1] }, DATA.subarray(0, 65_500))
     for (const mtu of [576, 1280, 1500, 9000, 65_535]) {
       const slab = new Slab(300)
-      const defrag = new Defrag(slab, new Time(), sysctls(), 1, { expired: () => {}, dropped: () => {} })
+      const defrag = new Defrag4(slab, new Time(), sysctls(), 1, { expired: () => {}, dropped: () => {} })
       const p = packetOf(slab, bytes)
       const out: [number, number][] = []
       fragmentOut(p, mtu, (start, length) => out.push([start, length]))
