@@ -37,7 +37,7 @@ export class Defrag6 extends Defrag {
     const behind = start + p.length
     // A jumbogram cannot have been fragmented (RFC 2675, 4).
     if (view.getUint16(start + ipv6.PAYLOAD_LENGTH) === 0) return PASS
-    const at = extension.find(view, start, behind, extension.FRAGMENT)
+    const at = fragmentHeaderOf(view, start, behind)
     if (at < 0 || at === behind) return PASS
     if (at + extension.FRAGMENT_HEADER > behind) return isCutAtBegin(view, at, behind) ? PASS : BAD
     const word = view.getUint16(at + extension.FRAGMENT_OFFSET)
@@ -94,6 +94,19 @@ export class Defrag6 extends Defrag {
     vnet.clear(view, start)
     readHeader6(p)
   }
+}
+
+/** Where the fragment header is, also where little of it is there; -1 for none. */
+function fragmentHeaderOf(view: DataView, start: number, behind: number): number {
+  let kind = view.getUint8(start + ipv6.NEXT_HEADER)
+  let at = start + ipv6.HEADER
+  while (kind !== extension.FRAGMENT) {
+    if (!extension.isExtension(kind) || at + 2 > behind) return -1
+    const next = view.getUint8(at + extension.NEXT)
+    at += extension.lengthOf(view, kind, at)
+    kind = next
+  }
+  return at <= behind ? at : -1
 }
 
 /** The byte of the header before the one at `at` that says what kind it is. */
