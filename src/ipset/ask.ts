@@ -100,8 +100,11 @@ export function accepts(extensions: Extensions, place: number, ask: Ask, bytes: 
 
 /** Puts the packet's address into words. */
 export function readAddress(p: Packet, source: boolean, family: SetFamily, into: Int32Array, at: number): void {
-  if (family === 4) into[at] = source ? p.source : p.destination
-  else for (let i = 0; i < 4; i++) into[at + i] = p.view.getInt32(p.start + (source ? 8 : 24) + 4 * i)
+  into[at] = source ? p.source : p.destination
+  if (family === 4) return
+  into[at + 1] = source ? p.source1 : p.destination1
+  into[at + 2] = source ? p.source2 : p.destination2
+  into[at + 3] = source ? p.source3 : p.destination3
 }
 
 export const NO_PORT = -1

@@ -182,7 +182,11 @@ export class IpsetCommand {
       if (line === undefined) return
       try {
         const words = this.#options.take(this.#wordsOf(line))
-        if (words.length === 0) continue
+        if (words.length === 0) {
+          // The real one prompts twice.
+          this.#stdout.push(PROMPT)
+          continue
+        }
         const { name, words: rest } = commandOf(words)
         if (name === 'restore') this.#stdout.push('Restore command is not supported in interactive mode\n')
         else {

@@ -8,7 +8,7 @@ import { type IpsetResult, runIpset } from '../../src/ipset/command.ts'
 import { CREATE } from './cases/create.ts'
 import { ELEMENTS } from './cases/elements.ts'
 import { OPTIONS } from './cases/options.ts'
-import { RESTORES } from './cases/restores.ts'
+import { CONVERSATIONS, RESTORES } from './cases/restores.ts'
 import { TYPES } from './cases/types.ts'
 import { commands } from './generate.ts'
 import { type Asked, askReal, needsIpset } from './real-ipset.ts'
@@ -66,6 +66,11 @@ describe('the real ipset agrees', () => {
       const found = difference([{ argv: ['restore'], stdin }, save, { argv: ['-exist', 'restore'], stdin }, save])
       expect({ stdin, found }).toEqual({ stdin, found: undefined })
     }
+  })
+
+  test(...needsIpset('on what a person types behind it'), () => {
+    for (const stdin of CONVERSATIONS)
+      expect(difference([{ argv: ['-'], stdin }, { argv: ['save'] }]), stdin).toBeUndefined()
   })
 
   test(...needsIpset('on generated commands'), () => {

@@ -158,11 +158,8 @@ describe('IPv6', () => {
     const store = newStore()
     run(store, 'create s hash:net family inet6', 'add s 2001:db8::/32', 'add s 2001:db8:1::/48 nomatch')
     const p = bare(6)
-    const put = (at: number, words: number[]) => {
-      for (const [i, word] of words.entries()) p.view.setInt32(p.start + at + 4 * i, word)
-    }
-    put(8, [0x20010db8, 0x00020000, 0, 1])
-    put(24, [0x20010db8, 0x00010000, 0, 1])
+    ;[p.source, p.source1, p.source2, p.source3] = [0x20010db8, 0x00020000, 0, 1]
+    ;[p.destination, p.destination1, p.destination2, p.destination3] = [0x20010db8, 0x00010000, 0, 1]
     expect(matches(store, 's', 'src', p)).toBe(true)
     expect(matches(store, 's', 'dst', p)).toBe(false)
     p.family = 4

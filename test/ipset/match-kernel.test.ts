@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { runIpset } from '../../src/ipset/command.ts'
 import { KernelRig } from '../kernel/rig.ts'
+import type { NamespaceShell } from '../kernel/shell.ts'
 import { needsKernel } from '../kernel/with-kernel.ts'
 import { packetsOf } from '../support/packet/index.ts'
 import { EngineSubject } from '../support/scenario/engine.ts'
@@ -33,27 +34,33 @@ const setLines = (text: string) =>
     .filter((line) => line !== '')
     .sort()
 
-async function besides(rig: KernelRig, sets: string, rules: string, packets: readonly [string, string][]) {
+async function besides(
+  rig: KernelRig,
+  sets: string,
+  rules: string,
+  packets: readonly [string, string][],
+  family: 4 | 6 = 4,
+) {
   const text = `*mangle\n${rules}COMMIT\n`
   const send = (exchange: (device: string, packets: Uint8Array[]) => unknown) => {
     for (const [device, line] of packets) exchange(device, packetsOf(line))
   }
   // The shell is the rig's own; what is made by it goes with the rig's sets.
-  const shell = rig['shell']
+  const { shell } = rig as unknown as { shell: NamespaceShell }
   await shell.run('ipset restore', sets)
-  await rig.load(text)
+  await rig.load(text, family)
   send((device, bytes) => rig.exchange(device, bytes, 0))
-  const counters = await rig.counters()
+  const counters = await rig.counters(family)
   const kernel: After = { rules: linesOf(counters), sets: setLines(await shell.run('ipset save')) }
   await rig.reset()
   await shell.run('ipset flush; ipset destroy; ipset destroy 2>/dev/null || true')
   const subject = new EngineSubject(CONFIG)
   const restored = runIpset(subject.engine.sets, ['restore'], { stdin: sets })
   expect(restored).toEqual({ status: 0, stdout: '', stderr: '' })
-  subject.load(text)
+  subject.load(text, family)
   send((device, bytes) => subject.exchange(device, bytes))
   const engine: After = {
-    rules: linesOf(subject.counters()),
+    rules: linesOf(subject.counters(family)),
     sets: setLines(runIpset(subject.engine.sets, ['save']).stdout),
   }
   subject.close()
@@ -238,6 +245,99 @@ test(...needsKernel('generated rules and packets leave the same counters and mem
       const { kernel, engine } = await besides(rig, SETS, rules, packets)
       expect(engine, `${JSON.stringify({ rules, packets })}`).toEqual(kernel)
     }
+  } finally {
+    await rig.close()
+  }
+})
+
+/** Types that every kernel with ipset has; hash:net,net and its like are often left out of one. */
+const SETS6 = `create ip hash:ip family inet6
+create ip4 hash:ip
+create net hash:net family inet6 counters
+create mask hash:ip family inet6 netmask 64
+create port hash:ip,port family inet6 counters
+create three hash:ip,port,ip family inet6
+create tnet hash:ip,port,net family inet6
+create nport hash:net,port family inet6
+create iface hash:net,iface family inet6
+create bport bitmap:port range 0-1000
+create added hash:ip family inet6 timeout 100 counters
+create addnet hash:net family inet6
+create addport hash:ip,port family inet6
+create all list:set counters
+add ip 2001:db8:1::2
+add ip4 10.0.1.2
+add net 2001:db8:1::/64
+add net 2001:db8:1::8000/113 nomatch
+add net 2001:db8:1::8001
+add net 2001:db8:2::/48
+add mask 2001:db8:1::9
+add port 2001:db8:1::2,udp:53
+add port 2001:db8:1::2,tcp:80
+add port 2001:db8:1::2,icmpv6:128/0
+add port 2001:db8:1::2,gre:0
+add three 2001:db8:1::2,udp:53,2001:db8:2::7
+add tnet 2001:db8:1::2,udp:53,2001:db8:2::/48
+add tnet 2001:db8:1::2,udp:53,2001:db8:2::7 nomatch
+add nport 2001:db8:1::/64,udp:53
+add iface 2001:db8::/32,lan
+add iface 2001:db8:1::3,lan nomatch
+add bport 53
+add addnet 2001:db8:9::/48
+add all ip
+add all net
+add all ip4
+`
+
+const MATCHES6 = [
+  ...['ip', 'net', 'mask', 'all', 'bport'].flatMap((set) => [
+    `--match-set ${set} src`,
+    `--match-set ${set} dst`,
+    `! --match-set ${set} src`,
+  ]),
+  ...['port', 'nport'].flatMap((set) => [
+    `--match-set ${set} src,dst`,
+    `--match-set ${set} dst,dst`,
+    `--match-set ${set} src,src`,
+  ]),
+  ...['three', 'tnet'].map((set) => `--match-set ${set} src,dst,dst`),
+  '--match-set iface src,src',
+  '--match-set iface dst,src',
+  '--match-set net src --return-nomatch',
+  '--match-set net src --packets-gt 3',
+]
+
+const TARGETS6 = [
+  '--add-set added src --exist',
+  '--add-set added dst --exist --timeout 50',
+  '--add-set addnet src',
+  '--add-set addport src,dst',
+  '--del-set ip src',
+]
+
+const SOURCES6 = ['2001:db8:1::2', '2001:db8:1::3', '2001:db8:1::8001', '2001:db8:1::8002', '2001:db8:3::9']
+const DESTINATIONS6 = ['2001:db8:2::7', '2001:db8:2:0:1::77']
+const KINDS6 = [
+  (s: string, d: string) => `udp [${s}]:53 > [${d}]:53 len 5`,
+  (s: string, d: string) => `tcp [${s}]:1000 > [${d}]:80 S`,
+  (s: string, d: string) => `icmp6 ${s} > ${d} echo-request id 1 seq 1`,
+  (s: string, d: string) => `ip ${s} > ${d} proto 47 len 8`,
+  (s: string, d: string) => `udp [${s}]:53 > [${d}]:53 len 5 dst:010400000000`,
+]
+
+// Until IPv6 packets are routed here they get as far as PREROUTING.
+test(...needsKernel('IPv6: every match and target finds, adds and removes what it does in the kernel'), async () => {
+  const rig = await KernelRig.open(CONFIG, { silence: 0.2 })
+  try {
+    const all = [
+      ...MATCHES6.map((match) => `-A PREROUTING -m set ${match}\n`),
+      ...TARGETS6.map((target) => `-A PREROUTING -j SET ${target}\n`),
+      ...MATCHES6.map((match) => `-A PREROUTING -m set ${match}\n`),
+    ].join('')
+    const packets = SOURCES6.flatMap((s) => DESTINATIONS6.flatMap((d) => KINDS6.map((k) => ['lan', k(s, d)] as const)))
+    const { kernel, engine } = await besides(rig, SETS6, all, [...packets, ...packets] as [string, string][], 6)
+    expect(engine).toEqual(kernel)
+    expect(kernel.rules.filter((line) => !line.startsWith('[0:0]')).length).toBeGreaterThan(40)
   } finally {
     await rig.close()
   }

@@ -21,9 +21,8 @@ test.each([
   const p = bare(family)
   const ask = asks('src')
   const put = (i: number) => {
-    p.source = scattered(i)
-    for (const [word, value] of [0x20010db8, scattered(i), 0, i].entries())
-      p.view.setInt32(p.start + 8 + 4 * word, value)
+    if (family === 4) p.source = scattered(i)
+    if (family === 6) [p.source, p.source1, p.source2, p.source3] = [0x20010db8, scattered(i), 0, i]
   }
   for (let i = 0; i < MILLION; i++) {
     put(i)

@@ -24,7 +24,7 @@ export function packetOf(line: string): Packet {
   return p
 }
 
-/** A descriptor whose addresses are set by hand; IPv6 addresses stand in a header of their own. */
+/** A descriptor whose addresses are set by hand. */
 export function bare(family: 4 | 6): Packet {
   const p = new Packet(slab)
   p.begin(0, 60, 2)

@@ -39,3 +39,12 @@ export const RESTORES: readonly string[] = [
   'create a hash:ip -q\nadd a 1.2.3.4\nadd a 1.2.3.4\n',
   'create a bitmap:port range 1-9\nadd a 1-3\nadd a 2-5\nadd a 8\n',
 ]
+
+/** What a person types behind `ipset -`. */
+export const CONVERSATIONS: readonly string[] = [
+  'create a hash:ip\nadd a 1.2.3.4\nadd a 1.2.3.4\nlist a\nfoo\nrestore\nsave\ntest a 1.2.3.4\ntest a 1.2.3.5\nlist -n\n',
+  'create a hash:ip\n\n  \n# comment\nadd a\nadd a 1.1.1.1 x\nlist nope\nversion\nquit\nadd a 1.1.1.1\n',
+  'create a hash:ip\nadd a 1.1.1.1',
+  '\n',
+  'quit\n',
+]
