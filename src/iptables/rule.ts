@@ -428,7 +428,7 @@ class RuleReader {
     return this.#stop(
       word,
       isGoto
-        ? `goto '${word.text}' is not a chain of table ${table} at this line${hint}`
+        ? `goto ${shown(word.text)} is not a chain of table ${table} at this line${hint}`
         : `Couldn't load target ${likeThere(word.text)}:No such file or directory${hint}`,
     )
   }
