@@ -73,10 +73,10 @@ export class Ends {
 
   /** The loopback device: the packet in p's slot comes in again, with the flow that p has; the slot is taken over. */
   loop(p: Packet): void {
-    const { ct, ctinfo, direction, zone, mark, depth } = p
+    const { ct, ctinfo, direction, zone, mark, trace, depth } = p
     const looped = this.packet()
     looped.begin(p.start, p.length, LOOPBACK)
-    Object.assign(looped, { ct, ctinfo, direction, zone, mark, depth })
+    Object.assign(looped, { ct, ctinfo, direction, zone, mark, trace, depth })
     this.#backlog.push(looped)
   }
 

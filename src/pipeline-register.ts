@@ -6,6 +6,7 @@ import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN }
 import { type Queued, type Step, Way } from './hook/way.ts'
 import type { Packet } from './packet/packet.ts'
 import { REASON } from './packet/reason.ts'
+import { Tracer } from './pipeline-trace.ts'
 import { CONTINUE } from './rule/define.ts'
 import { Interpreter } from './rule/interpreter.ts'
 import type { Family, TableName } from './rule/model.ts'
@@ -79,7 +80,10 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     const chain = program.base(table, at)
     if (chain === undefined) continue
     const { chunks } = program.ledger
-    const rules = (p: Packet) => interpreter.run(chain, chunks, p, at)
+    // A packet is first traced in the midst of a table.
+    const traced = table === 'raw' && program.tracing > 0
+    const tracer = new Tracer(table, chain, chunks, program.environment)
+    const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : interpreter.run(chain, chunks, p, at))
     if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
     else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules) })
   }

@@ -85,11 +85,13 @@ import { tcpmss } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
 import { tosTarget } from '../target/tos.ts'
 import { tproxy4, tproxy6 } from '../target/tproxy.ts'
+import { trace } from '../target/trace.ts'
 import { ttlTarget } from '../target/ttl.ts'
 import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
+  trace,
   nfqueue,
   queue,
   nflog,

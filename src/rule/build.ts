@@ -5,7 +5,7 @@
 import { TunfilterError } from '../errors.ts'
 import { ACCEPT, DROP } from '../hook/hook.ts'
 import type { Piece } from './change.ts'
-import { CONTINUE, RETURN, type Surroundings } from './define.ts'
+import { CONTINUE, RETURN, type Surroundings, type TargetDeclaration } from './define.ts'
 import {
   Addresses,
   DEFRAGMENTS,
@@ -18,6 +18,7 @@ import {
   SHARES,
   setsOf,
   sharesOf,
+  TRACES,
   TRACKS,
 } from './entry.ts'
 import type { Action, Counters, Family, MatchUse, TableName } from './model.ts'
@@ -76,6 +77,7 @@ export class Build {
   readonly #sets = new Map<string, SetSlot | undefined>()
   #tracking = 0
   #defragmenting = 0
+  #tracing = 0
   /** By chain: how many more entries jump to it. */
   readonly #references = new Map<ChainProgram, number>()
   readonly #freed: number[] = []
@@ -196,6 +198,7 @@ export class Build {
       made.entries.push(entry)
       if ((flags & TRACKS) !== 0) this.#tracking++
       if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
+      if ((flags & TRACES) !== 0) this.#tracing++
       if ((flags & NAMES_SETS) !== 0) {
         const named = [...namedByTests[words[at]], ...namedByActions[words[at + 1]]]
         setsOf.set(entry, named)
@@ -296,6 +299,7 @@ export class Build {
       this.#freed.push(entry.counter)
       if ((entry.flags & TRACKS) !== 0) this.#tracking--
       if ((entry.flags & DEFRAGMENTS) !== 0) this.#defragmenting--
+      if ((entry.flags & TRACES) !== 0) this.#tracing--
       if ((entry.flags & SHARES) !== 0) this.#released.push(...(sharesOf.get(entry) ?? []))
       if (entry.chain !== undefined) this.#references.set(entry.chain, (this.#references.get(entry.chain) ?? 0) - 1)
     }
@@ -334,6 +338,7 @@ export class Build {
     for (const [chain, more] of this.#references) chain.references += more
     program.tracking += this.#tracking
     program.defragmenting += this.#defragmenting
+    program.tracing += this.#tracing
     program.generation++
     ledger.give(this.#freed)
     environment.shared?.release(this.#released)
@@ -351,10 +356,11 @@ export class Build {
 /** What of the router must run while a rule has this match or target. */
 function needs({ declaration, options }: Pick<MatchUse, 'options'> & { declaration: Needing }): number {
   const tracks = declaration.conntrackFor?.(options) ?? declaration.conntrack ?? false
-  return (tracks ? TRACKS : 0) | (declaration.defrag === true ? DEFRAGMENTS : 0)
+  const { defrag = false, traces = false } = declaration
+  return (tracks ? TRACKS : 0) | (defrag ? DEFRAGMENTS : 0) | (traces ? TRACES : 0)
 }
 
-type Needing = Pick<MatchUse['declaration'], 'conntrack' | 'conntrackFor' | 'defrag'>
+type Needing = Pick<TargetDeclaration, 'conntrack' | 'conntrackFor' | 'defrag' | 'traces'>
 
 function there<T>(found: T | undefined, name: string): T {
   if (found === undefined)

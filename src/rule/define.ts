@@ -79,6 +79,8 @@ export interface Declaration<O extends Options> {
   readonly conntrack?: boolean
   /** true: packets are put together from their fragments while a rule uses this, also without conntrack. */
   readonly defrag?: boolean
+  /** true: packets that meet it are traced from there on. */
+  readonly traces?: boolean
   /** conntrack where it depends on the options. */
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */

@@ -16,6 +16,8 @@ export const DEFRAGMENTS = 4
 /** The entry has state that it shares by name (rule/shared.ts). */
 export const SHARES = 2
 
+/** The entry has its packets traced from there on (target TRACE). */
+export const TRACES = 16
 /** The entry names sets (ipset). */
 export const NAMES_SETS = 8
 

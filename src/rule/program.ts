@@ -46,6 +46,8 @@ export class Program {
   tracking = 0
   /** Entries that need defragmentation, also where conntrack does not run. */
   defragmenting = 0
+  /** Entries from which on packets are traced. */
+  tracing = 0
 
   constructor(family: Family, environment: Environment) {
     this.family = family

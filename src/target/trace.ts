@@ -1,4 +1,4 @@
-// Target TRACE (xt_TRACE): from here on a line is logged for every rule and policy that the packet meets (rule/trace.ts). This
+// Target TRACE (xt_TRACE): from here on a line is logged for every rule and policy that the packet meets (pipeline-trace.ts). This
 // rule itself is not told of.
 
 import { CONTINUE, defineTarget } from '../rule/define.ts'
@@ -8,8 +8,8 @@ export const trace = defineTarget({
   summary: "logs the packet's way through the rules from here on",
   tables: ['raw'],
   terminal: false,
+  traces: true,
   options: {},
-  list: () => '',
   target: () => (p) => {
     p.trace = 1
     return CONTINUE

@@ -1,4 +1,4 @@
-// The kernel's log as far as LOG rules write into it. The log belongs to the whole machine, so every rig tags the prefixes of
+// The kernel's log as far as LOG and TRACE rules write into it. The log belongs to the whole machine, so every rig tags the prefixes of
 // its LOG rules and reads the lines with its own tag only; rules and lines come back without it.
 
 import { closeSync, constants, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
@@ -8,6 +8,7 @@ const ALL_NETNS = '/proc/sys/net/netfilter/nf_log_all_netns'
 export class KernelLog {
   private readonly fd: number
   private readonly tag: string
+  private traces = false
   private readonly buffer = Buffer.alloc(8192)
 
   /** Letters, digits and _ only: nothing that iptables-save would put into quotes. */
@@ -34,8 +35,12 @@ export class KernelLog {
     }
   }
 
-  /** iptables-restore text with the tag before every LOG prefix. */
+  /**
+   * iptables-restore text with the tag before every LOG prefix. Lines of TRACE cannot be tagged: they are read while there are
+   * rules that ask for them, and are then taken for this rig's.
+   */
   tagged(rules: string): string {
+    this.traces = / (-j|--jump) TRACE\b/.test(rules)
     return rules
       .split('\n')
       .map((line) => {
@@ -69,6 +74,7 @@ export class KernelLog {
       const record = this.buffer.toString('latin1', 0, length).split('\n')[0]!
       const text = record.slice(record.indexOf(';') + 1)
       if (text.startsWith(this.tag)) lines.push(text.slice(this.tag.length))
+      else if (this.traces && text.startsWith('TRACE: ')) lines.push(text)
     }
   }
 

@@ -1,0 +1,102 @@
+// The walk of a packet that is traced (target TRACE): as the interpreter's (rule/interpreter.ts), with a line logged for every rule that
+// matches, before its target is asked, and for the end of every chain that is come to. The lines are the kernel's: table, chain, what it
+// was and its number. What stands at a chain's end, or looks like it (a verdict without any condition), is a `return`, and in a built-in
+// chain its `policy`; the end has the number behind the last rule's. Only packets that are traced, and those that meet a table in
+// which TRACE stands, come here.
+
+import { DROP } from './hook/hook.ts'
+import type { Packet } from './packet/packet.ts'
+import { CONTINUE, HOTDROP, RETURN } from './rule/define.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './rule/entry.ts'
+import type { Environment } from './rule/environment.ts'
+import { count, matches } from './rule/interpreter.ts'
+import type { Chunks } from './rule/ledger.ts'
+import type { TableName } from './rule/model.ts'
+import type { ChainProgram } from './rule/program.ts'
+import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE, logText } from './target/log-text.ts'
+
+/** syslog's level of the lines: warning. */
+const LEVEL = 4
+const FLAGS = LOG_TCP_SEQUENCE | LOG_TCP_OPTIONS | LOG_IP_OPTIONS
+
+interface Place {
+  readonly chain: ChainProgram
+  readonly next: number
+}
+
+export class Tracer {
+  readonly #table: TableName
+  readonly #base: ChainProgram
+  readonly #counters: Chunks
+  readonly #environment: Environment
+
+  constructor(table: TableName, base: ChainProgram, counters: Chunks, environment: Environment) {
+    this.#table = table
+    this.#base = base
+    this.#counters = counters
+    this.#environment = environment
+  }
+
+  /** @returns what Interpreter.run returns */
+  run(p: Packet, hook: number): number {
+    const calls: Place[] = []
+    let chain = this.#base
+    let place = 0
+    for (;;) {
+      let verdict = RETURN
+      const atEnd = place === chain.entries.length
+      if (atEnd) this.#tell(p, hook, chain, place + 1, true)
+      else {
+        const entry = chain.entries[place++]
+        const matched = matches(entry, p)
+        if (matched === HOTDROP) return DROP
+        if (matched !== 1) continue
+        count(this.#counters, entry.counter, p.length)
+        this.#tell(p, hook, chain, place, isVerdictAlone(entry))
+        if (entry.does === DO_JUMP || entry.does === DO_GOTO) {
+          if (entry.does === DO_JUMP) calls.push({ chain, next: place })
+          chain = entry.chain as ChainProgram
+          place = 0
+          continue
+        }
+        verdict = entry.does === DO_TARGET ? (entry.target as NonNullable<Entry['target']>)(p, hook) : entry.does
+        if (verdict === CONTINUE) continue
+      }
+      if (verdict !== RETURN) return verdict
+      const back = calls.pop()
+      if (back !== undefined) {
+        chain = back.chain
+        place = back.next
+        continue
+      }
+      // A chain that was gone to, or a RETURN, leads to the built-in chain's end.
+      const { entries, policy, counter } = this.#base
+      if (chain !== this.#base || !atEnd) this.#tell(p, hook, this.#base, entries.length + 1, true)
+      count(this.#counters, counter, p.length)
+      return policy
+    }
+  }
+
+  #tell(p: Packet, hook: number, chain: ChainProgram, number: number, isEnd: boolean): void {
+    if (p.trace === 0) return
+    const what = !isEnd ? 'rule' : chain === this.#base ? 'policy' : 'return'
+    const { log, links } = this.#environment
+    log(LEVEL, `TRACE: ${this.#table}:${chain.name}:${what}:${number} ${logText(p, hook, FLAGS, links)}`)
+  }
+}
+
+/** A verdict for every packet, which is how chains end. */
+function isVerdictAlone({ does, more, sourceMask, destinationMask, tests }: Entry): boolean {
+  if (does === DO_TARGET || does === DO_JUMP || does === DO_GOTO || does === CONTINUE) return false
+  return (
+    (sourceMask | destinationMask) === 0 &&
+    more === undefined &&
+    !tests.sourceNot &&
+    !tests.destinationNot &&
+    tests.protocol === 0 &&
+    tests.fragments === 0 &&
+    tests.inLinks === undefined &&
+    tests.outLinks === undefined &&
+    tests.allMatches.length === 0
+  )
+}
