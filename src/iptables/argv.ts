@@ -201,12 +201,17 @@ export interface FileRequest {
   readonly table: TableName | undefined
   /** What is read (restore) or written (save) instead of standard input and output. */
   readonly file: string | undefined
+  /** For standard error, although all is well. */
+  readonly warnings: string
 }
 
 interface FileOption {
+  /** A value is joined to the letter only where there must be one. */
   readonly letter: string
   readonly name: string
   readonly value: 'none' | 'one' | 'may'
+  /** The legacy tool has it not. */
+  readonly variant?: Program['variant']
 }
 
 const RESTORE: readonly FileOption[] = [
@@ -221,8 +226,8 @@ const RESTORE: readonly FileOption[] = [
   { letter: 'W', name: 'wait-interval', value: 'may' },
   { letter: 'M', name: 'modprobe', value: 'one' },
   { letter: 'T', name: 'table', value: 'one' },
-  { letter: '4', name: 'ipv4', value: 'none' },
-  { letter: '6', name: 'ipv6', value: 'none' },
+  { letter: '4', name: 'ipv4', value: 'none', variant: 'nf_tables' },
+  { letter: '6', name: 'ipv6', value: 'none', variant: 'nf_tables' },
 ]
 const SAVE: readonly FileOption[] = [
   { letter: 'b', name: 'binary', value: 'none' },
@@ -231,15 +236,16 @@ const SAVE: readonly FileOption[] = [
   { letter: 't', name: 'table', value: 'one' },
   { letter: 'M', name: 'modprobe', value: 'one' },
   { letter: 'f', name: 'file', value: 'one' },
-  { letter: '4', name: 'ipv4', value: 'none' },
-  { letter: '6', name: 'ipv6', value: 'none' },
+  { letter: '4', name: 'ipv4', value: 'none', variant: 'nf_tables' },
+  { letter: '6', name: 'ipv6', value: 'none', variant: 'nf_tables' },
   { letter: 'V', name: 'version', value: 'none' },
 ]
 
 /** The arguments of iptables-restore and iptables-save. */
 export function readFileRequest(args: readonly string[], program: Program): FileRequest | 'version' | 'help' {
   const save = program.kind === 'save'
-  const known = save ? SAVE : RESTORE
+  const known = (save ? SAVE : RESTORE).filter(({ variant = program.variant }) => variant === program.variant)
+  let warnings = ''
   const given = new Map<string, string>()
   const operands: string[] = []
   const wrong = (message: string) => new Failure(save ? 1 : 2, `${banner(program)}: ${message}\n`)
@@ -257,9 +263,12 @@ export function readFileRequest(args: readonly string[], program: Program): File
     const take = (option: FileOption, joined: string | undefined) => {
       let value = joined
       if (value === undefined && option.value === 'one') value = args[++i]
-      else if (value === undefined && option.value === 'may' && /^\d/.test(args[i + 1] ?? '')) value = args[++i]
-      if (option.value === 'one' && value === undefined) throw wrong(`option '${word}' needs a value`)
+      else if (value === undefined && option.value === 'may' && /^[^-]/.test(args[i + 1] ?? '')) value = args[++i]
+      if (option.value === 'one' && value === undefined) throw unknown(`'${word}' without a value`)
       if (option.letter === 'w' && value !== undefined && !/^\d+$/.test(value)) throw wrong('wait seconds not numeric')
+      if (option.letter === 'W' && value !== undefined && !/^\d+$/.test(value)) throw wrong('wait interval not numeric')
+      if (option.letter === 'b') warnings += '-b/--binary option is not implemented\n'
+      if (option.letter === 'W') warnings += 'Ignoring deprecated --wait-interval option.\n'
       given.set(option.letter, value ?? '')
     }
     if (word.startsWith('--')) {
@@ -268,7 +277,7 @@ export function readFileRequest(args: readonly string[], program: Program): File
       const found = known.find((option) => option.name === name) ?? (fits.length === 1 ? fits[0] : undefined)
       const names = known.map((option) => option.name)
       if (found === undefined) throw unknown(`'${word}'${didYouMean(name, names).replace("'", "'--")}`)
-      if (found.value === 'none' && joined !== undefined) throw wrong(`--${found.name} takes no value`)
+      if (found.value === 'none' && joined !== undefined) throw unknown(`'${word}': --${found.name} takes no value`)
       take(found, joined)
       continue
     }
@@ -276,7 +285,7 @@ export function readFileRequest(args: readonly string[], program: Program): File
       const found = known.find(({ letter }) => letter === word[at])
       if (found === undefined) throw unknown(`'-${word[at]}'`)
       const rest = word.slice(at + 1)
-      const joined = found.value !== 'none' && rest !== ''
+      const joined = found.value === 'one' && rest !== ''
       take(found, joined ? rest : undefined)
       if (joined) break
     }
@@ -286,6 +295,8 @@ export function readFileRequest(args: readonly string[], program: Program): File
   const tooMany = operands[save ? 0 : 1]
   if (tooMany !== undefined)
     throw new Failure(1, save ? 'Unknown arguments found on commandline\n' : `Unknown arguments found on commandline\n`)
+  if (given.has('W') && !given.has('w'))
+    throw new Failure(1, `${warnings}Option --wait-interval requires option --wait\n`)
   const named = given.get(save ? 't' : 'T')
   return {
     counters: given.has('c'),
@@ -294,5 +305,6 @@ export function readFileRequest(args: readonly string[], program: Program): File
     verbose: given.has('v'),
     table: named === undefined ? undefined : tableOf(named, program),
     file: save ? given.get('f') : operands[0],
+    warnings,
   }
 }

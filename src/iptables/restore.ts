@@ -21,11 +21,10 @@ import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
 import type { Complain } from './extension.ts'
 import { splitWords } from './lexer.ts'
-import { echo } from './list.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
 import { type ReadContext, readCommand } from './rule.ts'
-import { inSavedOrder } from './save.ts'
+import { toldOf, toldOfClearing } from './told.ts'
 
 export interface RestoreOptions {
   /** The file's name, for messages. */
@@ -43,7 +42,7 @@ export interface RestoreOptions {
   readonly sets?: SetFamilies
   /** Takes what is strange, but not wrong. */
   readonly warn?: (message: string) => void
-  /** Takes what --verbose prints: the file's comments, which chains are emptied, and each rule that a command is about. */
+  /** Takes what --verbose prints: the file's comments, and without --noflush what is done to chains and rules. */
   readonly told?: (text: string) => void
 }
 
@@ -83,7 +82,10 @@ class Restore {
       at = stop + 1
     }
     if (this.#tableLine > 0)
-      this.#complain(1, `the file ends here without COMMIT for the table of line ${this.#tableLine}: expected COMMIT`)
+      this.#complainOfStanding(
+        1,
+        `the file ends here without COMMIT for the table of line ${this.#tableLine}: expected COMMIT`,
+      )
     if (this.#complaints.length > 0) throw new RefusedError('ERR_RULES', this.#complaints)
     return { family, tables: this.#tables }
   }
@@ -118,7 +120,8 @@ class Restore {
 
   #readTable(line: string): void {
     const found = /^\*[ \t]*([^ \t]+)/.exec(line)
-    if (found === null) return this.#complain(1, `${shown(line)} stands outside of any table: expected *TABLE`)
+    if (found === null)
+      return this.#complainOfStanding(1, `${shown(line)} stands outside of any table: expected *TABLE`)
     this.#tableLine = this.#line
     const name = found[1]
     if (!(TABLE_NAMES as readonly string[]).includes(name)) {
@@ -132,7 +135,7 @@ class Restore {
     const table = name as TableName
     const draft = new Draft(table, this.#tables.get(table))
     if (this.#options.noflush !== true) {
-      if (this.#options.told !== undefined) this.#options.told(clearing(draft.toTable()))
+      this.#options.told?.(toldOfClearing(draft))
       draft.clear()
     }
     this.#draft = draft
@@ -234,20 +237,9 @@ class Restore {
         if (wrong !== undefined)
           return this.#complain(words.find(({ text }) => text === wrong.name)?.column ?? 1, wrong.message)
       }
-    if (this.#options.told !== undefined && 'rules' in command)
-      this.#options.told(command.rules.map((rule) => echo(rule, this.#options.family)).join(''))
+    if (this.#options.noflush !== true) this.#options.told?.(toldOf(command, draft, family))
     draft.apply(command, this.#complainOfStanding)
   }
-}
-
-/** What is printed of a table that is emptied. */
-function clearing(table: Table): string {
-  const chains = inSavedOrder(table)
-  const own = chains.filter(({ policy }) => policy === undefined)
-  return [
-    ...chains.map(({ name }) => `Flushing chain \`${name}'\n`),
-    ...own.map(({ name }) => `Deleting chain \`${name}'\n`),
-  ].join('')
 }
 
 function readCounters(text: string): Counters | undefined {
