@@ -123,6 +123,7 @@ export class EventReader {
     words: new Int32Array(new SharedArrayBuffer(f.WORDS * 4)),
     header: new Int32Array(new SharedArrayBuffer(12)),
     max: 1,
+    addresses: new Int32Array(new SharedArrayBuffer(0)),
   })
 
   constructor(memory: SharedEvents) {

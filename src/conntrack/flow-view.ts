@@ -9,6 +9,8 @@ export interface SharedFlows {
   readonly words: Int32Array<SharedArrayBuffer>
   readonly header: Int32Array<SharedArrayBuffer>
   readonly max: number
+  /** IPv6's addresses, f.ADDRESS_WORDS a flow (flows6.ts); empty for IPv4, whose records have them. */
+  readonly addresses: Int32Array<SharedArrayBuffer>
   readonly extensions: SharedExtensions
 }
 
@@ -18,10 +20,12 @@ export class FlowView {
   /** [0] records in use, [1] records ever used (what a reader has to scan), [2] what ids are made with. */
   readonly header: Int32Array<SharedArrayBuffer>
   readonly max: number
+  readonly addresses: Int32Array<SharedArrayBuffer>
   readonly extensions: Extensions
 
-  constructor({ words, header, max }: Omit<SharedFlows, 'extensions'>) {
+  constructor({ words, header, max, addresses }: Omit<SharedFlows, 'extensions'>) {
     this.words = words
+    this.addresses = addresses
     this.header = header
     this.max = max
     this.extensions = new Extensions(max)
@@ -42,6 +46,37 @@ export class FlowView {
     return (this.words[ct * f.WORDS + f.STATUS] & f.IN_USE) !== 0
   }
 
+  get family(): 4 | 6 {
+    return this.addresses.length === 0 ? 4 : 6
+  }
+
+  /** One word of an address, the most significant being number 0. */
+  sourceWord(ct: number, direction: number, word: number): number {
+    return this.addresses.length === 0
+      ? this.source(ct, direction)
+      : this.addresses[ct * f.ADDRESS_WORDS + direction * f.TUPLE_ADDRESS_WORDS + word]
+  }
+
+  destinationWord(ct: number, direction: number, word: number): number {
+    return this.addresses.length === 0
+      ? this.destination(ct, direction)
+      : this.addresses[ct * f.ADDRESS_WORDS + direction * f.TUPLE_ADDRESS_WORDS + 4 + word]
+  }
+
+  /** The whole address: one word for IPv4, four for IPv6. */
+  sourceWords(ct: number, direction: number): readonly number[] {
+    return this.#words.map((word) => this.sourceWord(ct, direction, word))
+  }
+
+  destinationWords(ct: number, direction: number): readonly number[] {
+    return this.#words.map((word) => this.destinationWord(ct, direction, word))
+  }
+
+  get #words(): readonly number[] {
+    return this.addresses.length === 0 ? [0] : [0, 1, 2, 3]
+  }
+
+  /** IPv4's address; IPv6's digest of it (flows6.ts). */
   source(ct: number, direction: number): number {
     return this.words[ct * f.WORDS + direction * f.TUPLE_WORDS + f.SOURCE]
   }

@@ -33,14 +33,16 @@ export class FlowTable extends FlowView {
   /**
    * @param max the most flows there can be (net.netfilter.nf_conntrack_max), 1 to 16,000,000
    * @param seed an int32 from a random source
+   * @param addresses IPv6's
    */
-  constructor(max: number, seed: number) {
+  constructor(max: number, seed: number, addresses = new Int32Array(new SharedArrayBuffer(0))) {
     if (!Number.isInteger(max) || max < 1 || max > 16_000_000)
       throw new TunfilterError('ERR_FLOW_TABLE_SIZE', `flow table for ${max} flows: expected 1 to 16000000`)
     super({
       words: new Int32Array(new SharedArrayBuffer(max * f.WORDS * 4)),
       header: new Int32Array(new SharedArrayBuffer(12)),
       max,
+      addresses,
     })
     this.header[2] = Math.imul(seed, 0x9e3779b1)
     this.seed = seed
@@ -67,9 +69,9 @@ export class FlowTable extends FlowView {
 
   /** What another thread needs to read the table (FlowView). */
   get shared(): SharedFlows {
-    const { words, header, max } = this
+    const { words, header, max, addresses } = this
     const { accounts, stamps, labels, extras } = this.extensions
-    return { words, header, max, extensions: { accounts, stamps, labels, extras } }
+    return { words, header, max, addresses, extensions: { accounts, stamps, labels, extras } }
   }
 
   /** A cleared record, or -1 when all are in use. */

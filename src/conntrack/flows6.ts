@@ -5,22 +5,17 @@
 // What always holds: a record's digests are those of its addresses. Equal digests do not make equal addresses, so whoever
 // finds something by digests compares the addresses too (`findAt`, `same`); unequal ones never belong to the same address. So the
 // index, whose entries are hashed by digests, moves without touching the addresses, and a look-up reads them once.
+//
+// A flow's sixteen words in `addresses` are: original source and destination, reply source and destination. Behind the last
+// flow's there is room for two tuples that are looked for (`sought`, `candidate`).
 
 import { FlowTable } from './flows.ts'
 import * as f from './record.ts'
 
 /** Words of an address. */
 export const ADDRESS_WORDS = 4
-/** Words of a tuple's addresses: source, destination; the reply tuple's follow the original's. */
-export const TUPLE_ADDRESS_WORDS = 8
-const FLOW_ADDRESS_WORDS = 16
 
 export class FlowTable6 extends FlowTable {
-  /**
-   * Sixteen words a flow: original source and destination, reply source and destination; shared like the records. Behind
-   * the last flow's there is room for two tuples that are looked for (`sought`, `candidate`).
-   */
-  readonly addresses: Int32Array<SharedArrayBuffer>
   /** Where a packet's tuple is put to be looked up. */
   readonly sought: number
   /** Where NAT puts together a tuple that a flow might get. */
@@ -28,10 +23,9 @@ export class FlowTable6 extends FlowTable {
 
   /** @param max the most flows there can be  @param seed an int32 from a random source */
   constructor(max: number, seed: number) {
-    super(max, seed)
-    this.addresses = new Int32Array(new SharedArrayBuffer((max + 1) * FLOW_ADDRESS_WORDS * 4))
-    this.sought = max * FLOW_ADDRESS_WORDS
-    this.candidate = this.sought + TUPLE_ADDRESS_WORDS
+    super(max, seed, new Int32Array(new SharedArrayBuffer((max + 1) * f.ADDRESS_WORDS * 4)))
+    this.sought = max * f.ADDRESS_WORDS
+    this.candidate = this.sought + f.TUPLE_ADDRESS_WORDS
   }
 
   override get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
@@ -49,11 +43,11 @@ export class FlowTable6 extends FlowTable {
 
   /** Where in `addresses` the source address of a direction is; the destination's follows. */
   sourceAt(ct: number, direction: number): number {
-    return ct * FLOW_ADDRESS_WORDS + direction * TUPLE_ADDRESS_WORDS
+    return ct * f.ADDRESS_WORDS + direction * f.TUPLE_ADDRESS_WORDS
   }
 
   destinationAt(ct: number, direction: number): number {
-    return ct * FLOW_ADDRESS_WORDS + direction * TUPLE_ADDRESS_WORDS + ADDRESS_WORDS
+    return ct * f.ADDRESS_WORDS + direction * f.TUPLE_ADDRESS_WORDS + ADDRESS_WORDS
   }
 
   /** Digest of the address at a place of `addresses`. */
@@ -105,7 +99,7 @@ export class FlowTable6 extends FlowTable {
 
   /** Whether the tuple (record << 1 | direction) has the addresses at `at`. */
   #has(tuple: number, at: number): boolean {
-    const its = tuple * TUPLE_ADDRESS_WORDS
+    const its = tuple * f.TUPLE_ADDRESS_WORDS
     return this.same(its, at) && this.same(its + ADDRESS_WORDS, at + ADDRESS_WORDS)
   }
 
@@ -127,17 +121,5 @@ export class FlowTable6 extends FlowTable {
           return tuple
       }
     }
-  }
-
-  // One flow's addresses as four words, for those who read now and then.
-
-  sourceWords(ct: number, direction: number): readonly number[] {
-    const at = this.sourceAt(ct, direction)
-    return [...this.addresses.subarray(at, at + ADDRESS_WORDS)]
-  }
-
-  destinationWords(ct: number, direction: number): readonly number[] {
-    const at = this.destinationAt(ct, direction)
-    return [...this.addresses.subarray(at, at + ADDRESS_WORDS)]
   }
 }

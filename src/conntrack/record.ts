@@ -28,6 +28,9 @@ export const BY_SOURCE_PREVIOUS = 11
 /** First of the words that belong to the protocol's tracker. */
 export const TRACKER = 13
 export const TRACKER_WORDS = 3
+/** Words of an IPv6 flow's addresses (flows6.ts), and of one of its tuples' two. */
+export const ADDRESS_WORDS = 16
+export const TUPLE_ADDRESS_WORDS = 8
 /** Words of a flow in FlowTable.sequences. */
 export const SEQUENCE_WORDS = 11
 

@@ -84,8 +84,8 @@ export const conntrack = defineMatch({
 })
 
 interface Flows {
-  source(ct: number, direction: number): number
-  destination(ct: number, direction: number): number
+  sourceWord(ct: number, direction: number, word: number): number
+  destinationWord(ct: number, direction: number, word: number): number
   sport(ct: number, direction: number): number
   dport(ct: number, direction: number): number
   protocol(ct: number): number
@@ -100,17 +100,20 @@ function testsOf(o: ValuesOf<typeof options>, flows: Flows, time: { readonly now
     const test = make(given.value)
     tests.push(given.not ? (ct) => !test(ct) : test)
   }
-  const within = ({ address: [wanted], mask: [mask] }: Network, of: (ct: number) => number): Test => {
-    return (ct) => ((of(ct) ^ wanted) & mask) === 0
+  const within = ({ address, mask }: Network, of: (ct: number, word: number) => number): Test => {
+    return (ct) => {
+      for (let i = 0; i < address.length; i++) if (((of(ct, i) ^ address[i]) & mask[i]) !== 0) return false
+      return true
+    }
   }
   const inRange = ({ min, max }: PortRange, of: (ct: number) => number): Test => {
     return (ct) => of(ct) >= min && of(ct) <= max
   }
   add(o.ctproto, (value) => (ct) => flows.protocol(ct) === value)
-  add(o.ctorigsrc, (value) => within(value, (ct) => flows.source(ct, 0)))
-  add(o.ctorigdst, (value) => within(value, (ct) => flows.destination(ct, 0)))
-  add(o.ctreplsrc, (value) => within(value, (ct) => flows.source(ct, 1)))
-  add(o.ctrepldst, (value) => within(value, (ct) => flows.destination(ct, 1)))
+  add(o.ctorigsrc, (value) => within(value, (ct, i) => flows.sourceWord(ct, 0, i)))
+  add(o.ctorigdst, (value) => within(value, (ct, i) => flows.destinationWord(ct, 0, i)))
+  add(o.ctreplsrc, (value) => within(value, (ct, i) => flows.sourceWord(ct, 1, i)))
+  add(o.ctrepldst, (value) => within(value, (ct, i) => flows.destinationWord(ct, 1, i)))
   add(o.ctorigsrcport, (value) => inRange(value, (ct) => flows.sport(ct, 0)))
   add(o.ctorigdstport, (value) => inRange(value, (ct) => flows.dport(ct, 0)))
   add(o.ctreplsrcport, (value) => inRange(value, (ct) => flows.sport(ct, 1)))

@@ -3,7 +3,7 @@
 
 import { INPUT, POSTROUTING } from '../hook/hook.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from '../nat/range.ts'
-import { formatAny, masked, maskLength, maskWords, parseAton, parseMask } from '../rule/address.ts'
+import { formatAny, masked, maskLength, maskWords, parseAton, parseMask, parseStrict } from '../rule/address.ts'
 import { defineTarget } from '../rule/define.ts'
 import type { Network } from '../rule/model.ts'
 import { Problem, shown, unexpected, word } from '../rule/option.ts'
@@ -14,19 +14,23 @@ const network = word<Network>(
   EXPECTS,
   (text, { family }) => {
     const [written, length] = text.split(/\/(.*)/s)
-    const address = family === 4 ? parseAton(written) : undefined
-    const mask = length === undefined ? maskWords(32, 4) : parseMask(length, 4)
+    const address = family === 4 ? addressAton(written) : parseStrict(written, 6)
+    const mask = length === undefined ? maskWords(family === 4 ? 32 : 128, family) : parseMask(length, family)
     if (address === undefined || mask === undefined) return unexpected(text, EXPECTS)
     if (maskLength(mask) === undefined) return new Problem(`${shown(text)} has a mask with holes: expected ${EXPECTS}`)
-    return masked({ address: [address], mask })
+    return masked({ address, mask })
   },
   ({ address, mask }) => `${formatAny(address)}/${maskLength(mask)}`,
 )
 
+function addressAton(text: string): readonly number[] | undefined {
+  const address = parseAton(text)
+  return address === undefined ? undefined : [address]
+}
+
 export const netmap = defineTarget({
   name: 'NETMAP',
   summary: 'maps the addresses of a network onto those of another',
-  families: [4],
   tables: ['nat'],
   conntrack: true,
   terminal: true,

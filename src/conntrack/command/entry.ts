@@ -91,7 +91,7 @@ function read(view: FlowView, ct: number, { now, wall, helperName }: Reading): F
   const stop = stamps === undefined ? Number.NaN : stamps[ct * STAMP_WORDS + 1]
   return {
     ct,
-    family: 4,
+    family: view.family,
     protocol,
     original: tuple(view, ct, 0),
     reply: tuple(view, ct, 1),
@@ -115,8 +115,8 @@ function read(view: FlowView, ct: number, { now, wall, helperName }: Reading): F
 
 function tuple(view: FlowView, ct: number, direction: number): Tuple {
   return {
-    source: [view.source(ct, direction)],
-    destination: [view.destination(ct, direction)],
+    source: view.sourceWords(ct, direction),
+    destination: view.destinationWords(ct, direction),
     sport: view.sport(ct, direction),
     dport: view.dport(ct, direction),
     zone: view.zone(ct, direction),
