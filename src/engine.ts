@@ -3,6 +3,7 @@
 // only. The engine does not know which thread it is in, and takes time and chance from outside.
 
 import type { RouterConfig } from './config.ts'
+import { FlowList } from './conntrack/command/flow-list.ts'
 import { Conntrack4 } from './conntrack/conntrack4.ts'
 import type { Device } from './device/device.ts'
 import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
@@ -88,6 +89,8 @@ const TICK = 20
 export class Engine {
   readonly links: Links
   readonly conntrack: Conntrack4
+  /** The flows that there are: to go through, to change, to be told of. */
+  readonly flows: FlowList
   /** IPv4's way, and IPv6's beside it. */
   readonly pipeline: Pipeline
   readonly pipeline6: Pipeline6
@@ -137,6 +140,7 @@ export class Engine {
     const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
+    this.flows = new FlowList(this.conntrack)
     this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
     this.#queues = new Queues(this.#ends, this.time, notice)
     this.#queues.onVerdict = () => this.#judged()
@@ -337,6 +341,7 @@ export class Engine {
     this.#ends.drain(this.#receivePacket)
     this.#nflog.deliver()
     this.#flush()
+    this.flows.source.tell()
     this.#inside = false
     return settled
   }

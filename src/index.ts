@@ -1,6 +1,9 @@
 // The public API; nothing else in src/ is meant to be imported from outside.
 
 export type { DeviceConfig, RouteConfig, RouterConfig } from './config.ts'
+export type { FlowEntry, Tuple } from './conntrack/command/entry.ts'
+export type { FlowEvent, FlowList } from './conntrack/command/flow-list.ts'
+export { formatEntry as formatFlow } from './conntrack/command/line.ts'
 export { FlowTable } from './conntrack/flows.ts'
 export type { Reply } from './control/client.ts'
 export { runCommand } from './control/in-process.ts'

@@ -384,12 +384,19 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (extensions.accounts !== undefined) this.count(p, ct)
   }
 
+  /** Counts the packet for its flow, where flows are accounted. */
   count(p: Packet, ct: number): void {
     const { accounts } = this.flows.extensions
     if (accounts === undefined) return
     const at = ct * ACCOUNT_WORDS + 2 * p.direction
     accounts[at]++
     accounts[at + 1] += p.length
+  }
+
+  over(p: Packet, ct: number): void {
+    this.count(p, ct)
+    if (this.#events !== undefined) this.#tellEnd(ct, 0)
+    this.flows.words[ct * f.WORDS + f.EXPIRES] = this.time.now
   }
 
   // ── for matches and targets ─────────────────────────────────────────────────────────────────────────────────────────
@@ -455,6 +462,14 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.tell(ct, bits, 0)
   }
 
+  /** The flow ends: told at once, and nothing more of it. */
+  #tellEnd(ct: number, port: number): void {
+    const { stamps, extras } = this.flows.extensions
+    if (stamps !== undefined) stamps[ct * STAMP_WORDS + 1] = this.time.wall
+    this.tell(ct, event.DESTROY, port)
+    if (extras !== undefined) extras[ct * EXTRA_WORDS + EVENT_MASK] = 0
+  }
+
   /** Tells events at once, if this flow's are told. */
   tell(ct: number, bits: number, port: number): void {
     const { extensions } = this.flows
@@ -475,11 +490,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** @param port of the command that asks for it; 0 for packets and time */
   kill(ct: number, port = 0): void {
-    if (this.#events !== undefined) {
-      const { stamps } = this.flows.extensions
-      if (stamps !== undefined) stamps[ct * STAMP_WORDS + 1] = this.time.wall
-      this.tell(ct, event.DESTROY, port)
-    }
+    if (this.#events !== undefined) this.#tellEnd(ct, port)
     this.flows.remove(ct)
     this.flows.unlinkBySource(ct)
     this.flows.release(ct)

@@ -306,8 +306,7 @@ export class TcpTracker implements Tracker {
     if ((status & f.SEEN_REPLY) === 0) {
       if (kind === KIND_RST) {
         // The only answer is a refusal: no connection. The record has to outlive this packet, so it expires instead.
-        words[record + f.EXPIRES] = this.#tracking.time.now
-        this.#tracking.count(p, ct)
+        this.#tracking.over(p, ct)
         return
       }
       // Or a client that tries for ever would keep the flow, and what NAT chose for it, for ever.

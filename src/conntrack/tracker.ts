@@ -41,8 +41,8 @@ export interface Tracking {
   readonly timeouts: Timeouts
   /** The packet counts for its flow, which ends `milliseconds` from now, unless its timeout is fixed. */
   refresh(p: Packet, ct: number, milliseconds: number): void
-  /** Counts the packet for its flow, where flows are accounted. */
-  count(p: Packet, ct: number): void
+  /** The packet is the flow's last: it counts, and the flow is over, but its record outlives the packet. */
+  over(p: Packet, ct: number): void
   /** Removes a confirmed flow from the table at once. */
   kill(ct: number): void
 }

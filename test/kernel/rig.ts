@@ -210,6 +210,11 @@ export class KernelRig implements Subject {
     return this.log_?.untagged(text) ?? text
   }
 
+  /** Runs a command inside the namespace. */
+  shellRun(command: string): Promise<string> {
+    return this.shell.run(command)
+  }
+
   conntrack(): Promise<string> {
     return this.shell.run('(conntrack -L -o extended -f ipv4; conntrack -L -o extended -f ipv6) 2>/dev/null')
   }

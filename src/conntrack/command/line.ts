@@ -26,6 +26,8 @@ export interface EventFields {
   readonly kind: 'new' | 'update' | 'destroy'
   /** The protocol's state is among what changed. */
   readonly state: boolean
+  /** So is the mark. */
+  readonly mark: boolean
 }
 
 const NAMES: Readonly<Record<number, string | undefined>> = {
@@ -64,7 +66,7 @@ export function formatEntry(entry: FlowEntry, options: LineOptions = {}, event?:
     replyZone === 0 ? '' : `zone-reply=${replyZone}`,
     whole ? counters(reply) : '',
     (status & ASSURED) !== 0 ? '[ASSURED]' : '',
-    event?.kind === 'destroy' && entry.mark === 0 ? '' : `mark=${entry.mark}`,
+    event?.mark === false && entry.mark === 0 ? '' : `mark=${entry.mark}`,
     zone === 0 ? '' : `zone=${zone}`,
     entry.helper === '' ? '' : `helper=${entry.helper}`,
     whole && !Number.isNaN(entry.start) ? times(entry, options.ktimestamp === true) : '',

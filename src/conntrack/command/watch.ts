@@ -22,7 +22,7 @@ export async function watch(request: Request, filter: Filter, source: FlowSource
   let lost = 0
   const stop = source.listen(
     (taken) => {
-      const fields = fieldsOf(taken)
+      const fields = eventFields(taken)
       if (!events[fields.kind]) return
       const entry = readEvent(taken, source.reading())
       if (!filter(entry)) return
@@ -40,6 +40,7 @@ export async function watch(request: Request, filter: Filter, source: FlowSource
   )
   await new Promise<void>((resolve) => client.onGone(resolve))
   stop()
+  printer.end()
   client.printError(`${BANNER}: ${shown} flow events have been shown.\n`)
   return 0
 }
@@ -48,9 +49,10 @@ function told(count: number): string {
   return `WARNING: ${count} events were lost: they came faster than they were read.\n`
 }
 
-function fieldsOf({ bits }: TakenEvent): EventFields {
+/** What kind of event it is, and what it tells. */
+export function eventFields({ bits }: TakenEvent): EventFields {
   const kind = (bits & event.DESTROY) !== 0 ? 'destroy' : (bits & (event.NEW | event.RELATED)) !== 0 ? 'new' : 'update'
-  return { kind, state: kind === 'destroy' || (bits & event.PROTOINFO) !== 0 }
+  return { kind, state: kind === 'destroy' || (bits & event.PROTOINFO) !== 0, mark: (bits & event.MARK) !== 0 }
 }
 
 const TYPES = { new: '[NEW]', update: '[UPDATE]', destroy: '[DESTROY]' } as const

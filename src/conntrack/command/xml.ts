@@ -70,7 +70,7 @@ function independent(
     '<meta direction="independent">',
     stated ? element('state', STATES[entry.stateNumber] ?? '') : '',
     element('timeout', entry.seconds),
-    event?.kind === 'destroy' && entry.mark === 0 ? '' : element('mark', entry.mark),
+    event?.mark === false && entry.mark === 0 ? '' : element('mark', entry.mark),
     names.length === 0 ? '' : element('labels', names.map((name) => element('label', name)).join('')),
     zone === 0 ? '' : element('zone', zone),
     event === undefined ? element('use', options.use ?? 1) : '',
