@@ -135,9 +135,12 @@ describe('conntrack -E tells of the same events', () => {
               }
             }
             router.engine.step()
+            // What the kernel tells last may take a moment to come through the tool.
+            const lines = ours.split('\n').length - 1
             await rig.shellRun(
-              `sleep 0.05; kill -INT ${pid.trim()}; while kill -0 ${pid.trim()} 2>/dev/null; do sleep 0.01; done`,
+              `n=0; until [ $(wc -l < ${file}) -ge ${lines} ] || [ $n -ge 200 ]; do n=$((n + 1)); sleep 0.01; done; sleep 0.02`,
             )
+            await rig.shellRun(`kill -INT ${pid.trim()}; while kill -0 ${pid.trim()} 2>/dev/null; do sleep 0.01; done`)
             for (const listener of gone) listener()
             await watching
             const theirs = readFileSync(file, 'latin1')
