@@ -83,6 +83,7 @@ import { setTarget } from '../target/set.ts'
 import { snat } from '../target/snat.ts'
 import { tcpmss } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
+import { tee } from '../target/tee.ts'
 import { tosTarget } from '../target/tos.ts'
 import { tproxy4, tproxy6 } from '../target/tproxy.ts'
 import { trace } from '../target/trace.ts'
@@ -91,6 +92,7 @@ import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
+  tee,
   trace,
   nfqueue,
   queue,

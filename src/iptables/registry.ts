@@ -56,6 +56,6 @@ export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<s
   ),
   target: new Set(
     `CLUSTERIP DNPT LED MIRROR
-    RATEEST SECMARK SNPT SYNPROXY TEE ULOG`.split(/\s+/),
+    RATEEST SECMARK SNPT SYNPROXY TCPMSS TEE ULOG`.split(/\s+/),
   ),
 }

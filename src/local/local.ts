@@ -16,6 +16,7 @@ import * as ip from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import * as vnet from '../wire/vnet.ts'
+import { Duplicates } from './duplicates.ts'
 import { IcmpRate } from './rate.ts'
 
 /** An ICMP error is at most this long (RFC 1812, 4.3.2.3). */
@@ -33,6 +34,8 @@ export interface Mouth {
 }
 
 export class Local {
+  /** What TEE sends. */
+  readonly duplicates: Duplicates
   readonly #conntrack: Conntrack
   readonly #routing: () => Routing
   readonly #mouth: Mouth
@@ -55,6 +58,7 @@ export class Local {
     this.#conntrack = conntrack
     this.#routing = routing
     this.#mouth = mouth
+    this.duplicates = new Duplicates(routing, mouth)
     this.#random = random
     this.#time = time
     this.#rate = new IcmpRate(time, sysctl)

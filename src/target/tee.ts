@@ -1,0 +1,38 @@
+// Target TEE (xt_TEE): sends a copy of the packet to another host (local/duplicates.ts), and goes on. A device that the router does not
+// have is no bound, as in Linux.
+
+import { formatAny } from '../rule/address.ts'
+import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { Problem, shown, word } from '../rule/option.ts'
+import { addressValue } from './address-value.ts'
+
+const NAME_MAX = 15
+const EXPECTS = `a device's name of at most ${NAME_MAX} bytes`
+
+const device = word<string>(
+  EXPECTS,
+  (text) =>
+    text === '' || Buffer.byteLength(text) > NAME_MAX || /[\s/"'\\]/.test(text)
+      ? new Problem(`${shown(text)} can be no device's name: expected ${EXPECTS}`)
+      : text,
+  (value) => value,
+)
+
+export const tee = defineTarget({
+  name: 'TEE',
+  summary: 'sends a copy to another host',
+  families: [4],
+  terminal: false,
+  options: {
+    gateway: addressValue({ any: false }).required().help('the host, which has to be on a link'),
+    oif: device.help('the device by which the copy leaves'),
+  },
+  list: ({ gateway, oif }) => `TEE gw:${formatAny(gateway)}${oif === undefined ? '' : ` oif=${oif}`}`,
+  target: ({ gateway: [gateway], oif }, { local: { duplicates }, links }) => {
+    const link = oif === undefined ? undefined : links.byName(oif)
+    return (p, hook) => {
+      duplicates.send(p, hook, gateway, link)
+      return CONTINUE
+    }
+  },
+})
