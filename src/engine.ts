@@ -54,6 +54,8 @@ export interface EngineOptions {
   readonly random?: Random
   /** Packets that can be under way at once; 1024 when left out. */
   readonly slots?: number
+  /** Rules are walked one by one: slower, with the same outcome. For who wants to be sure of that. */
+  readonly interpretRules?: boolean
   /** Where lines of LOG go; nowhere when left out. */
   readonly log?: LogSink
   /** Something that an operator should know, once each time that it begins: a device that failed, a full flow table. */
@@ -163,7 +165,8 @@ export class Engine {
       shared: new Shared(),
       sets: this.sets,
     }
-    this.#programs = { 4: new Program(4, this.#environment), 6: new Program(6, this.#environment) }
+    const how = { interpreted: options.interpretRules }
+    this.#programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, this.#environment, how) }
     this.#register()
   }
 

@@ -11,6 +11,8 @@ import { CONTINUE } from './rule/define.ts'
 import { Interpreter } from './rule/interpreter.ts'
 import type { Family, TableName } from './rule/model.ts'
 import type { Program } from './rule/program.ts'
+import { VerdictMemory } from './rule/verdict-memory.ts'
+import { Walk } from './rule/walk.ts'
 
 /** Where the built-in tables stand: table, hook, priority. */
 const TABLES: readonly (readonly [TableName, number, number])[] = [
@@ -44,6 +46,8 @@ export interface UserHook extends Step {
 export interface Tracking {
   input(p: Packet): number
   confirm(p: Packet): number
+  /** Two words a flow, cleared when it begins, for what rules decided about it (rule/verdict-memory.ts). */
+  readonly flows?: { readonly decided: Int32Array }
 }
 
 export interface Registered {
@@ -61,6 +65,7 @@ export interface Registered {
 }
 
 const interpreter = new Interpreter()
+const walk = new Walk()
 
 /** The way of one family's packets under a generation of its rules. */
 export function registered(program: Program, users: readonly UserHook[], parts: Registered): Way {
@@ -76,14 +81,18 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
     for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
   }
-  for (const [table, at, priority] of TABLES) {
+  const memory = memoryOf(program, conntrack)
+  for (const [i, [table, at, priority]] of TABLES.entries()) {
     const chain = program.base(table, at)
     if (chain === undefined) continue
     const { chunks } = program.ledger
     // A packet is first traced in the midst of a table.
     const traced = table === 'raw' && program.tracing > 0
     const tracer = new Tracer(table, chain, chunks, program.environment)
-    const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : interpreter.run(chain, chunks, p, at))
+    const asked = (p: Packet) => interpreter.run(chain, chunks, p, at)
+    const walked = (p: Packet) => walk.run(chain, i, chunks, memory, p, at)
+    const untraced = program.interpreted ? asked : walked
+    const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : untraced(p))
     if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
     else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules) })
   }
@@ -92,6 +101,21 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     way.add(user.hook, { ...user, run: (p, at) => runUser(user, p, at, parts) })
   }
   return way
+}
+
+/** What was decided for flows is kept by a program for as long as it has the same flow table. */
+const memories = new WeakMap<Program, { readonly words: Int32Array; readonly memory: VerdictMemory }>()
+
+function memoryOf(program: Program, conntrack: Tracking | undefined): VerdictMemory | undefined {
+  const words = conntrack?.flows?.decided
+  if (words === undefined) return undefined
+  let kept = memories.get(program)
+  if (kept?.words !== words) {
+    kept = { words, memory: new VerdictMemory(words) }
+    memories.set(program, kept)
+  }
+  kept.memory.forget(program.generation)
+  return kept.memory
 }
 
 /**

@@ -18,6 +18,8 @@ import * as f from './record.ts'
 export class FlowTable extends FlowView {
   /** What only TCP keeps, f.SEQUENCE_WORDS a flow; memory that no flow of it touched costs nothing. */
   readonly sequences: Int32Array<SharedArrayBuffer>
+  /** Two words a flow for what rules decided, by flow << 1 | direction; cleared when it begins. */
+  readonly decided: Int32Array<SharedArrayBuffer>
   readonly #index: Int32Array<SharedArrayBuffer>
   readonly #mask: number
   /** For hashes: a secret. */
@@ -52,6 +54,7 @@ export class FlowTable extends FlowView {
     this.#entryMask = (1 << (32 - Math.clz32(2 * max))) - 1
     this.#index = new Int32Array(new SharedArrayBuffer(entries * 4))
     this.sequences = new Int32Array(new SharedArrayBuffer(max * f.SEQUENCE_WORDS * 4))
+    this.decided = new Int32Array(new SharedArrayBuffer(max * 8))
     const heads = 1 << (31 - Math.clz32(Math.max(16, max)))
     this.#bySourceMask = heads - 1
     this.#bySource = new Int32Array(new SharedArrayBuffer(heads * 4))
@@ -64,7 +67,7 @@ export class FlowTable extends FlowView {
 
   /** The memory behind the table, for who wants to advise the system about it. */
   get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
-    return [this.words, this.sequences, this.#index, this.#bySource]
+    return [this.words, this.sequences, this.decided, this.#index, this.#bySource]
   }
 
   /** What another thread needs to read the table (FlowView). */
@@ -89,6 +92,8 @@ export class FlowTable extends FlowView {
     words.fill(0, base, base + f.WORDS)
     words[base + f.STATUS] = f.IN_USE
     if (this.extensions.any) this.extensions.clear(ct)
+    this.decided[ct << 1] = 0
+    this.decided[(ct << 1) | 1] = 0
     return ct
   }
 

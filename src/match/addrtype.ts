@@ -54,6 +54,7 @@ export const addrtype = defineMatch({
     if (o['limit-iface-out']) words.push('limit-out')
     return words.join(' ')
   },
+  looks: 'packet',
   match: (o, env) => {
     const source = o['src-type']?.value ?? 0
     const sourceNot = o['src-type']?.not === true

@@ -12,5 +12,6 @@ export const ah = defineMatch({
   protocols: [PROTO_AH],
   options: { ahspi: u32Range().negatable().help('it lies there') },
   normalize: ({ ahspi }) => ({ ahspi: unlessEvery(ahspi) }),
+  looks: 'packet',
   match: ({ ahspi }) => indexMatch(ahspi, 4, 12),
 })

@@ -8,5 +8,6 @@ export const comment = defineMatch({
   summary: 'a remark on the rule; matches every packet',
   options: { comment: text({ max: 255, lines: true }).required().help('the remark') },
   list: ({ comment }) => `/* ${comment} */`,
+  looks: 'flow',
   match: () => () => 1,
 })

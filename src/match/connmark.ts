@@ -9,6 +9,7 @@ export const connmark = defineMatch({
   summary: "the flow's mark",
   conntrack: true,
   options: { mark: maskedMark().negatable().required().help('the value under the mask') },
+  looks: 'packet',
   match: ({ mark: { value: wanted, not } }, { conntrack: { flows } }) => {
     const { value, mask } = wanted
     const hit = not ? 0 : 1

@@ -57,6 +57,7 @@ export const conntrack = defineMatch({
     Object.values(others).every((other) => other === undefined)
       ? { states: ctstate.not ? ~ctstate.value : ctstate.value }
       : undefined,
+  looks: 'packet',
   match: (o, { conntrack: { flows }, time }) => {
     const states = o.ctstate?.value ?? 0
     const stateGiven = o.ctstate !== undefined

@@ -15,6 +15,7 @@ export const dscp = defineMatch({
   exclusive: [['dscp', 'dscp-class']],
   anyOf: ['dscp', 'dscp-class'],
   normalize: (o) => ({ dscp: o.dscp ?? o['dscp-class'] }),
+  looks: 'packet',
   match: ({ dscp: { value, not } = { value: 0, not: false } }) => {
     return (p) => ((p.view.getUint8(p.start + TOS) >>> 2 === value) === not ? 0 : 1)
   },

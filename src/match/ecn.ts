@@ -19,6 +19,7 @@ export const ecn = defineMatch({
     (o['ecn-tcp-ece'] || o['ecn-tcp-cwr']) && protocol !== PROTO_TCP
       ? 'TCP has these bits: expected -p tcp'
       : undefined,
+  looks: 'packet',
   match: (o) => {
     const field = o['ecn-ip-ect']
     const ece = o['ecn-tcp-ece']

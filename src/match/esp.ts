@@ -11,5 +11,6 @@ export const esp = defineMatch({
   protocols: [PROTO_ESP],
   options: { espspi: u32Range().negatable().help('it lies there') },
   normalize: ({ espspi }) => ({ espspi: unlessEvery(espspi) }),
+  looks: 'packet',
   match: ({ espspi }) => indexMatch(espspi, 0, 8),
 })

@@ -29,5 +29,6 @@ export const icmp = defineMatch({
   protocols: [PROTO_ICMP],
   options: { 'icmp-type': types.negatable().required().help('type, with or without code, by name or number') },
   list: ({ 'icmp-type': { value, not } }, numeric) => listIcmp('icmp', NAMES, value, not, numeric),
+  looks: 'flow',
   match: ({ 'icmp-type': { value, not } }) => icmpMatch(value, not, ANY),
 })

@@ -37,6 +37,7 @@ export const iprange = defineMatch({
     'dst-range': addressRange.help('the destination address lies there'),
   },
   anyOf: ['src-range', 'dst-range'],
+  looks: 'flow',
   match: (o) => {
     const source = bounds(o['src-range']?.value)
     const sourceNot = o['src-range']?.not === true

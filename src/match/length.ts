@@ -7,6 +7,7 @@ export const length = defineMatch({
   name: 'length',
   summary: "the packet's length",
   options: { length: u16Range({ reversed: true }).negatable().required().help('bytes, header included') },
+  looks: 'packet',
   match: ({ length: { value, not } }) => {
     const { min, max } = value
     return (p) => ((p.length >= min && p.length <= max) === not ? 0 : 1)

@@ -24,5 +24,6 @@ export const mac = defineMatch({
   summary: "the sender's Ethernet address, which packets of TUN devices do not have",
   hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
   options: { 'mac-source': address.negatable().required().help('this one') },
+  looks: 'packet',
   match: () => () => 0,
 })

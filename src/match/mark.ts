@@ -9,6 +9,7 @@ export const mark = defineMatch({
   options: { mark: maskedMark().negatable().required().help('the value under the mask') },
   list: ({ mark: { value, not } }) => `mark match ${not ? '! ' : ''}${formatMark(value)}`,
   plain: ({ mark: { value, not } }) => (not || value.mask === 0 ? undefined : { mark: value }),
+  looks: 'flow',
   match: ({ mark: { value: wanted, not } }) => {
     const { value, mask } = wanted
     const hit = not ? 0 : 1

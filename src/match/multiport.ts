@@ -45,6 +45,12 @@ export const multiport = defineMatch({
     const ports = value.map(({ min, max }) => (min === max ? name(min) : `${name(min)}:${name(max)}`))
     return `multiport ${kind} ${not ? ' !' : ''}${ports.join(',')}`
   },
+  looks: 'flow',
+  bounds: ({ sports, dports }) => {
+    const ranges = (of: typeof sports) =>
+      of === undefined || of.not ? undefined : of.value.flatMap(({ min, max }) => [min, max])
+    return { sports: ranges(sports), dports: ranges(dports) }
+  },
   match: (o) => {
     const given = o.sports ?? o.dports ?? o.ports
     const ranges = Int32Array.from(given?.value.flatMap(({ min, max }) => [min, max]) ?? [])

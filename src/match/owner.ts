@@ -54,6 +54,7 @@ export const owner = defineMatch({
     const late = o['gid-owner'] === undefined || order.indexOf('suppl-groups') < order.indexOf('gid-owner')
     return o['suppl-groups'] && late ? '--suppl-groups: expected --gid-owner to stand before it' : undefined
   },
+  looks: 'packet',
   match: (o) => {
     const exists = o['socket-exists']
     const owners = [o['uid-owner'], o['gid-owner']]

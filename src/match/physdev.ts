@@ -25,6 +25,7 @@ export const physdev = defineMatch({
     const bridged = o['physdev-is-bridged'] !== undefined && !o['physdev-is-bridged'].not
     return out && !bridged ? ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'] : undefined
   },
+  looks: 'packet',
   match: (o) => {
     const said = NAMES.every((name) => o[name] === undefined || o[name].not) ? 1 : 0
     return () => said

@@ -44,6 +44,7 @@ export const policy = defineMatch({
     const tunnel = o['tunnel-src'] !== undefined || o['tunnel-dst'] !== undefined
     return tunnel && o.mode?.value !== 'tunnel' ? '--tunnel-src and --tunnel-dst need --mode tunnel' : undefined
   },
+  looks: 'packet',
   match: ({ pol }) => {
     const said = pol === 'none' ? 1 : 0
     return () => said

@@ -21,6 +21,7 @@ export const rpfilter = defineMatch({
     'accept-local': flag().help("the router's own addresses are right too"),
     invert: flag().help('they would not'),
   },
+  looks: 'packet',
   match: (o, { routing }) => {
     const hit = o.invert ? 0 : 1
     const loose = o.loose === true

@@ -73,6 +73,7 @@ export const string = defineMatch({
     return { ...o, string: printable ? given : undefined, 'hex-string': printable ? undefined : given }
   },
   check: ({ from, to }) => (from > to ? `--from ${from} lies behind --to ${to}` : undefined),
+  looks: 'packet',
   match: (o) => {
     const { value: pattern, not } = o.string ?? o['hex-string'] ?? { value: new Uint8Array(1), not: false }
     const { from, to } = o

@@ -92,6 +92,7 @@ export const tcp = defineMatch({
     return words.join(' ')
   },
   plain: (o) => (o['tcp-flags'] === undefined && o['tcp-option'] === undefined ? plainPorts(o) : undefined),
+  looksFor: (o) => (o['tcp-flags'] === undefined && o['tcp-option'] === undefined ? 'flow' : 'packet'),
   match: (o) => {
     const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
     const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT

@@ -12,6 +12,7 @@ export const tcpmssMatch = defineMatch({
   summary: 'the maximum segment size of a TCP SYN',
   protocols: [PROTO_TCP],
   options: { mss: u16Range().negatable().required().help('it lies there') },
+  looks: 'packet',
   match: ({ mss: { value, not } }) => {
     const { min, max } = value
     const hit = not ? 0 : 1

@@ -122,6 +122,7 @@ export const time = defineMatch({
     o.contiguous && (o.timestop ?? LAST_SECOND) >= (o.timestart ?? 0)
       ? '--contiguous needs a --timestop that lies before --timestart'
       : undefined,
+  looks: 'packet',
   match: (o, { time: clock }) => {
     const { timestart = 0, timestop = LAST_SECOND, datestart = 0, datestop } = o
     const ofMonth = o.monthdays?.value ?? ALL_MONTHDAYS

@@ -9,6 +9,7 @@ export const tos = defineMatch({
   summary: 'the type of service',
   families: [4],
   options: { tos: tosValue(0x3f).negatable().required().help('the value under the mask, or its name') },
+  looks: 'packet',
   match: ({ tos: { value: wanted, not } }) => {
     const { value, mask } = wanted
     return (p) => (((p.view.getUint8(p.start + TOS) & mask) === value) === not ? 0 : 1)

@@ -16,6 +16,7 @@ export const ttl = defineMatch({
   },
   exclusive: [['ttl-eq', 'ttl-lt', 'ttl-gt']],
   anyOf: ['ttl-eq', 'ttl-lt', 'ttl-gt'],
+  looks: 'packet',
   match: (o) => byteMatch(TTL, o['ttl-eq'], o['ttl-lt'], o['ttl-gt']),
 })
 

@@ -69,6 +69,7 @@ export const u32 = defineMatch({
   options: {
     u32: word<readonly Test[]>(EXPECTS, readTests, format).negatable().required().help('all of these tests hold'),
   },
+  looks: 'packet',
   match: ({ u32: { value: tests, not } }) => {
     const hit = not ? 0 : 1
     return (p) => {

@@ -18,6 +18,7 @@ export const udp = defineMatch({
   normalize: (o) => ({ sport: unlessAny(o.sport), dport: unlessAny(o.dport) }),
   list: (o, numeric) => ['udp', ...listPorts(o.sport, o.dport, 'udp', numeric)].join(' '),
   plain: plainPorts,
+  looks: 'flow',
   match: (o) => {
     const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
     const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT

@@ -4,6 +4,7 @@
 
 import { TunfilterError } from '../errors.ts'
 import { ACCEPT, DROP } from '../hook/hook.ts'
+import { ChainIndex, INDEXED_FROM } from './chain-index.ts'
 import type { Piece } from './change.ts'
 import { CONTINUE, RETURN, type Surroundings, type TargetDeclaration } from './define.ts'
 import {
@@ -21,6 +22,7 @@ import {
   TRACES,
   TRACKS,
 } from './entry.ts'
+import { IndexView } from './index-view.ts'
 import type { Action, Counters, Family, MatchUse, TableName } from './model.ts'
 import { ChainProgram, type ChainPrograms, type Program, policyOf } from './program.ts'
 import { type RuleRun, rowOf, wordsOfAddress } from './run.ts'
@@ -52,6 +54,9 @@ interface Made {
   readonly policy: number
   readonly counters: Counters | undefined
   entries: Entry[]
+  /** What `entries` consists of, in order: what is kept of `old`, or a number of new ones. */
+  readonly parts: (Range | number)[]
+  index: IndexView | undefined
 }
 
 interface StagedTable {
@@ -115,7 +120,7 @@ export class Build {
         const keeps: Range[] = []
         if (old !== undefined) table.keeps.set(old, keeps)
         if (running?.get(name) === undefined) this.#told.push(staged.program.counter)
-        this.#chain = { old, keeps, policy: policyOf(policy), counters, entries: [] }
+        this.#chain = { old, keeps, policy: policyOf(policy), counters, entries: [], parts: [], index: undefined }
         this.#chainName = name
         staged.made = this.#chain
         return
@@ -124,6 +129,7 @@ export class Build {
         const made = there(this.#chain, 'kept rules')
         const { entries } = there(made.old, 'kept rules')
         made.keeps.push([piece.from, piece.to])
+        made.parts.push([piece.from, piece.to])
         if (piece.to - piece.from > STRIDE) made.entries = made.entries.concat(entries.slice(piece.from, piece.to))
         else for (let i = piece.from; i < piece.to; i++) made.entries.push(entries[i])
         return
@@ -170,6 +176,7 @@ export class Build {
     const size = wordsOfAddress(family)
     const row = rowOf(family)
     const { words, counters } = run
+    made.parts.push(run.count)
     const addresses = this.#addresses
     /** Tests that the rules of this run share. */
     const known: (Tests | undefined)[] = []
@@ -282,10 +289,23 @@ export class Build {
       }
       for (const chain of changed) yield* this.#remove(chain.entries, table.keeps.get(chain) ?? [])
     }
+    if (!this.#program.interpreted)
+      for (const table of this.#tables.values())
+        for (const { made } of table.chains.values()) if (made !== undefined) yield* this.#indexChain(made)
     for (const { name, goneChains } of this.#tables.values())
       for (const chain of goneChains)
         if (chain.references + (this.#references.get(chain) ?? 0) > 0)
           throw new TunfilterError('ERR_RULES', `${name}: ${chain.name}: it is jumped to and cannot go`)
+  }
+
+  /** An index that is there goes on for as long as it serves; a new one is made where that is better. */
+  *#indexChain(made: Made): Generator<void> {
+    const { entries, old, parts } = made
+    if (entries.length < INDEXED_FROM) return
+    made.index = old?.index?.changed(parts)
+    if (made.index !== undefined) return
+    const index = yield* ChainIndex.make(entries, this.#program.family)
+    made.index = IndexView.whole(index, entries.length)
   }
 
   /** What goes with the entries that are not kept. */
@@ -330,6 +350,7 @@ export class Build {
       for (const [name, { program: chain, made }] of table.chains) {
         if (made === undefined) continue
         chain.entries = made.entries
+        chain.index = made.index
         chain.policy = made.policy
         if (made.counters !== undefined) ledger.set(chain.counter, made.counters.packets, made.counters.bytes)
         chains.set(name, chain)

@@ -115,6 +115,12 @@ export interface PlainTest {
   readonly mark?: { readonly value: number; readonly mask: number }
 }
 
+/** Ranges, least and most in turn: the port lies in one of them. */
+export interface PortBounds {
+  readonly sports?: readonly number[]
+  readonly dports?: readonly number[]
+}
+
 /**
  * What a match looks at. 'flow': at nothing but what is the same for every packet of an established flow in one direction
  * (addresses, ports, protocol, devices, state, direction, and the mark, which is compared apart), so that what it said may
@@ -130,6 +136,8 @@ export interface MatchDeclaration<O extends Options = Options> extends Declarati
   /** The same where it depends on the options. */
   looksFor?(o: ValuesOf<O>): Looks | undefined
   match(o: ValuesOf<O>, env: Environment, around: Surroundings): MatchFunction
+  /** Ports without which it cannot match, of packets that have a transport header. */
+  bounds?(o: ValuesOf<O>): PortBounds | undefined
   /** The same as plain tests, where it is nothing else; a test holds it against `match`. */
   plain?(o: ValuesOf<O>): PlainTest | undefined
 }

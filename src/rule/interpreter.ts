@@ -67,6 +67,12 @@ export function count(counters: Chunks, place: number, bytes: number): void {
   chunk[at + 1] += bytes
 }
 
+/**
+ * What a walk has looked at so far: anything that is not the same for all packets of a flow and direction ('flow' in
+ * define.ts). Whoever wants to know sets it to false before.
+ */
+export const looked = { further: false }
+
 /** 1 when the rule matches, 0 when not, HOTDROP when a match could not judge the packet. */
 export function matches(e: Entry, p: Packet): number {
   const t = e.tests
@@ -79,10 +85,15 @@ export function matches(e: Entry, p: Packet): number {
   if (t.outLinks !== undefined && t.outLinks[p.outLink] === 0) return 0
   if (t.fragments !== 0 && ((p.fragment & FRAGMENT_OFFSET_MASK) !== 0) !== (t.fragments === 1)) return 0
   if (t.ports) {
-    if (p.transport === 0) return ask(t.allMatches, p)
+    if (p.transport === 0) {
+      looked.further = true
+      return ask(t.allMatches, p)
+    }
     if (p.sport < t.sportMin || p.sport > t.sportMax || p.dport < t.dportMin || p.dport > t.dportMax) return 0
   }
   if (((1 << p.ctinfo) & t.states) === 0 || (p.mark & t.markMask) !== t.mark) return 0
+  if (t.matches.length === 0) return 1
+  if (!t.flow) looked.further = true
   return ask(t.matches, p)
 }
 

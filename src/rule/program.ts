@@ -6,6 +6,7 @@ import { ACCEPT, DROP, HOOK_NAMES } from '../hook/hook.ts'
 import { Build } from './build.ts'
 import { type Entry, NAMES_SETS, setsOf } from './entry.ts'
 import type { Environment } from './environment.ts'
+import type { IndexView } from './index-view.ts'
 import { Ledger } from './ledger.ts'
 import type { Chain, Family, TableName } from './model.ts'
 
@@ -17,6 +18,8 @@ export class ChainProgram {
   policy = ACCEPT
   /** Place of the policy in the ledger. */
   readonly counter: number
+  /** What finds rules in a long chain; undefined where each is asked. */
+  index: IndexView | undefined
   /** How many entries jump here. */
   references = 0
 
@@ -35,6 +38,8 @@ export type ChainPrograms = Map<string, ChainProgram>
 export class Program {
   readonly family: Family
   readonly environment: Environment
+  /** Rules are asked one by one, and for every packet: the interpreter alone. */
+  readonly interpreted: boolean
   readonly ledger = new Ledger()
   readonly tables = new Map<TableName, ChainPrograms>()
   /** Counts the changes that were put in force. */
@@ -49,8 +54,9 @@ export class Program {
   /** Entries from which on packets are traced. */
   tracing = 0
 
-  constructor(family: Family, environment: Environment) {
+  constructor(family: Family, environment: Environment, { interpreted = false } = {}) {
     this.family = family
+    this.interpreted = interpreted
     this.environment = environment
   }
 

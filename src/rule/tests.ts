@@ -2,7 +2,7 @@
 // the same share one of these, as long as nothing in it remembers packets (Looks in define.ts).
 
 import type { Links } from '../device/link.ts'
-import type { Looks, MatchFunction } from './define.ts'
+import type { Looks, MatchFunction, PortBounds } from './define.ts'
 import type { InterfaceName, MatchUse, Negatable, Rule } from './model.ts'
 import { PlainTests } from './plain.ts'
 
@@ -38,6 +38,11 @@ export class Tests {
   readonly matches: readonly MatchFunction[]
   /** All matches, for packets without a transport header, which each match judges in its own way. */
   readonly allMatches: readonly MatchFunction[]
+  /** Nothing in `matches` looks at more than what is the same for all packets of a flow and direction. */
+  readonly flow: boolean
+  /** Ranges of which the port must be in one, least and most in turn, where a match says so (bounds in define.ts). */
+  readonly sports: readonly number[] | undefined
+  readonly dports: readonly number[] | undefined
 
   constructor(conditions: Conditions, links: Links, matches: readonly MatchFunction[]) {
     this.sourceNot = conditions.sourceNot
@@ -58,7 +63,21 @@ export class Tests {
     this.markMask = plain.markMask
     this.matches = plain.rest(matches)
     this.allMatches = matches
+    this.flow = conditions.matches.every((use) => looksOf(use) === 'flow')
+    const bounds = boundsOf(conditions.matches)
+    this.sports = bounds.sports
+    this.dports = bounds.dports
   }
+}
+
+/** Of the matches at the front that remember nothing: one behind a match that counts does not keep a packet from that. */
+function boundsOf(uses: readonly MatchUse[]): PortBounds {
+  for (const use of uses) {
+    const bounds = use.declaration.bounds?.(use.options)
+    if (bounds !== undefined) return bounds
+    if (looksOf(use) !== 'flow') break
+  }
+  return {}
 }
 
 /** Whether every match may be shared: none of them remembers packets. */

@@ -23,6 +23,7 @@ export interface RouterOptions {
   readonly sysctl?: Readonly<Record<string, number>>
   readonly slots?: number
   readonly seed?: number
+  readonly interpretRules?: boolean
   /** Instead of memory devices, by name. */
   readonly devices?: Readonly<Record<string, Device>>
 }
@@ -45,6 +46,7 @@ export class Router {
       clock: this.clock,
       random: seededRandom(options.seed ?? 1),
       slots: options.slots ?? 64,
+      interpretRules: options.interpretRules,
       log: (_level, line) => this.log.push(line),
       notice: (message) => this.notices.push(message),
     })
