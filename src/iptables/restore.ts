@@ -187,7 +187,8 @@ class Restore {
         `chain ${shown(name)} has no policy here: expected ${builtin ? 'ACCEPT, DROP or -' : '-'}`,
       )
     const countColumn = count === undefined ? 0 : line.indexOf(count, policyColumn - 1 + policy.length) + 1
-    const counters = count === undefined ? NO_COUNTERS : readCounters(count)
+    // `:CHAIN - -` is what some programs write.
+    const counters = count === undefined || (count === '-' && policy === '-') ? NO_COUNTERS : readCounters(count)
     if (counters === undefined)
       this.#complain(countColumn, `${shown(count)} is not understood: expected [PACKETS:BYTES]`)
     if (rest !== '')
