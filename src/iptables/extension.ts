@@ -74,7 +74,7 @@ export class Extension {
     if (place !== undefined) refuse(place, 'tables')
     // A value that was refused leaves a hole; the rule is lost, and what builds on its values cannot be asked.
     for (const key of this.#given) if (this.#values[key] === undefined) return undefined
-    const normal = declaration.normalize?.(this.#values) ?? this.#values
+    const normal = declaration.normalize?.(this.#values, around) ?? this.#values
     const wrong = declaration.check?.(normal, around)
     if (wrong !== undefined) return refuse(`${this.#title()}: ${wrong}`)
     return inOrder(normal, options)

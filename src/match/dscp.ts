@@ -2,12 +2,11 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { dscpClass, dscpNumber } from '../rule/dscp-value.ts'
-import { TOS } from '../wire/ipv4.ts'
+import { tosByte, tosShift } from './tos-byte.ts'
 
 export const dscp = defineMatch({
   name: 'dscp',
   summary: 'the differentiated services code point',
-  families: [4],
   options: {
     dscp: dscpNumber.negatable().help('this value'),
     'dscp-class': dscpClass.negatable().help('the value of this class'),
@@ -16,7 +15,8 @@ export const dscp = defineMatch({
   anyOf: ['dscp', 'dscp-class'],
   normalize: (o) => ({ dscp: o.dscp ?? o['dscp-class'] }),
   looks: 'packet',
-  match: ({ dscp: { value, not } = { value: 0, not: false } }) => {
-    return (p) => ((p.view.getUint8(p.start + TOS) >>> 2 === value) === not ? 0 : 1)
+  match: ({ dscp: { value, not } = { value: 0, not: false } }, _env, { family }) => {
+    const shift = tosShift(family)
+    return (p) => ((tosByte(p, shift) >>> 2 === value) === not ? 0 : 1)
   },
 })

@@ -2,13 +2,14 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { flag, u8 } from '../rule/option.ts'
-import { PROTO_TCP, TOS } from '../wire/ipv4.ts'
+import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
+import { assumedHeader } from './port-match.ts'
+import { tosByte, tosShift } from './tos-byte.ts'
 
 export const ecn = defineMatch({
   name: 'ecn',
   summary: 'the bits of explicit congestion notification',
-  families: [4],
   options: {
     'ecn-tcp-ece': flag().negatable().help('TCP: echo is set'),
     'ecn-tcp-cwr': flag().negatable().help('TCP: congestion window reduced is set'),
@@ -20,17 +21,18 @@ export const ecn = defineMatch({
       ? 'TCP has these bits: expected -p tcp'
       : undefined,
   looks: 'packet',
-  match: (o) => {
+  match: (o, _env, { family }) => {
+    const shift = tosShift(family)
     const field = o['ecn-ip-ect']
     const ece = o['ecn-tcp-ece']
     const cwr = o['ecn-tcp-cwr']
     const mask = (ece ? tcp.ECE : 0) | (cwr ? tcp.CWR : 0)
     const wanted = (ece && !ece.not ? tcp.ECE : 0) | (cwr && !cwr.not ? tcp.CWR : 0)
     return (p) => {
-      if (field !== undefined && ((p.view.getUint8(p.start + TOS) & 3) === field.value) === field.not) return 0
+      if (field !== undefined && ((tosByte(p, shift) & 3) === field.value) === field.not) return 0
       if (mask === 0) return 1
       // Whatever fragment this is: what follows the IP header is taken for a TCP header.
-      const header = p.start + p.headerLength
+      const header = assumedHeader(p)
       if (header + tcp.MIN_HEADER > p.start + p.length) return 0
       return (p.view.getUint8(header + tcp.FLAGS) & mask) === wanted ? 1 : 0
     }

@@ -7,11 +7,14 @@ export interface HashRate {
   readonly bytes: boolean
   /** Millionths of a second for a packet; or, of a byte rate, the cost of a chunk. */
   readonly average: number
+  /** Packets in a unit as written, of a packet rate. */
+  readonly packets: number
   /** Seconds that the written unit has. */
   readonly unit: number
 }
 
-const SCALE = 1_000_000
+/** Millionths of a second. */
+export const RATE_SCALE = 1_000_000
 const UNITS = [
   ['day', 86_400],
   ['hour', 3600],
@@ -29,16 +32,18 @@ export const EXPECTS_SIZE = 'a number from 1 to 1000000, or for a byte rate a si
 export function readRate(text: string): HashRate | Problem {
   if (text.includes('b/s')) {
     const size = readSize(text.slice(0, text.indexOf('/')), MAX * (1 << 20))
-    return size === undefined ? unexpected(text, EXPECTS_RATE) : { bytes: true, average: chunkCost(size), unit: 15 }
+    return size === undefined
+      ? unexpected(text, EXPECTS_RATE)
+      : { bytes: true, average: chunkCost(size), packets: 0, unit: 15 }
   }
   const found = /^\s*(\d+)[^/]*(?:\/([a-z]+))?$/i.exec(text)
   const unit = (found?.[2] ?? 'second').toLowerCase()
   const at = NAMES.findIndex((name) => name.startsWith(unit))
   const packets = Number(found?.[1])
   if (found === null || at < 0 || !(packets > 0)) return unexpected(text, EXPECTS_RATE)
-  const scaled = SCALE * SECONDS[at]
+  const scaled = RATE_SCALE * SECONDS[at]
   if (packets > scaled) return new Problem(`${text} is too fast: expected ${EXPECTS_RATE}`)
-  return { bytes: false, average: Math.floor(scaled / packets), unit: SECONDS[at] }
+  return { bytes: false, average: Math.floor(scaled / packets), packets, unit: SECONDS[at] }
 }
 
 /** `200`, `200b`, `200kb`, `2mb`; undefined where it is none. */
@@ -53,7 +58,7 @@ export function readSize(text: string, most = MAX): number | undefined {
 function unitOf(average: number): number {
   let best = 0
   for (let i = 1; i < UNITS.length; i++) {
-    const scaled = UNITS[i][1] * SCALE
+    const scaled = UNITS[i][1] * RATE_SCALE
     if (average > scaled || Math.floor(scaled / average) < scaled % average) break
     best = i
   }
@@ -63,7 +68,7 @@ function unitOf(average: number): number {
 export function rateText({ bytes, average }: HashRate): string {
   if (!bytes) {
     const [name, seconds] = UNITS[unitOf(average)]
-    return `${Math.floor((seconds * SCALE) / average)}/${name}`
+    return `${Math.floor((seconds * RATE_SCALE) / average)}/${name}`
   }
   const size = bytesPerSecond(average)
   // A rounder rate that costs the same is the one that was meant.

@@ -22,9 +22,10 @@ export class BucketTable {
   readonly #made: number
   #collected: number
   #count = 0
-  #source = new Int32Array(FIRST_SIZE)
-  #destination = new Int32Array(FIRST_SIZE)
-  #ports = new Int32Array(FIRST_SIZE)
+  /** Words of a combination. */
+  readonly #words: number
+  /** The combinations, one behind the other. */
+  #keys: Int32Array
   #expires = new Float64Array(FIRST_SIZE)
   /** Heads of chains, bucket + 1, twice as many as there can be buckets; and what follows a bucket in its chain. */
   #heads = new Int32Array(2 * FIRST_SIZE)
@@ -35,9 +36,15 @@ export class BucketTable {
   since = new Float64Array(FIRST_SIZE)
   /** Bursts that are left (byte rates). */
   bursts = new Float64Array(FIRST_SIZE)
+  /** The combination that bucket() looks for: addresses, then ports. */
+  readonly sought: Int32Array
 
-  constructor(shape: TableShape, seed: number, now: number) {
+  /** @param words of a combination  @param now milliseconds, as everywhere here */
+  constructor(shape: TableShape, words: number, seed: number, now: number) {
     this.#shape = shape
+    this.#words = words
+    this.#keys = new Int32Array(words * FIRST_SIZE)
+    this.sought = new Int32Array(words)
     this.#seed = seed
     this.#made = now
     this.#collected = now
@@ -47,23 +54,17 @@ export class BucketTable {
     return this.#count
   }
 
-  /** The bucket of this combination, made if there is none; -1 where there is no room. It lives on from now. */
-  bucket(source: number, destination: number, ports: number, now: number): number {
+  /** The bucket of the combination `sought`, made if there is none; -1 where there is no room. It lives on from now. */
+  bucket(now: number): number {
     const due = now - ((now - this.#made) % this.#shape.interval)
     if (due > this.#collected) this.#collect(due)
-    let at = this.#heads[this.#hash(source, destination, ports)] - 1
-    while (
-      at !== NONE &&
-      (this.#source[at] !== source || this.#destination[at] !== destination || this.#ports[at] !== ports)
-    )
-      at = this.#next[at] - 1
+    let at = this.#heads[this.#hash(this.sought, 0)] - 1
+    while (at !== NONE && !this.#isSought(at)) at = this.#next[at] - 1
     if (at === NONE) {
       if (this.#count >= this.#shape.max) return NONE
-      if (this.#count === this.#source.length) this.#grow()
+      if (this.#count === this.#expires.length) this.#grow()
       at = this.#count++
-      this.#source[at] = source
-      this.#destination[at] = destination
-      this.#ports[at] = ports
+      this.#keys.set(this.sought, at * this.#words)
       this.credit[at] = this.#shape.credit
       this.bursts[at] = this.#shape.bursts
       this.since[at] = now
@@ -73,15 +74,25 @@ export class BucketTable {
     return at
   }
 
-  #hash(source: number, destination: number, ports: number): number {
-    let h = Math.imul(source ^ this.#seed, 0x85ebca6b)
-    h = Math.imul((h ^ (h >>> 15)) + destination, 0xc2b2ae35)
-    h = Math.imul((h ^ (h >>> 13)) + ports, 0x27d4eb2f)
+  #isSought(bucket: number): boolean {
+    const words = this.#words
+    for (let i = 0, at = bucket * words; i < words; i++, at++) if (this.#keys[at] !== this.sought[i]) return false
+    return true
+  }
+
+  /** Of the words of a combination that stand at a place. */
+  #hash(keys: Int32Array, at: number): number {
+    let h = this.#seed
+    for (let i = 0; i < this.#words; i++) {
+      h = Math.imul(h ^ keys[at + i], 0x85ebca6b)
+      h ^= h >>> 15
+    }
+    h = Math.imul(h, 0xc2b2ae35)
     return (h ^ (h >>> 16)) & (this.#heads.length - 1)
   }
 
   #link(at: number): void {
-    const head = this.#hash(this.#source[at], this.#destination[at], this.#ports[at])
+    const head = this.#hash(this.#keys, at * this.#words)
     this.#next[at] = this.#heads[head]
     this.#heads[head] = at + 1
   }
@@ -96,9 +107,8 @@ export class BucketTable {
         continue
       }
       const last = --this.#count
-      this.#source[at] = this.#source[last]
-      this.#destination[at] = this.#destination[last]
-      this.#ports[at] = this.#ports[last]
+      const words = this.#words
+      this.#keys.copyWithin(at * words, last * words, (last + 1) * words)
       this.#expires[at] = this.#expires[last]
       this.credit[at] = this.credit[last]
       this.since[at] = this.since[last]
@@ -108,9 +118,9 @@ export class BucketTable {
   }
 
   #grow(): void {
-    const size = 2 * this.#source.length
-    const ints = (old: Int32Array) => {
-      const made = new Int32Array(size)
+    const size = 2 * this.#expires.length
+    const ints = (old: Int32Array, length: number) => {
+      const made = new Int32Array(length)
       made.set(old)
       return made
     }
@@ -119,10 +129,8 @@ export class BucketTable {
       made.set(old)
       return made
     }
-    this.#source = ints(this.#source)
-    this.#destination = ints(this.#destination)
-    this.#ports = ints(this.#ports)
-    this.#next = ints(this.#next)
+    this.#keys = ints(this.#keys, this.#words * size)
+    this.#next = ints(this.#next, size)
     this.#expires = floats(this.#expires)
     this.credit = floats(this.credit)
     this.since = floats(this.since)

@@ -2,24 +2,27 @@
 // that give one name share the table, and the rate of the rule that made it. Credit of packet rates is counted in millionths of
 // a second, that of byte rates as Linux counts it: so much a second, and a price for each chunk of 16 bytes.
 
-import type { Packet } from '../packet/packet.ts'
-import { maskLength, parseMask } from '../rule/address.ts'
+import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
+import { maskLength, maskWords, parseMask } from '../rule/address.ts'
 import { defineMatch, HOTDROP, type ValuesOf } from '../rule/define.ts'
-import { notEnforced, text, u32, unexpected, word } from '../rule/option.ts'
-import { maskOf } from '../wire/address.ts'
+import type { Family } from '../rule/model.ts'
+import { flag, text, u32, unexpected, word } from '../rule/option.ts'
 import * as ip from '../wire/ipv4.ts'
+import { NO_NEXT } from '../wire/ipv6-extension.ts'
 import {
   bytesPerSecond,
   EXPECTS_RATE,
   EXPECTS_SIZE,
   type HashRate,
   printedUnit,
+  RATE_SCALE,
   rateText,
   readRate,
   readSize,
   sizeText,
 } from './hashlimit-rate.ts'
 import { BucketTable } from './hashlimit-table.ts'
+import { fragmentOffset } from './port-match.ts'
 
 /** Millionths of a second, and credit for bytes, that a millisecond brings. */
 const CREDIT_PER_MS = 1000
@@ -35,7 +38,8 @@ const INTERVAL = 1000
 
 const MODES = { srcip: 1, srcport: 2, dstip: 4, dstport: 8 } as const
 const EXPECTS_MODE = `one or more of ${Object.keys(MODES).join(',')}, joined by commas`
-const EXPECTS_MASK = 'a length from 0 to 32'
+const ADDRESS_BITS = { 4: 32, 6: 128 } as const
+const EXPECTS_MASK = { 4: 'a length from 0 to 32', 6: 'a length from 0 to 128' } as const
 const EXPECTS_NAME = "a table's name of 1 to 254 bytes, without / and not . or .."
 
 interface Burst {
@@ -46,14 +50,14 @@ interface Burst {
 
 const name = text({ min: 1, max: 254, cut: true })
 const rate = word<HashRate>(EXPECTS_RATE, readRate, rateText).negatable()
-const mask = word(
-  EXPECTS_MASK,
-  (given) => {
-    const read = parseMask(given, 4)
-    return (read === undefined ? undefined : maskLength(read)) ?? unexpected(given, EXPECTS_MASK)
+const mask = word<number>(
+  `${EXPECTS_MASK[4]}, or for IPv6 to 128`,
+  (given, { family }) => {
+    const read = parseMask(given, family)
+    return (read === undefined ? undefined : maskLength(read)) ?? unexpected(given, EXPECTS_MASK[family])
   },
   String,
-).default(32)
+)
 const size = u32()
 
 const options = {
@@ -98,8 +102,8 @@ const options = {
   'hashlimit-htable-expire': u32({ min: 1 }).help('milliseconds after which what was not used is forgotten'),
   'hashlimit-srcmask': mask.help('source addresses are taken together that agree in so many bits'),
   'hashlimit-dstmask': mask.help('the same for destination addresses'),
-  'hashlimit-rate-match': notEnforced(0, 'the rate is not measured by interval here'),
-  'hashlimit-rate-interval': notEnforced(1, 'the rate is not measured by interval here'),
+  'hashlimit-rate-match': flag().help('the rate is measured by interval, and nothing is limited'),
+  'hashlimit-rate-interval': u32({ min: 1, max: 0x7fffffff }).help('seconds of an interval'),
 }
 
 type Values = ValuesOf<typeof options>
@@ -107,16 +111,20 @@ type Values = ValuesOf<typeof options>
 export const hashlimit = defineMatch({
   name: 'hashlimit',
   summary: 'a rate for each address, port, or combination of them',
-  families: [4],
   options,
   exclusive: [['hashlimit-upto', 'hashlimit-above']],
   anyOf: ['hashlimit-upto', 'hashlimit-above'],
-  normalize: (o) => {
-    const { given, above } = rateOf(o)
+  normalize: (o, { family }) => {
+    const { given: written, above } = rateOf(o)
+    const measured = o['hashlimit-rate-match'] === true
+    // Measured by interval, the unit that was written is the interval; of limits there is none, whatever is said of it.
+    const given = measured ? perInterval(written) : written
+    const interval = o['hashlimit-rate-interval'] ?? (written.bytes ? 1 : written.unit)
+    const mask = (length: number | undefined) => (length === ADDRESS_BITS[family] ? undefined : length)
     const burst = o['hashlimit-burst']
     const quantum = quantumOf(given, burst)
     // Unless it is said, the unit in which the rate was written decides, and the one in which it is printed counts as unsaid.
-    const expire = o['hashlimit-htable-expire'] ?? (given.bytes ? quantum : given.unit * 1000)
+    const expire = o['hashlimit-htable-expire'] ?? (given.bytes ? quantum : written.unit * 1000)
     return {
       ...o,
       'hashlimit-upto': above ? undefined : { value: given, not: false },
@@ -126,11 +134,15 @@ export const hashlimit = defineMatch({
       'hashlimit-htable-size': bounded(o['hashlimit-htable-size']),
       'hashlimit-htable-max': bounded(o['hashlimit-htable-max']),
       'hashlimit-htable-expire': expire === quantum ? undefined : expire,
+      'hashlimit-srcmask': mask(o['hashlimit-srcmask']),
+      'hashlimit-dstmask': mask(o['hashlimit-dstmask']),
+      'hashlimit-rate-interval': measured && interval !== 1 ? interval : undefined,
     }
   },
   check: (o) => {
     const { given } = rateOf(o)
     const burst = o['hashlimit-burst']
+    if (given.average === 0) return `the rate is too fast: ${EXPECTS_RATE}`
     if (!given.bytes) {
       if (burst !== undefined && burst.count > 1_000_000)
         return `--hashlimit-burst ${burst.count} is too large: expected ${EXPECTS_SIZE}`
@@ -143,9 +155,10 @@ export const hashlimit = defineMatch({
       ? `the burst is too small: expected at least what a second brings, ${bytesPerSecond(given.average)}b`
       : undefined
   },
-  match: (o, { shared, time, random }) => {
+  match: (o, { shared, time, random }, { family }) => {
     const { above } = rateOf(o)
-    const table = shared.of('hashlimit', o['hashlimit-name'], () => new Limits(o, random(), Math.floor(time.wall)))
+    const make = () => new Limits(o, family, random(), Math.floor(time.wall))
+    const table = shared.of(`hashlimit${family}`, o['hashlimit-name'], make)
     const below = above ? 0 : 1
     return (p) => {
       const said = table.take(p, Math.floor(time.wall))
@@ -158,8 +171,13 @@ function rateOf(o: Values): { readonly given: HashRate; readonly above: boolean 
   const upto = o['hashlimit-upto']
   const above = o['hashlimit-above']
   const one = upto ?? above
-  if (one === undefined) return { given: { bytes: false, average: 1, unit: 1 }, above: false }
+  if (one === undefined) return { given: { bytes: false, average: 1, packets: 1, unit: 1 }, above: false }
   return { given: one.value, above: (upto === undefined) !== one.not }
+}
+
+/** So many packets in an interval, whatever its unit. */
+function perInterval(rate: HashRate): HashRate {
+  return rate.bytes ? rate : { ...rate, average: Math.floor(RATE_SCALE / rate.packets), unit: 1 }
 }
 
 function quantumOf(given: HashRate, burst: Burst | undefined): number {
@@ -191,35 +209,45 @@ function byteCost({ average }: HashRate): number {
 /** A table with the rate that all its buckets have. */
 class Limits {
   readonly #buckets: BucketTable
+  readonly #family: Family
   readonly #bytes: boolean
   readonly #cost: number
   readonly #most: number
   readonly #mode: number
-  readonly #sourceMask: number
-  readonly #destinationMask: number
+  readonly #sourceMask: readonly number[]
+  readonly #destinationMask: readonly number[]
+  /** Milliseconds of an interval where rates are measured, 0 where they are limits. */
+  readonly #interval: number
+  /** What may come in a second, and at once, where rates are measured. */
+  readonly #rate: number
+  readonly #burst: number
 
-  constructor(o: Values, seed: number, now: number) {
+  constructor(o: Values, family: Family, seed: number, now: number) {
     const { given } = rateOf(o)
     const burst = o['hashlimit-burst']
     const mode = o['hashlimit-mode'] ?? 0
+    const all = ADDRESS_BITS[family]
+    const none = maskWords(0, family)
+    const size = o['hashlimit-htable-size'] ?? DEFAULT_SIZE
+    const measured = o['hashlimit-rate-match'] === true
+    this.#family = family
     this.#bytes = given.bytes
     this.#cost = given.bytes ? byteCost(given) : given.average
     this.#most = given.bytes ? BYTE_CREDIT_MAX : Number(packetCredit(given, burst) / KERNEL_CREDIT)
     this.#mode = mode
-    this.#sourceMask = (mode & MODES.srcip) === 0 ? 0 : maskOf(o['hashlimit-srcmask'])
-    this.#destinationMask = (mode & MODES.dstip) === 0 ? 0 : maskOf(o['hashlimit-dstmask'])
-    const size = o['hashlimit-htable-size'] ?? DEFAULT_SIZE
-    this.#buckets = new BucketTable(
-      {
-        max: Math.max(o['hashlimit-htable-max'] ?? 8 * size, size),
-        interval: o['hashlimit-htable-gcinterval'],
-        expire: o['hashlimit-htable-expire'] ?? quantumOf(given, burst),
-        credit: this.#most,
-        bursts: given.bytes ? (burst?.count ?? 0) : 0,
-      },
-      seed,
-      now,
-    )
+    this.#sourceMask = (mode & MODES.srcip) === 0 ? none : maskWords(o['hashlimit-srcmask'] ?? all, family)
+    this.#destinationMask = (mode & MODES.dstip) === 0 ? none : maskWords(o['hashlimit-dstmask'] ?? all, family)
+    this.#interval = measured ? 1000 * (o['hashlimit-rate-interval'] ?? 1) : 0
+    this.#rate = given.bytes ? bytesPerSecond(given.average) : Math.floor(RATE_SCALE / given.average)
+    this.#burst = given.bytes ? (burst?.count ?? 1) * this.#rate : (burst?.count ?? 0) + this.#rate
+    const shape = {
+      max: Math.max(o['hashlimit-htable-max'] ?? 8 * size, size),
+      interval: o['hashlimit-htable-gcinterval'],
+      expire: o['hashlimit-htable-expire'] ?? quantumOf(given, burst),
+      credit: measured ? 0 : this.#most,
+      bursts: !measured && given.bytes ? (burst?.count ?? 0) : 0,
+    }
+    this.#buckets = new BucketTable(shape, 2 * none.length + 1, seed, now)
   }
 
   /** Whether the packet is within the rate: 1 or 0, or HOTDROP where it cannot be told. */
@@ -230,9 +258,38 @@ class Limits {
       if (at < 0) return HOTDROP
       if (at > 0) ports = portsOf(p.view.getInt32(at), this.#mode)
     }
-    const b = this.#buckets
-    const bucket = b.bucket(p.source & this.#sourceMask, p.destination & this.#destinationMask, ports, now)
+    if (this.#family === 4) this.#seek4(p, ports)
+    else this.#seek6(p, ports)
+    const bucket = this.#buckets.bucket(now)
     if (bucket < 0) return HOTDROP
+    return this.#interval > 0 ? this.#measure(p, bucket, now) : this.#spend(p, bucket, now)
+  }
+
+  #seek4(p: Packet, ports: number): void {
+    const { sought } = this.#buckets
+    sought[0] = p.source & this.#sourceMask[0]
+    sought[1] = p.destination & this.#destinationMask[0]
+    sought[2] = ports
+  }
+
+  #seek6(p: Packet, ports: number): void {
+    const { sought } = this.#buckets
+    const source = this.#sourceMask
+    const destination = this.#destinationMask
+    sought[0] = p.source & source[0]
+    sought[1] = p.source1 & source[1]
+    sought[2] = p.source2 & source[2]
+    sought[3] = p.source3 & source[3]
+    sought[4] = p.destination & destination[0]
+    sought[5] = p.destination1 & destination[1]
+    sought[6] = p.destination2 & destination[2]
+    sought[7] = p.destination3 & destination[3]
+    sought[8] = ports
+  }
+
+  /** A bucket of credit. */
+  #spend(p: Packet, bucket: number, now: number): number {
+    const b = this.#buckets
     const passed = now - b.since[bucket]
     b.since[bucket] = now
     const gained = passed > 0 ? passed * (this.#bytes ? BYTE_CREDIT_PER_MS : CREDIT_PER_MS) : 0
@@ -249,10 +306,30 @@ class Limits {
     b.credit[bucket] = within ? credit - cost : credit
     return within ? 1 : 0
   }
+
+  /** A bucket that counts what comes in an interval (`credit`) and knows whether the one before had too much (`bursts`). */
+  #measure(p: Packet, bucket: number, now: number): number {
+    const b = this.#buckets
+    const passed = now - b.since[bucket]
+    if (passed >= this.#interval) {
+      b.since[bucket] = now
+      b.bursts[bucket] = b.credit[bucket] * this.#interval > passed * this.#rate ? 1 : 0
+      b.credit[bucket] = 0
+    }
+    b.credit[bucket] += this.#bytes ? p.length : 1
+    return b.bursts[bucket] === 0 && b.credit[bucket] <= this.#burst ? 1 : 0
+  }
 }
 
-/** Offset of what stands in the ports' place, whatever fragment it is; 0 for protocols that have none, -1 where it is cut off. */
+/**
+ * Offset of what stands in the ports' place, of IPv4 whatever fragment it is, of IPv6 not in a later one; 0 where there is none,
+ * -1 where it is cut off.
+ */
 function portsAt(p: Packet): number {
+  if (p.family === 6) {
+    if (p.protocol === NO_PROTOCOL || p.protocol === NO_NEXT) return -1
+    if (fragmentOffset(p) !== 0) return 0
+  }
   let at = p.start + p.headerLength
   switch (p.protocol) {
     case ip.PROTO_TCP:

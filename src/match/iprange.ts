@@ -2,7 +2,8 @@
 // nothing.
 
 import { formatAny, parseLoose } from '../rule/address.ts'
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, type MatchFunction } from '../rule/define.ts'
+import type { Negatable } from '../rule/model.ts'
 import { unexpected, word } from '../rule/option.ts'
 
 interface AddressRange {
@@ -31,28 +32,57 @@ const SIGN = 0x80000000 | 0
 export const iprange = defineMatch({
   name: 'iprange',
   summary: 'ranges of addresses',
-  families: [4],
   options: {
     'src-range': addressRange.help('the source address lies there'),
     'dst-range': addressRange.help('the destination address lies there'),
   },
   anyOf: ['src-range', 'dst-range'],
   looks: 'flow',
-  match: (o) => {
-    const source = bounds(o['src-range']?.value)
-    const sourceNot = o['src-range']?.not === true
-    const destination = bounds(o['dst-range']?.value)
-    const destinationNot = o['dst-range']?.not === true
-    return (p) => {
-      const from = p.source ^ SIGN
-      if ((from >= source.min && from <= source.max) === sourceNot) return 0
-      const to = p.destination ^ SIGN
-      return (to >= destination.min && to <= destination.max) === destinationNot ? 0 : 1
-    }
-  },
+  match: (o, _env, { family }) => (family === 4 ? match4(o) : match6(o)),
 })
+
+type Given = { readonly [K in 'src-range' | 'dst-range']?: Negatable<AddressRange> }
+
+function match4(o: Given): MatchFunction {
+  const source = bounds(o['src-range']?.value)
+  const sourceNot = o['src-range']?.not === true
+  const destination = bounds(o['dst-range']?.value)
+  const destinationNot = o['dst-range']?.not === true
+  return (p) => {
+    const from = p.source ^ SIGN
+    if ((from >= source.min && from <= source.max) === sourceNot) return 0
+    const to = p.destination ^ SIGN
+    return (to >= destination.min && to <= destination.max) === destinationNot ? 0 : 1
+  }
+}
 
 function bounds(range: AddressRange | undefined): { readonly min: number; readonly max: number } {
   if (range === undefined) return { min: SIGN, max: 0x7fffffff }
   return { min: range.min[0] ^ SIGN, max: range.max[0] ^ SIGN }
+}
+
+function match6(o: Given): MatchFunction {
+  const source = o['src-range']
+  const destination = o['dst-range']
+  return (p) => {
+    if (source !== undefined && holds(source.value, p.source, p.source1, p.source2, p.source3) === source.not) return 0
+    if (destination === undefined) return 1
+    const { destination: word0, destination1, destination2, destination3 } = p
+    return holds(destination.value, word0, destination1, destination2, destination3) === destination.not ? 0 : 1
+  }
+}
+
+function holds({ min, max }: AddressRange, a: number, b: number, c: number, d: number): boolean {
+  return !isLess(a, b, c, d, min) && !isGreater(a, b, c, d, max)
+}
+
+function isLess(a: number, b: number, c: number, d: number, bound: readonly number[]): boolean {
+  if (a !== bound[0]) return a >>> 0 < bound[0] >>> 0
+  if (b !== bound[1]) return b >>> 0 < bound[1] >>> 0
+  if (c !== bound[2]) return c >>> 0 < bound[2] >>> 0
+  return d >>> 0 < bound[3] >>> 0
+}
+
+function isGreater(a: number, b: number, c: number, d: number, bound: readonly number[]): boolean {
+  return !isLess(a, b, c, d, bound) && (a !== bound[0] || b !== bound[1] || c !== bound[2] || d !== bound[3])
 }

@@ -42,7 +42,8 @@ export const policy = defineMatch({
     if (o.strict && ELEMENT.every((name) => o[name] === undefined))
       return `--strict needs one of ${ELEMENT.map((name) => `--${name}`).join(', ')}`
     const tunnel = o['tunnel-src'] !== undefined || o['tunnel-dst'] !== undefined
-    return tunnel && o.mode?.value !== 'tunnel' ? '--tunnel-src and --tunnel-dst need --mode tunnel' : undefined
+    const mode = o.mode?.not ? (o.mode.value === 'tunnel' ? 'transport' : 'tunnel') : o.mode?.value
+    return tunnel && mode !== 'tunnel' ? '--tunnel-src and --tunnel-dst need --mode tunnel' : undefined
   },
   looks: 'packet',
   match: ({ pol }) => {

@@ -7,11 +7,21 @@ import type { PortRange } from '../rule/kinds.ts'
 import type { Negatable } from '../rule/model.ts'
 import { serviceName } from '../rule/names.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
+import { FRAGMENT_HEADER } from '../wire/ipv6-extension.ts'
 
 export const ANY_PORT: PortRange = { min: 0, max: 0xffff }
 
 export function fragmentOffset(p: Packet): number {
   return p.fragment & FRAGMENT_OFFSET_MASK
+}
+
+/**
+ * Where Linux takes the transport header to be, whatever fragment it is: in a later fragment of IPv6 that is where the fragment
+ * header stands.
+ */
+export function assumedHeader(p: Packet): number {
+  const at = p.start + p.headerLength
+  return p.family === 6 && fragmentOffset(p) !== 0 ? at - FRAGMENT_HEADER : at
 }
 
 /** What a match on a transport header says where there is none: a later fragment does not match, a stump is dropped. */

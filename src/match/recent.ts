@@ -4,11 +4,13 @@
 // the largest --hitcount, and a rule that wants more of them than there are empties the list, as Linux does.
 
 import { NO_LINK } from '../device/link.ts'
-import { parseAton } from '../rule/address.ts'
+import type { Packet } from '../packet/packet.ts'
+import { formatAny, parseAton, parseStrict } from '../rule/address.ts'
 import { defineMatch, lastOf } from '../rule/define.ts'
+import type { Family } from '../rule/model.ts'
 import { flag, text, u32, unexpected, word } from '../rule/option.ts'
-import { formatAddress } from '../wire/address.ts'
 import { TTL } from '../wire/ipv4.ts'
+import { HOP_LIMIT } from '../wire/ipv6.ts'
 
 /** ip_list_tot: addresses in a list. */
 const ENTRIES = 100
@@ -16,11 +18,17 @@ const ENTRIES = 100
 const STAMPS = 32
 const NONE = -1
 
+/** Words of an address; IPv4 has the first. */
+const WORDS = 4
+
 /** Entries are numbers from 0 to ENTRIES - 1; all that is known of them lies in arrays, so that packets allocate nothing. */
 export class RecentList {
-  readonly #mask: number
+  /** Of WORDS words. */
+  readonly #mask: readonly number[]
   #stampMask: number
-  readonly #addresses = new Int32Array(ENTRIES)
+  /** WORDS each. */
+  readonly #addresses = new Int32Array(ENTRIES * WORDS)
+  readonly #families = new Uint8Array(ENTRIES)
   readonly #ttls = new Uint8Array(ENTRIES)
   /** Rings of times; an entry's is made when it is first used. */
   readonly #stamps: (Float64Array | undefined)[] = new Array(ENTRIES).fill(undefined)
@@ -29,9 +37,13 @@ export class RecentList {
   /** When each was last set or updated, in the order of these events; 0 for a free one. */
   readonly #used = new Float64Array(ENTRIES)
   #uses = 0
+  // The address that is looked for, under the mask.
+  #family = 4
+  readonly #sought = new Int32Array(WORDS)
 
-  constructor(mask: number, stamps: number) {
-    this.#mask = mask
+  /** @param mask of one word for IPv4, which leaves IPv6's other words whole */
+  constructor(mask: readonly number[], stamps: number) {
+    this.#mask = [...mask, -1, -1, -1].slice(0, WORDS)
     this.#stampMask = stamps - 1
   }
 
@@ -43,20 +55,42 @@ export class RecentList {
     this.#used.fill(0)
   }
 
-  /** The entry of an address; with a TTL above 0 only if it was last seen with that one. */
-  find(address: number, ttl: number): number {
-    const wanted = address & this.#mask
+  /** The address that find() and add() are about. */
+  seek(family: Family, word0: number, word1: number, word2: number, word3: number): void {
+    const mask = this.#mask
+    const sought = this.#sought
+    this.#family = family
+    sought[0] = word0 & mask[0]
+    sought[1] = word1 & mask[1]
+    sought[2] = word2 & mask[2]
+    sought[3] = word3 & mask[3]
+  }
+
+  /** The entry of the address; with a TTL above 0 only if it was last seen with that one. */
+  find(ttl: number): number {
+    const sought = this.#sought
+    const addresses = this.#addresses
     for (let i = 0; i < ENTRIES; i++) {
-      if (this.#addresses[i] !== wanted || this.#used[i] === 0) continue
+      const at = i * WORDS
+      if (
+        addresses[at] !== sought[0] ||
+        addresses[at + 3] !== sought[3] ||
+        addresses[at + 2] !== sought[2] ||
+        addresses[at + 1] !== sought[1] ||
+        this.#used[i] === 0 ||
+        this.#families[i] !== this.#family
+      )
+        continue
       return ttl === 0 || this.#ttls[i] === ttl || this.#ttls[i] === 0 ? i : NONE
     }
     return NONE
   }
 
-  add(address: number, ttl: number, now: number): void {
+  add(ttl: number, now: number): void {
     let at = 0
     for (let i = 1; i < ENTRIES && this.#used[at] !== 0; i++) if (this.#used[i] < this.#used[at]) at = i
-    this.#addresses[at] = address & this.#mask
+    this.#addresses.set(this.#sought, at * WORDS)
+    this.#families[at] = this.#family
     this.#ttls[at] = ttl
     this.#stampsOf(at)[0] = now
     this.#counts[at] = 1
@@ -106,7 +140,8 @@ export class RecentList {
 const name = text({ max: 199, cut: true })
 const seconds = u32({ min: 1 })
 const EXPECTS_NAME = "a list's name of 1 to 199 bytes, without / and not . or .."
-const EXPECTS_MASK = 'a mask in four parts as in 255.255.255.0'
+const SOUGHT = { 4: [seekSource4, seekDestination4], 6: [seekSource6, seekDestination6] } as const
+const EXPECTS_MASK = { 4: 'a mask in four parts as in 255.255.255.0', 6: 'a mask as in ffff:ffff::' } as const
 
 const options = {
   set: flag().negatable().help('the address is put on the list'),
@@ -130,9 +165,11 @@ const options = {
   )
     .default('DEFAULT', true)
     .help('the list'),
-  mask: word(EXPECTS_MASK, (given) => parseAton(given) ?? unexpected(given, EXPECTS_MASK), formatAddress)
-    .default(-1, true)
-    .help('what of the address counts'),
+  mask: word<readonly number[]>(
+    `${EXPECTS_MASK[4]}, or for IPv6 ${EXPECTS_MASK[6]}`,
+    (given, { family }) => readMask(given, family) ?? unexpected(given, EXPECTS_MASK[family]),
+    formatAny,
+  ).help('what of the address counts'),
   rsource: flag().help('the source address is meant; so it is without --rdest too'),
   rdest: flag().help('the destination address is meant'),
 }
@@ -140,7 +177,6 @@ const options = {
 export const recent = defineMatch({
   name: 'recent',
   summary: 'lists of addresses that were seen lately',
-  families: [4],
   options,
   exclusive: [
     ['set', 'rcheck', 'update', 'remove'],
@@ -148,10 +184,11 @@ export const recent = defineMatch({
     ['remove', 'rttl'],
   ],
   anyOf: ['set', 'rcheck', 'update', 'remove'],
-  normalize: (o) => {
+  normalize: (o, { family }) => {
     const destination = lastOf(o, ['rsource', 'rdest']) === 'rdest'
     return {
       ...o,
+      mask: o.mask ?? (family === 4 ? [-1] : [-1, -1, -1, -1]),
       hitcount: o.hitcount === 0 ? undefined : o.hitcount,
       rsource: destination ? undefined : (true as const),
       rdest: destination ? (true as const) : undefined,
@@ -163,12 +200,13 @@ export const recent = defineMatch({
     const asks = o.seconds !== undefined ? '--seconds' : o.hitcount !== undefined ? '--hitcount' : undefined
     return changes !== undefined && asks !== undefined ? `${asks} cannot stand with ${changes}` : undefined
   },
-  match: (o, { shared, time }) => {
+  match: (o, { shared, time }, { family }) => {
     const stamps = o.hitcount === undefined ? STAMPS : 1 << (32 - Math.clz32(o.hitcount - 1))
-    const list = shared.of('recent', o.name, () => new RecentList(o.mask, stamps))
+    const list = shared.of('recent', o.name, () => new RecentList(o.mask ?? [], stamps))
     list.keep(stamps)
     const miss = [o.set, o.rcheck, o.update, o.remove].some((given) => given?.not) ? 1 : 0
-    const ofSource = o.rdest === undefined
+    const seek = SOUGHT[family][o.rdest === undefined ? 0 : 1]
+    const ttlAt = family === 4 ? TTL : HOP_LIMIT
     const withTtl = o.rttl === true
     const set = o.set !== undefined
     const remove = o.remove !== undefined
@@ -178,13 +216,13 @@ export const recent = defineMatch({
     const hits = o.hitcount ?? 1
     return (p) => {
       const now = Math.floor(time.wall)
-      const address = ofSource ? p.source : p.destination
       // As the packet had it when it came, before it was forwarded; what comes from a socket was not.
-      const ttl = p.view.getUint8(p.start + TTL) + (p.outLink !== NO_LINK && !p.socket ? 1 : 0)
-      const entry = list.find(address, withTtl ? ttl : 0)
+      const ttl = p.view.getUint8(p.start + ttlAt) + (p.outLink !== NO_LINK && !p.socket ? 1 : 0)
+      seek(list, p)
+      const entry = list.find(withTtl ? ttl : 0)
       if (set) {
         if (entry < 0) {
-          list.add(address, ttl, now)
+          list.add(ttl, now)
           return 1 - miss
         }
         list.update(entry, ttl, now)
@@ -202,3 +240,25 @@ export const recent = defineMatch({
     }
   },
 })
+
+function readMask(text: string, family: Family): readonly number[] | undefined {
+  if (family === 6) return parseStrict(text, 6)
+  const mask = parseAton(text)
+  return mask === undefined ? undefined : [mask]
+}
+
+function seekSource4(list: RecentList, p: Packet): void {
+  list.seek(4, p.source, 0, 0, 0)
+}
+
+function seekDestination4(list: RecentList, p: Packet): void {
+  list.seek(4, p.destination, 0, 0, 0)
+}
+
+function seekSource6(list: RecentList, p: Packet): void {
+  list.seek(6, p.source, p.source1, p.source2, p.source3)
+}
+
+function seekDestination6(list: RecentList, p: Packet): void {
+  list.seek(6, p.destination, p.destination1, p.destination2, p.destination3)
+}

@@ -59,6 +59,9 @@ const flagTest = option<FlagTest>({
   format: ({ mask, set }) => `${formatFlags(mask)} ${formatFlags(set)}`,
 })
 
+/** Fragments up to this offset, other than the first, are dropped; IPv6 has none (Linux counts their offsets in bytes). */
+const HIDING = [1, 0]
+
 const ports = portRange({ services: 'tcp' }).negatable()
 
 export const tcp = defineMatch({
@@ -103,7 +106,7 @@ export const tcp = defineMatch({
     const wanted = o['tcp-option']
     return (p) => {
       // A fragment at offset 1 would hide the flags of the one before it (RFC 3128).
-      if (p.transport === 0) return fragmentOffset(p) > 1 ? 0 : HOTDROP
+      if (p.transport === 0) return fragmentOffset(p) > HIDING[p.family === 6 ? 1 : 0] ? 0 : HOTDROP
       if ((p.sport >= sportMin && p.sport <= sportMax) === sportNot) return 0
       if ((p.dport >= dportMin && p.dport <= dportMax) === dportNot) return 0
       if (((p.view.getUint8(p.transport + tcpHeader.FLAGS) & mask) === set) === flagsNot) return 0

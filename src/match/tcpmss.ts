@@ -6,6 +6,7 @@ import { defineMatch, HOTDROP } from '../rule/define.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import { u16Range } from './number-range.ts'
+import { assumedHeader } from './port-match.ts'
 
 export const tcpmssMatch = defineMatch({
   name: 'tcpmss',
@@ -31,7 +32,7 @@ const OPTION_LENGTH = 4
 function announced(p: Packet): number {
   const { view } = p
   // Whatever fragment this is: what follows the IP header is taken for a TCP header.
-  const header = p.start + p.headerLength
+  const header = assumedHeader(p)
   const last = p.start + p.length
   if (header + tcp.MIN_HEADER > last) return BROKEN
   const end = header + tcp.headerLength(view, header)

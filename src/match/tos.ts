@@ -2,16 +2,16 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { tosValue } from '../rule/tos-value.ts'
-import { TOS } from '../wire/ipv4.ts'
+import { tosByte, tosShift } from './tos-byte.ts'
 
 export const tos = defineMatch({
   name: 'tos',
   summary: 'the type of service',
-  families: [4],
   options: { tos: tosValue(0x3f).negatable().required().help('the value under the mask, or its name') },
   looks: 'packet',
-  match: ({ tos: { value: wanted, not } }) => {
+  match: ({ tos: { value: wanted, not } }, _env, { family }) => {
     const { value, mask } = wanted
-    return (p) => (((p.view.getUint8(p.start + TOS) & mask) === value) === not ? 0 : 1)
+    const shift = tosShift(family)
+    return (p) => (((tosByte(p, shift) & mask) === value) === not ? 0 : 1)
   },
 })

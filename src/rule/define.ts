@@ -84,7 +84,7 @@ export interface Declaration<O extends Options> {
   /** conntrack where it depends on the options. */
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
-  normalize?(o: ValuesOf<O>): ValuesOf<O>
+  normalize?(o: ValuesOf<O>, around: Surroundings): ValuesOf<O>
   /**
    * What `iptables -L` shows of it behind the columns, where that is not its name and its options; '' for nothing.
    * @param numeric `-n`: numbers instead of names of services and types

@@ -27,7 +27,7 @@ const STRICTER: readonly RegExp[] = [
   /^--(ct\w+port|[sd]port|on-port|hmark-\w+): .*(out of range|expected a (port|length))/,
   // Addresses of fewer parts than four fill up from another end than everywhere else.
   /^--(ct(orig|repl)(src|dst)|on-ip): .* is not understood/,
-  /^--(set-class|hmark-\w+-prefix|connlimit-mask|to|to-destination|to-source): .* is not understood/,
+  /^--(set-class|hmark-\w+-prefix|connlimit-mask|hashlimit-\w+mask|to|to-destination|to-source): .* is not understood/,
   /^--(weekdays|monthdays): /,
   // Numbers wrap there, or are read up to where they end.
   /^--((hbh|dst)-opts|bytecode|icmpv6-type): /,
@@ -41,6 +41,7 @@ function asSavedThere(saved: string | undefined): string | undefined {
     saved
       // Whatever is negated of everything, and would match nothing, matches everything.
       ?.replace(/ ! --(sport|dport|ahspi|espspi|fragid|rt-segsleft) 0:(65535|4294967295)(?= |$)/g, '')
+      .replace(/ ! --mh-type 0:255(?= |$)/g, '')
       .replace(/( !)? --ipcompspi 0:4294967295(?= |$)/g, '')
       // A range that ends with 0 is its beginning alone.
       .replace(/(--ct\w+port \d+):0(?= |$)/g, '$1')

@@ -36,7 +36,8 @@ async function takenByKernel(family: Family, cases: readonly Case[]): Promise<Ta
     await shell.run('ip -6 addr add fd00::1/64 dev tun0 nodad')
     const taken: Taken[] = []
     for (const { rule, packets } of cases) {
-      await shell.run(`${TOOLS[family]}-restore -w`, fileOf(rule))
+      const loading = shell.run(`${TOOLS[family]}-restore -w`, fileOf(rule))
+      await loading.catch((error: Error) => Promise.reject(new Error(`${rule}: ${error.message}`)))
       rig.exchange('tun0', packets, 0)
       const saved = await shell.run(`${TOOLS[family]}-save -c -t raw`)
       const [one, rest] = [...saved.matchAll(/^\[(\d+):(\d+)\] -A PREROUTING/gm)].map((m) => m.slice(1).map(Number))

@@ -37,32 +37,37 @@ describe('recent', () => {
   })
 })
 
+function bucketOf(table: BucketTable, source: number, destination: number, ports: number, now: number): number {
+  table.sought.set([source, destination, ports])
+  return table.bucket(now)
+}
+
 describe('hashlimit', () => {
   const shape = { max: 200, interval: 1000, expire: 2500, credit: 7, bursts: 0 }
 
   test('forgets what was not used for its time, at the next collection', () => {
-    const table = new BucketTable(shape, 1, 0)
-    table.bucket(1, 2, 3, 100)
-    table.bucket(4, 5, 6, 2000)
-    table.credit[table.bucket(4, 5, 6, 2000)] = 1
-    table.bucket(7, 8, 9, 2900)
+    const table = new BucketTable(shape, 3, 1, 0)
+    bucketOf(table, 1, 2, 3, 100)
+    bucketOf(table, 4, 5, 6, 2000)
+    table.credit[bucketOf(table, 4, 5, 6, 2000)] = 1
+    bucketOf(table, 7, 8, 9, 2900)
     expect(table.size).toBe(3)
-    expect(table.credit[table.bucket(4, 5, 6, 3000)]).toBe(1)
+    expect(table.credit[bucketOf(table, 4, 5, 6, 3000)]).toBe(1)
     expect(table.size).toBe(2)
   })
 
   test('finds each of many, and takes no more than its bound', () => {
-    const table = new BucketTable(shape, 1, 0)
+    const table = new BucketTable(shape, 3, 1, 0)
     for (let i = 0; i < 200; i++) {
-      const at = table.bucket(i, -i, 0, 1)
+      const at = bucketOf(table, i, -i, 0, 1)
       table.credit[at] = 1000 + i
     }
-    expect(table.bucket(1, 1, 1, 1)).toBe(-1)
+    expect(bucketOf(table, 1, 1, 1, 1)).toBe(-1)
     for (let i = 0; i < 200; i++) {
-      const at = table.bucket(i, -i, 0, 1)
+      const at = bucketOf(table, i, -i, 0, 1)
       expect(table.credit[at]).toBe(1000 + i)
     }
-    expect(table.bucket(1, 1, 1, 4000)).toBe(0)
+    expect(bucketOf(table, 1, 1, 1, 4000)).toBe(0)
     expect(table.size).toBe(1)
   })
 
