@@ -26,6 +26,7 @@ export const ah6 = defineMatch({
     ahspi: unlessEvery(o.ahspi),
     ahlen: o.ahlen !== undefined && o.ahlen.value === 0 && !o.ahlen.not ? undefined : o.ahlen,
   }),
+  looks: 'packet',
   match: ({ ahspi = EVERY_INDEX, ahlen, ahres }) => {
     const { value, not } = ahspi
     const { min, max } = value

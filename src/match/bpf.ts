@@ -18,6 +18,7 @@ export const bpf = defineMatch({
     'object-pinned': notEnforced(1, "an object of the kernel's cannot be run here"),
   },
   anyOf: ['bytecode', 'object-pinned'],
+  looks: 'packet',
   match: ({ bytecode = [] }, { random }, { family }) => {
     const program = new BpfProgram(bytecode, { protocol: ETHERTYPE[family], random })
     return (p) => (program.run(p) === 0 ? 0 : 1)

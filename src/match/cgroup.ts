@@ -24,6 +24,7 @@ export const cgroup = defineMatch({
   },
   exclusive: [['path', 'cgroup']],
   anyOf: ['path', 'cgroup'],
+  looks: 'packet',
   match: ({ path, cgroup: classid }) => {
     const fits = path !== undefined ? !path.not : (classid?.value === 0) !== classid?.not
     const said = fits ? 1 : 0

@@ -52,6 +52,7 @@ export const cluster = defineMatch({
       ? `the cluster has ${total} nodes: expected --cluster-total-nodes to be as large as the node's number`
       : undefined
   },
+  looks: 'packet',
   match: (o, { conntrack: { flows } }) => {
     const { value: nodes, not } = o['cluster-local-nodemask'] ?? { value: 0, not: false }
     const total = o['cluster-total-nodes']

@@ -10,6 +10,7 @@ export const cpu = defineMatch({
   name: 'cpu',
   summary: 'the processor that handles the packet; always 0 here',
   options: { cpu: u32().negatable().required().help('this one') },
+  looks: 'flow',
   match: ({ cpu: { value, not } }) => {
     const said = (value === ONLY) === not ? 0 : 1
     return () => said

@@ -62,6 +62,7 @@ export const dccp = defineMatch({
   },
   plain: (o) => (o['dccp-types'] === undefined && o['dccp-option'] === undefined ? plainPorts(o) : undefined),
   list: (o, numeric) => ['dccp', ...listPorts(o.sport, o.dport, 'dccp', numeric), ...listRest(o)].join(' '),
+  looksFor: (o) => (o['dccp-types'] === undefined && o['dccp-option'] === undefined ? 'flow' : 'packet'),
   match: (o) => {
     const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
     const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT

@@ -21,6 +21,7 @@ export const devgroup = defineMatch({
     const first = o['dst-group'] === undefined ? 0 : 2
     return hooks.slice(first, o['src-group'] === undefined ? 5 : 3)
   },
+  looks: 'flow',
   match: (o) => {
     const said = fits(o['src-group']) && fits(o['dst-group']) ? 1 : 0
     return () => said

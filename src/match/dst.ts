@@ -13,5 +13,6 @@ export const dst = defineMatch({
     'dst-len': u32().negatable().help('the header has so many bytes'),
     'dst-opts': optionList.help('it begins with these options'),
   },
+  looks: 'packet',
   match: (o) => optionsMatch(DESTINATION_OPTIONS, o['dst-len'], o['dst-opts']),
 })

@@ -9,5 +9,6 @@ export const eui64 = defineMatch({
   families: [6],
   hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
   options: {},
+  looks: 'packet',
   match: () => () => 0,
 })

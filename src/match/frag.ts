@@ -25,6 +25,7 @@ export const frag = defineMatch({
   },
   exclusive: [['fragmore', 'fraglast']],
   normalize: (o) => ({ ...o, fragid: unlessEvery(o.fragid) }),
+  looks: 'packet',
   match: (o) => {
     const { value, not } = o.fragid ?? EVERY_INDEX
     const { min, max } = value

@@ -13,5 +13,6 @@ export const hbh = defineMatch({
     'hbh-len': u32().negatable().help('the header has so many bytes'),
     'hbh-opts': optionList.help('it begins with these options'),
   },
+  looks: 'packet',
   match: (o) => optionsMatch(HOP_BY_HOP, o['hbh-len'], o['hbh-opts']),
 })

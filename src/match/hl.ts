@@ -16,5 +16,6 @@ export const hlMatch = defineMatch({
   },
   exclusive: [['hl-eq', 'hl-lt', 'hl-gt']],
   anyOf: ['hl-eq', 'hl-lt', 'hl-gt'],
+  looks: 'packet',
   match: (o) => byteMatch(HOP_LIMIT, o['hl-eq'], o['hl-lt'], o['hl-gt']),
 })

@@ -23,5 +23,6 @@ export const icmp6 = defineMatch({
   protocols: [PROTO_ICMPV6],
   options: { 'icmpv6-type': types.negatable().required().help('type, with or without code, by name or number') },
   list: ({ 'icmpv6-type': { value, not } }, numeric) => listIcmp('ipv6-icmp', NAMES, value, not, numeric),
+  looks: 'flow',
   match: ({ 'icmpv6-type': { value, not } }) => icmpMatch(value, not),
 })

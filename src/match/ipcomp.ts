@@ -17,6 +17,7 @@ export const ipcomp = defineMatch({
     ipcompspi: u32Range().negatable().default({ min: 0, max: 0 }, true).help('it lies there'),
     compres: flag().help('makes no difference: the flags are not looked at'),
   },
+  looks: 'packet',
   match: ({ ipcompspi: { value, not } }) => {
     const { min, max } = value
     return (p) => {

@@ -58,6 +58,7 @@ export const ipv6header = defineMatch({
     header: headers.negatable().required().help('just these'),
     soft: flag().help('these, and perhaps others; with ! none of these'),
   },
+  looks: 'packet',
   match: ({ header: { value, not }, soft }) => {
     if (soft) {
       const wanted = not ? 0 : value

@@ -56,6 +56,7 @@ export const mh = defineMatch({
   protocols: [PROTO_MH],
   options: { 'mh-type': types.negatable().help('it lies there') },
   normalize: (o) => ({ 'mh-type': unlessEveryType(o['mh-type']) }),
+  looks: 'packet',
   match: (o) => {
     const { value, not } = o['mh-type'] ?? { value: { min: 0, max: MOST }, not: false }
     const { min, max } = value

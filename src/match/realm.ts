@@ -14,6 +14,7 @@ export const realm = defineMatch({
       .required()
       .help('the value under the mask, or its name'),
   },
+  looks: 'packet',
   match: ({ realm: { value: wanted, not } }) => {
     const said = (wanted.value === 0) === not ? 0 : 1
     return () => said

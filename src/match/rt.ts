@@ -42,6 +42,7 @@ export const rt = defineMatch({
       ? '--rt-0-not-strict: expected --rt-0-addrs to stand before it'
       : undefined
   },
+  looks: 'packet',
   match: (o) => {
     const { value, not } = o['rt-segsleft'] ?? EVERY_INDEX
     const { min, max } = value

@@ -131,6 +131,7 @@ export const sctp = defineMatch({
     if (types !== undefined) words.push(`${types.not ? '!' : ''}${chunkTypes.kind.format(types.value)}`)
     return words.join(' ')
   },
+  looksFor: (o) => (o['chunk-types'] === undefined ? 'flow' : 'packet'),
   match: (o) => {
     const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
     const { min: dportMin, max: dportMax } = o.dport?.value ?? ANY_PORT

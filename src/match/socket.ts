@@ -13,5 +13,6 @@ export const socket = defineMatch({
     nowildcard: flag().help('sockets that listen on every address too'),
     'restore-skmark': flag().help("the packet gets the socket's mark"),
   },
+  looks: 'packet',
   match: () => () => 0,
 })

@@ -57,6 +57,7 @@ export const srh = defineMatch({
     }
     return values
   },
+  looks: 'packet',
   match: (o) => {
     const tests: ((p: Packet, at: number) => boolean)[] = []
     const add = <T>(asked: Negatable<T> | undefined, make: (value: T) => (p: Packet, at: number) => boolean) => {
