@@ -89,6 +89,10 @@ export class RunningGateway {
     )
   }
 
+  get pid(): number {
+    return this.#child.pid as number
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }
