@@ -40,6 +40,12 @@ export class Draft {
     return this.#chains.has(chain)
   }
 
+  /** Whether there is a chain of this name that is not built in. */
+  hasOwn(chain: string): boolean {
+    const found = this.#chains.get(chain)
+    return found !== undefined && found.policy === undefined
+  }
+
   names(): Iterable<string> {
     return this.#chains.keys()
   }
@@ -70,6 +76,13 @@ export class Draft {
     if (found === undefined) return
     found.policy = policy
     found.counters = counters
+  }
+
+  /** Appends a rule; false where the chain is not there. */
+  append(chain: string, rule: Rule): boolean {
+    const found = this.#chains.get(chain)
+    found?.rules.push(rule)
+    return found !== undefined
   }
 
   /** Does what the command says, or complains and does nothing. */

@@ -23,6 +23,15 @@ export function splitWords(line: string, from = 0): Word[] {
     start = -1
   }
   for (let i = from; i < line.length; i++) {
+    if (start < 0) {
+      // Most words are plain: they are cut out of the line as they are.
+      const stop = endOfPlain(line, i)
+      if (stop > i && (stop === line.length || line[stop] !== '"')) {
+        words.push({ text: line.slice(i, stop), column: i + 1 })
+        i = stop
+        continue
+      }
+    }
     const c = line[i]
     if (quoted) {
       if (c === '\\') text += line[++i] ?? ''
@@ -42,4 +51,14 @@ export function splitWords(line: string, from = 0): Word[] {
   if (quoted) words.push({ text: `${text}\n`, column: start + 1, open: true })
   else if (start >= 0) end()
   return words
+}
+
+/** Behind the letters from `at` on that are neither blanks nor quotes. */
+function endOfPlain(line: string, at: number): number {
+  let end = at
+  for (; end < line.length; end++) {
+    const c = line.charCodeAt(end)
+    if (c === 32 || c === 9 || c === 34) break
+  }
+  return end
 }

@@ -24,6 +24,7 @@ import { splitWords } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
 import { type ReadContext, readCommand } from './rule.ts'
+import { Templates } from './template.ts'
 import { toldOf, toldOfClearing } from './told.ts'
 
 export interface RestoreOptions {
@@ -59,6 +60,7 @@ class Restore {
   readonly #registry: Registry
   readonly #tables: Map<TableName, Table>
   readonly #complaints: Complaint[] = []
+  readonly #templates: Templates
   #draft: Draft | undefined
   #context: ReadContext | undefined
   /** Line of the table's `*`; 0 outside of tables. */
@@ -67,6 +69,7 @@ class Restore {
 
   constructor(options: RestoreOptions) {
     this.#options = options
+    this.#templates = new Templates(options.family, (name) => this.#draft?.hasOwn(name) === true)
     this.#registry = options.declarations ?? BUILTIN
     this.#tables = new Map(options.base?.tables)
   }
@@ -134,6 +137,7 @@ class Restore {
     }
     const table = name as TableName
     const draft = new Draft(table, this.#tables.get(table))
+    this.#templates.forget()
     if (this.#options.noflush !== true) {
       this.#options.told?.(toldOfClearing(draft))
       draft.clear()
@@ -228,6 +232,10 @@ class Restore {
         return this.#complain(1, `the counters are not understood: expected [PACKETS:BYTES] before the rule`)
       from = close + 1
     }
+    const templates = this.#templates
+    const counters = this.#options.counters === true ? (before ?? NO_COUNTERS) : NO_COUNTERS
+    const known = this.#options.told === undefined ? templates.read(line, from, this.#line, counters) : undefined
+    if (known !== undefined && draft.append(known.chain, known.rule)) return
     const words = splitWords(line, from)
     const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
     if (command === undefined || command === 'skip') return
@@ -240,6 +248,8 @@ class Restore {
       }
     if (this.#options.noflush !== true) this.#options.told?.(toldOf(command, draft, family))
     draft.apply(command, this.#complainOfStanding)
+    if (command.kind === 'append') templates.learn(command)
+    else templates.forget()
   }
 }
 

@@ -116,9 +116,12 @@ function checkHooks(
 
   complaints: TableComplaint[],
 ): void {
-  const uses: { declaration: MatchDeclaration | TargetDeclaration; options: OptionValues }[] = [...rule.matches]
-  if (rule.action?.kind === 'target') uses.push(rule.action)
-  for (const { declaration, options } of uses) {
+  const { matches, action } = rule
+  for (let i = 0; i <= matches.length; i++) {
+    const use: { declaration: MatchDeclaration | TargetDeclaration; options: OptionValues } | undefined =
+      i < matches.length ? matches[i] : action?.kind === 'target' ? action : undefined
+    if (use === undefined) continue
+    const { declaration, options } = use
     const hooks = declaration.hooksFor?.(options) ?? declaration.hooks
     if (hooks === undefined) continue
     for (const [root, way] of ways) {
