@@ -14,7 +14,7 @@ import * as event from './events.ts'
 import { ACCOUNT_WORDS, EVENT_MASK, EXTRA_WORDS, LABEL_WORDS, PENDING, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
-import { GreTracker } from './gre.ts'
+import { GreTracker, keysOf } from './gre.ts'
 import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
@@ -197,9 +197,14 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   #resolve(p: Packet): number {
     const { flows } = this
     const { words } = flows
-    const portless = !this.hasPorts(p.protocol)
-    if (p.transport === 0 && !portless) return NO_FLOW
-    const ports = portless ? 0 : (p.sport << 16) | p.dport
+    let ports = 0
+    if (this.hasPorts(p.protocol)) {
+      if (p.transport === 0) return NO_FLOW
+      ports = (p.sport << 16) | p.dport
+    } else if (p.protocol === ip.PROTO_GRE) {
+      ports = keysOf(p)
+      if (ports < 0) return NO_FLOW
+    }
     const found =
       p.zone <= 0xffff ? this.lasting(this.lookUp(p, ports, f.key(p.protocol, p.zone))) : this.#lookUpDirected(p, ports)
     if (found < 0) return this.#begin(p, ports)

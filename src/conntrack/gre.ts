@@ -1,7 +1,8 @@
-// GRE, tracked by address (the key in the tuple is 0; call ids of PPTP are not told apart): 30 s, and 180 s and ASSURED
-// once a reply was seen. Mirrors nf_conntrack_proto_gre.
+// GRE: 30 s, and 180 s and ASSURED once a reply was seen. Mirrors nf_conntrack_proto_gre: plain GRE is tracked by address, PPTP's by
+// the call that it goes to (the answer's call is only known to the helper for PPTP).
 
 import type { Packet } from '../packet/packet.ts'
+import * as gre from '../wire/gre.ts'
 import * as f from './record.ts'
 import { type FlowTimeouts, REPLIED, UNREPLIED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
@@ -37,4 +38,14 @@ export class GreTracker implements Tracker {
   stateName(): string {
     return ''
   }
+}
+
+/** The tuple's keys where others have ports: source << 16 | destination. -1 for what says that it is PPTP's and is not. */
+export function keysOf(p: Packet): number {
+  const { view, transport } = p
+  const end = p.start + p.length
+  if (transport === 0 || transport + gre.HEADER > end) return 0
+  if ((view.getUint16(transport + gre.FLAGS) & gre.VERSION_MASK) !== gre.PPTP_VERSION) return 0
+  if (transport + gre.PPTP_HEADER > end || view.getUint16(transport + gre.PROTOCOL) !== gre.PROTOCOL_PPP) return -1
+  return view.getUint16(transport + gre.CALL_ID)
 }

@@ -195,7 +195,8 @@ export class Local {
     if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
     const answer = this.#reset(p)
     if (answer === undefined) return
-    const tos = p.view.getUint8(p.start + ip.TOS)
+    // Without the ECN bits, which are the other connection's.
+    const tos = p.view.getUint8(p.start + ip.TOS) & 0xfc
     this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, tos, p.destination, p.source)
   }
 

@@ -26,7 +26,8 @@ export class Routing {
   readonly local: Fib
   readonly main: Fib
   readonly #links: Links
-  readonly #own = new Set<number>()
+  /** The addresses that devices have; the loopback device has 127.0.0.1. */
+  readonly #own = new Set<number>([ip.LOOPBACK_ADDRESS])
   readonly #forwarding: boolean
   readonly #rpFilter: number
   readonly #routeLocalnet: boolean

@@ -45,6 +45,11 @@ export class Correspondence {
     }
   }
 
+  /** A LOG line without the IP id of a packet of the router's own. */
+  logged(line: string): string {
+    return line.trimEnd().replace(/ ID=(\d+) /, (all, id: string) => (this.ids.has(Number(id)) ? all : ' ID=any '))
+  }
+
   /** A text with the kernel's ports replaced by the engine's, where conntrack and LOG print ports and identifiers. */
   text(line: string): string {
     return line.replace(/\b(sport=|dport=|id=|SPT=|DPT=| ID=)(\d+)/g, (_, name: string, port: string) => {

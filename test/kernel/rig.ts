@@ -83,6 +83,7 @@ export class KernelRig implements Subject {
   private readonly silence: number
   private readonly tables = { 4: new Set<string>(), 6: new Set<string>() }
   private readonly patience: number
+  private accounting = 0
 
   private constructor(native: Native, options: RigOptions) {
     this.native = native
@@ -106,9 +107,13 @@ export class KernelRig implements Subject {
     }
   }
 
+  private get netns(): string {
+    return `/proc/self/fd/${this.netnsFd}`
+  }
+
   private async configure(config: RouterConfig): Promise<void> {
-    const { native } = this
-    const netns = `/proc/self/fd/${this.netnsFd}`
+    const { native, netns } = this
+    this.accounting = config.sysctl?.['net.netfilter.nf_conntrack_acct'] ?? 0
     for (const [name, value] of Object.entries({ ...BASELINE, ...config.sysctl })) {
       this.sysctl(netns, name, value)
       if (/^net\.ipv[46]\.conf\.all\./.test(name)) this.sysctl(netns, name.replace('.all.', '.default.'), value)
@@ -227,8 +232,10 @@ export class KernelRig implements Subject {
   async reset(): Promise<void> {
     await this.load('', 4)
     await this.load('', 6)
+    // A rule with connbytes switches accounting on, and it stays on when the rule is gone.
+    this.sysctl(this.netns, 'net.netfilter.nf_conntrack_acct', this.accounting)
     // Flushing walks a large table even where there is nothing in it.
-    const flows = this.native.readSysctl(`/proc/self/fd/${this.netnsFd}`, 'net.netfilter.nf_conntrack_count')
+    const flows = this.native.readSysctl(this.netns, 'net.netfilter.nf_conntrack_count')
     if (Number(flows) > 0) await this.shell.run('(conntrack -F -f ipv4; conntrack -F -f ipv6) 2>/dev/null')
     this.drain(0)
     this.log_?.read()
