@@ -61,6 +61,6 @@ await judge.close()
 progress('')
 const byKind = [...kinds].sort(([, a], [, b]) => b - a).map(([kind, n]) => `${kind} ${n}`)
 console.log(
-  `${run} cases, ${packets} packets (${byKind.join(', ')}): ${disagreed.length === 0 ? 'no disagreement' : `disagreed in ${disagreed.join(', ')}`}`,
+  `${run} cases${refused > 0 ? ` (${refused} with rules that are refused)` : ''}, ${packets} packets (${byKind.join(', ')}): ${disagreed.length === 0 ? 'no disagreement' : `disagreed in ${disagreed.join(', ')}`}`,
 )
 process.exitCode = disagreed.length > 0 ? 1 : 0
