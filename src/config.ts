@@ -17,14 +17,17 @@ export interface TimeoutPolicy {
 }
 
 export interface DeviceConfig {
-  /** `10.0.1.1/24`, or `10.0.1.1 peer 10.0.1.2/32`; the first is the device's primary address. */
+  /**
+   * `10.0.1.1/24`, `2001:db8::1/64`, or `10.0.1.1 peer 10.0.1.2/32`; the first of IPv4 is the device's primary address. A device
+   * has the link-local address that is named here, and none otherwise.
+   */
   readonly addresses?: readonly string[]
-  /** Bytes, 68 to 65,535; 1500 when left out. */
+  /** Bytes, 68 to 65,535, at least 1280 with an IPv6 address; 1500 when left out. */
   readonly mtu?: number
 }
 
 export interface RouteConfig {
-  /** `default`, `10.2.0.0/16`, or an address alone. */
+  /** `10.2.0.0/16`, `2001:db8::/32`, an address alone, or `default`, of the family of `via` or `src` (IPv4 without either). */
   readonly to: string
   readonly via?: string
   /** May be left out where `via` is reachable by a connected prefix, and for types without a device. */

@@ -5,6 +5,7 @@
 import type { RouterConfig } from './config.ts'
 import { FlowList } from './conntrack/command/flow-list.ts'
 import { Conntrack4 } from './conntrack/conntrack4.ts'
+import { Conntrack6 } from './conntrack/conntrack6.ts'
 import type { Device } from './device/device.ts'
 import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
 import { RefusedError, TunfilterError } from './errors.ts'
@@ -16,6 +17,7 @@ import { loadSets } from './ipset/load.ts'
 import { SetStore } from './ipset/store.ts'
 import { parseRestore } from './iptables/restore.ts'
 import { save } from './iptables/save.ts'
+import { IcmpCredit } from './local/rate.ts'
 import { NflogGroups, type NflogListener, type NflogOptions } from './nfnetlink/nflog.ts'
 import { type QueueListener, type QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
 import { Batch } from './packet/batch.ts'
@@ -27,8 +29,9 @@ import { Ends } from './pipeline-ends.ts'
 import type { UserHook } from './pipeline-register.ts'
 import { Pipeline6 } from './pipeline6.ts'
 import { type Random, systemRandom } from './random.ts'
-import { buildLinks, buildRoutes } from './route/build.ts'
+import { buildLinks, buildRoutes, buildRoutes6 } from './route/build.ts'
 import { Routing } from './route/routing.ts'
+import { Routing6 } from './route/routing6.ts'
 import type { Build } from './rule/build.ts'
 import { carried } from './rule/carry.ts'
 import { changeOf } from './rule/change.ts'
@@ -93,6 +96,7 @@ export class Engine {
   readonly conntrack: Conntrack4
   /** The flows that there are: to go through, to change, to be told of. */
   readonly flows: FlowList
+  readonly conntrack6: Conntrack6
   /** IPv4's way, and IPv6's beside it. */
   readonly pipeline: Pipeline
   readonly pipeline6: Pipeline6
@@ -146,9 +150,14 @@ export class Engine {
     this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
     this.#queues = new Queues(this.#ends, this.time, notice)
     this.#queues.onVerdict = () => this.#judged()
-    const parts = { ends: this.#ends, queues: this.#queues, time: this.time, sysctl: this.sysctl, random, notice }
+    const { sysctl, time } = this
+    const credit = new IcmpCredit(time, sysctl)
+    const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
-    this.pipeline6 = new Pipeline6(parts)
+    const routing6 = new Routing6(this.links, buildRoutes6(config, this.links), sysctl)
+    this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts }, random())
+    this.conntrack6.onFull = () => this.#tellFull()
+    this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })
     this.#packet = new Packet(this.slab)
     this.#nflog = new NflogGroups(this.links, this.time, notice)
     this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
@@ -160,6 +169,8 @@ export class Engine {
       conntrack: this.conntrack,
       nat: this.pipeline.nat,
       local: this.pipeline.local,
+      routing6,
+      local6: this.pipeline6.local,
       log,
       nflog: this.#nflog,
       shared: new Shared(),
@@ -418,10 +429,11 @@ export class Engine {
     this.#notice(`${link.name}: receive failed (errno ${errno}); the device is left alone, the others go on`)
   }
 
-  /** Sends a packet of the router's own: bytes of a whole IPv4 packet, routed by its destination, through OUTPUT. */
+  /** Sends a packet of the router's own: bytes of a whole IP packet, routed by its destination, through OUTPUT. */
   output(bytes: Uint8Array): void {
     this.time.set(this.#clock.now())
-    this.pipeline.originate(bytes)
+    if (bytes[0] >>> 4 === 6) this.pipeline6.originate(bytes)
+    else this.pipeline.originate(bytes)
     this.#ends.drain(this.#receivePacket)
     this.#finish()
   }
@@ -433,7 +445,9 @@ export class Engine {
     if (this.#idleListeners.size > 0) this.#tellIdle()
     this.#nflog.tick()
     this.conntrack.tick()
+    this.conntrack6.tick()
     this.pipeline.defrag.tick()
+    this.pipeline6.tick()
     this.sets.tick()
     this.#ends.drain(this.#receivePacket)
     this.#finish()

@@ -22,6 +22,7 @@ import { type Links, LOOPBACK } from './device/link.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
 import { type Queued, type Step, HELD as TAKEN, Way } from './hook/way.ts'
 import { Local, type Mouth } from './local/local.ts'
+import type { IcmpCredit } from './local/rate.ts'
 import { Nat4 } from './nat/nat4.ts'
 import type { QueuedWay, Queues } from './nfnetlink/nfqueue.ts'
 import { fragmentOut } from './packet/fragment.ts'
@@ -48,6 +49,7 @@ export interface PipelineParts {
   readonly queues: Queues
   readonly routing: Routing
   readonly conntrack: Conntrack4
+  readonly credit: IcmpCredit
   readonly time: Time
   readonly sysctl: Sysctl
   readonly random: () => number
@@ -90,7 +92,7 @@ export class Pipeline implements Mouth, QueuedWay {
     this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
     const routing = () => this.routing
     this.nat = new Nat4(parts.conntrack, routing, this.links, parts.random)
-    this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl)
+    this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl, parts.credit)
     this.defrag = new Defrag4(this.slab, parts.time, parts.sysctl, parts.random(), {
       expired: (first) => this.#fragmentsExpired(first),
       dropped: (reason) => {

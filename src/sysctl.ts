@@ -1,4 +1,4 @@
-// The sysctls that the engine obeys, under Linux's names, with its defaults (but for ip_forward: this is a router). One
+// The sysctls that the engine obeys, under Linux's names, with its defaults (but for ip_forward and IPv6's forwarding: this is a router). One
 // table: the configuration is validated by it, and the packet path reads plain numbers. A name that is not here is
 // refused, not ignored.
 
@@ -30,6 +30,20 @@ export const SYSCTLS = {
   'net.ipv4.conf.all.rp_filter': count(0, 0, 2),
   'net.ipv4.conf.all.send_redirects': flag(1),
   'net.ipv4.conf.all.route_localnet': flag(0),
+  'net.ipv6.conf.all.forwarding': flag(1),
+  'net.ipv6.conf.all.hop_limit': count(64, 1, 255),
+  'net.ipv6.ip6frag_time': seconds(60),
+  'net.ipv6.ip6frag_high_thresh': count(4 << 20, 0, 0x7fffffff),
+  'net.ipv6.auto_flowlabels': count(1, 0, 3),
+  'net.ipv6.anycast_src_echo_reply': flag(0),
+  'net.ipv6.icmp.echo_ignore_all': flag(0),
+  'net.ipv6.icmp.echo_ignore_multicast': flag(0),
+  'net.ipv6.icmp.echo_ignore_anycast': flag(0),
+  'net.ipv6.icmp.ratelimit': count(100, 0, 0x7fffffff),
+  'net.ipv6.max_hbh_opts_number': count(8, -0x7fffffff, 0x7fffffff),
+  'net.ipv6.max_hbh_length': count(0x7fffffff, 0, 0x7fffffff),
+  'net.ipv6.max_dst_opts_number': count(8, -0x7fffffff, 0x7fffffff),
+  'net.ipv6.max_dst_opts_length': count(0x7fffffff, 0, 0x7fffffff),
   'net.netfilter.nf_conntrack_max': count(262144, 1, 16_000_000),
   'net.netfilter.nf_conntrack_acct': flag(0),
   'net.netfilter.nf_conntrack_checksum': flag(1),

@@ -18,6 +18,13 @@ export interface LinkAddress {
   readonly peer?: number
 }
 
+/** The same for IPv6, addresses as four int32 words. */
+export interface LinkAddress6 {
+  readonly address: readonly number[]
+  readonly prefixLength: number
+  readonly peer?: readonly number[]
+}
+
 // Places in Link.counters.
 export const RX_PACKETS = 0
 export const RX_BYTES = 1
@@ -33,6 +40,8 @@ export class Link {
   readonly name: string
   readonly mtu: number
   readonly addresses: readonly LinkAddress[]
+  /** In the order in which they were given. */
+  readonly addresses6: readonly LinkAddress6[]
   /** Absent for the loopback device. */
   readonly device: Device | undefined
   /** The device takes packets with a checksum to complete, and large ones to segment. */
@@ -52,11 +61,13 @@ export class Link {
     addresses: readonly LinkAddress[],
     device: Device | undefined,
     counters: Float64Array,
+    addresses6: readonly LinkAddress6[] = [],
   ) {
     this.index = index
     this.name = name
     this.mtu = mtu
     this.addresses = addresses
+    this.addresses6 = addresses6
     this.device = device
     this.offload = device?.vnet === true
     this.counters = counters

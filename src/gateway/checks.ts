@@ -2,10 +2,10 @@
 // else Linux would refuse when devices and routes are set up. It looks at data that may be of any shape, because every
 // mistake in a file is to be told at once: what has the wrong shape was told already and is passed over here.
 
-import type { LinkAddress } from '../device/link.ts'
-import { isOnLink, parseDestination, parseLinkAddress } from '../route/prefix.ts'
+import { isIPv6 } from '../route/prefix6.ts'
 import { SYSCTLS, sysctls } from '../sysctl.ts'
-import { formatAddress, parseAddress } from '../wire/address.ts'
+import { MIN_MTU } from '../wire/ipv6.ts'
+import { canonical, isLinkLocal, type OwnAddress, readDestination, readOwn } from './family.ts'
 import { suggestion } from './nearest.ts'
 
 export type Path = readonly (string | number)[]
@@ -38,10 +38,16 @@ function checkDevice(name: string, device: Mapping, complain: Complain): void {
     if (list(device.addresses).indexOf(given) < i)
       complain(['devices', name, 'addresses', i], `devices.${name}.addresses: ${String(given)} stands here twice`)
   })
+  const { mtu } = device
+  if (typeof mtu === 'number' && mtu < MIN_MTU && own.some(({ family }) => family === 6))
+    complain(
+      ['devices', name, 'mtu'],
+      `devices.${name}.mtu: ${mtu}: expected at least ${MIN_MTU} for a device with an IPv6 address`,
+    )
   const peer = mapping(device.peer)
   const others = addressesOf(peer)
   list(peer.addresses).forEach((given, i) => {
-    const other = parseLinkAddress(text(given) ?? '')
+    const other = readOwn(text(given) ?? '')
     if (other !== undefined && own.some(({ address }) => address === other.address))
       complain(
         ['devices', name, 'peer', 'addresses', i],
@@ -50,16 +56,24 @@ function checkDevice(name: string, device: Mapping, complain: Complain): void {
   })
   list(peer.routes).forEach((given, i) => {
     const path = ['devices', name, 'peer', 'routes', i]
-    const via = text(mapping(given).via)
-    if (via === undefined && own.length === 0)
+    const route = mapping(given)
+    const via = text(route.via)
+    const family = familyOf(route) ?? own[0]?.family
+    const gateway = via === undefined ? own.find((address) => address.family === family)?.address : canonical(via)
+    if (gateway === undefined && via === undefined)
       complain(path, `devices.${name}.peer.routes: expected a 'via', because the router has no address on ${name}`)
-    const gateway = via === undefined ? own[0]?.address : parseAddress(via)
-    if (gateway !== undefined && !others.some((other) => isOnLink(other, gateway)))
+    if (gateway !== undefined && !isLinkLocal(gateway) && !others.some((other) => other.reaches(gateway)))
       complain(
         path,
-        `devices.${name}.peer.routes: no prefix of devices.${name}.peer.addresses holds the next hop ${formatAddress(gateway)}`,
+        `devices.${name}.peer.routes: no prefix of devices.${name}.peer.addresses holds the next hop ${gateway}`,
       )
   })
+}
+
+/** The family that a route's addresses say; undefined for `default` alone. */
+function familyOf(route: Mapping): 4 | 6 | undefined {
+  const texts = ['to', 'via', 'src'].flatMap((key) => text(route[key]) ?? []).filter((word) => word !== 'default')
+  return texts.length === 0 ? undefined : texts.some(isIPv6) ? 6 : 4
 }
 
 function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Complain): void {
@@ -72,6 +86,12 @@ function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Com
     if (!known)
       complain(['routes', i, 'dev'], `routes: there is no device '${dev}'${suggestion(dev, Object.keys(devices))}`)
     const kind = route.type ?? 'unicast'
+    const family = familyOf(route) ?? 4
+    for (const key of ['to', 'via', 'src']) {
+      const word = text(route[key])
+      if (word !== undefined && word !== 'default' && canonical(word) !== undefined && isIPv6(word) !== (family === 6))
+        complain(['routes', i, key], `routes: ${word} is no IPv6 address, and others of this route are`)
+    }
     if (kind === 'unicast' && route.via === undefined && route.dev === undefined)
       complain(['routes', i], "routes: expected 'via', 'dev' or both for a route of type unicast")
     if (kind === 'blackhole' || kind === 'unreachable' || kind === 'prohibit') {
@@ -81,9 +101,9 @@ function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Com
     } else if (known) {
       checkNextHop(route, i, devices, complain)
     }
-    const to = parseDestination(text(route.to) ?? '')
+    const to = readDestination(text(route.to) ?? '', family)
     if (to === undefined) return
-    const key = `${to.address}/${to.length}/${kind === 'local'}/${route.metric ?? 0}`
+    const key = `${to}/${kind === 'local'}/${route.metric ?? 0}`
     const earlier = seen.get(key)
     if (earlier === undefined) seen.set(key, i)
     else
@@ -98,17 +118,20 @@ function checkNextHop(route: Mapping, i: number, devices: Mapping, complain: Com
   const dev = text(route.dev)
   const candidates = (dev === undefined ? Object.values(devices) : [devices[dev]]).flatMap(addressesOf)
   const all = Object.values(devices).flatMap(addressesOf)
-  const via = parseAddress(text(route.via) ?? '')
-  if (via !== undefined) {
+  const via = canonical(text(route.via) ?? '')
+  if (via !== undefined && isLinkLocal(via)) {
+    if (dev === undefined)
+      complain(['routes', i, 'via'], `routes: the next hop ${via} means something on one device only: expected 'dev'`)
+  } else if (via !== undefined) {
     if (all.some(({ address }) => address === via))
       complain(['routes', i, 'via'], `routes: ${text(route.via)} is the router's own address; expected a next hop`)
-    else if (!candidates.some((own) => isOnLink(own, via)))
+    else if (!candidates.some((own) => own.reaches(via)))
       complain(
         ['routes', i, 'via'],
         `routes: no address of ${dev ?? 'any device'} has a prefix that holds the next hop ${text(route.via)}`,
       )
   }
-  const src = parseAddress(text(route.src) ?? '')
+  const src = canonical(text(route.src) ?? '')
   if (src !== undefined && !all.some(({ address }) => address === src))
     complain(['routes', i, 'src'], `routes: ${text(route.src)} is no address of the router's; expected one that is`)
 }
@@ -124,6 +147,6 @@ function checkSysctl(name: string, value: number, complain: Complain): void {
   }
 }
 
-function addressesOf(device: unknown): LinkAddress[] {
-  return list(mapping(device).addresses).flatMap((given) => parseLinkAddress(text(given) ?? '') ?? [])
+function addressesOf(device: unknown): OwnAddress[] {
+  return list(mapping(device).addresses).flatMap((given) => readOwn(text(given) ?? '') ?? [])
 }

@@ -35,7 +35,7 @@ export interface GatewayDevice extends DeviceConfig {
 
 export interface PeerConfig {
   readonly addresses?: readonly string[]
-  /** Through the router's first address on this device, where no `via` is given. */
+  /** Through the router's first address of that family on this device, where no `via` is given. */
   readonly routes?: readonly PeerRoute[]
 }
 

@@ -4,9 +4,9 @@
 import { type AddressSettings, loadNative, type Native, type NativeError } from '../device/native.ts'
 import { TunDevice, type TunIo } from '../device/tun.ts'
 import { TunfilterError } from '../errors.ts'
-import { parseLinkAddress, parsePrefix } from '../route/prefix.ts'
-import { formatAddress } from '../wire/address.ts'
-import type { GatewayConfig, GatewayDevice, PeerConfig } from './config.ts'
+import { isIPv6 } from '../route/prefix6.ts'
+import type { GatewayConfig, GatewayDevice, PeerConfig, PeerRoute } from './config.ts'
+import { readDestination, readOwn } from './family.ts'
 
 const MTU = 1500
 /** Below 500 a burst of one TCP stream overflows the queue, silently. */
@@ -72,7 +72,7 @@ function setUpPeer(native: Native, name: string, { netns, addresses }: GatewayDe
     }
   }
   for (const route of peer.routes ?? []) {
-    const via = route.via ?? ownAddress(addresses)
+    const via = route.via ?? ownAddress(addresses, route)
     const settings = { destination: route.to, via, dev: name, source: route.src, mtu: route.mtu, metric: route.metric }
     try {
       native.addRoute(netns, settings)
@@ -90,8 +90,7 @@ function hasRoute(
   to: string,
   via: string | undefined,
 ): boolean {
-  const prefix = to === 'default' ? { address: 0, length: 0 } : parsePrefix(to)
-  const destination = prefix && `${formatAddress(prefix.address)}/${prefix.length}`
+  const destination = readDestination(to, via !== undefined && isIPv6(via) ? 6 : 4)
   return native
     .listRoutes(netns)
     .some(
@@ -113,19 +112,17 @@ function quiet(native: Native, netns: string | undefined, name: string): void {
   }
 }
 
-function ownAddress(addresses: readonly string[] | undefined): string | undefined {
-  const own = parseLinkAddress(addresses?.[0] ?? '')
-  return own && formatAddress(own.address)
+/** The router's first address on the device, of the route's family; of any for a default route that says none. */
+function ownAddress(addresses: readonly string[] | undefined, { to, src }: PeerRoute): string | undefined {
+  const said = [to, src].filter((text) => text !== undefined && text !== 'default') as string[]
+  const own = (addresses ?? []).flatMap((text) => readOwn(text) ?? [])
+  if (said.length === 0) return own[0]?.address
+  return own.find(({ family }) => family === (said.some(isIPv6) ? 6 : 4))?.address
 }
 
 function addressSettings(name: string, text: string): AddressSettings {
-  const { address, prefixLength, peer } = parseLinkAddress(text)!
-  return {
-    name,
-    address: formatAddress(address),
-    prefixLength,
-    ...(peer === undefined ? {} : { peer: formatAddress(peer) }),
-  }
+  const { address, prefixLength, peer } = readOwn(text)!
+  return { name, address, prefixLength, ...(peer === undefined ? {} : { peer }) }
 }
 
 function note(native: Native, name: string, device: GatewayDevice, created: boolean): string {

@@ -2,8 +2,7 @@
 // expected of it; config.ts puts that together with where it stands. How things must fit together is in checks.ts.
 
 import { z } from 'zod'
-import { parseDestination, parseLinkAddress } from '../route/prefix.ts'
-import { parseAddress } from '../wire/address.ts'
+import { canonical, readDestination, readOwn } from './family.ts'
 
 /** A string that `read` understands. */
 function text(read: (value: string) => unknown, expected: string) {
@@ -24,10 +23,10 @@ const listOf = <T extends z.ZodType>(element: T) => z.array(element, { error: 'a
 const mapping = <T extends z.ZodRawShape>(shape: T) => z.strictObject(shape, { error: 'a mapping' })
 const byName = <T extends z.ZodType>(value: T, expected: string) => z.record(z.string(), value, { error: expected })
 
-const address = text(parseAddress, 'an IPv4 address such as 10.0.1.1')
-const linkAddress = text(parseLinkAddress, "an address such as '10.0.1.1/24' or '10.0.1.1 peer 10.0.1.2/32'")
+const address = text(canonical, 'an address such as 10.0.1.1 or 2001:db8::1')
+const linkAddress = text(readOwn, "an address such as '10.0.1.1/24', '2001:db8::1/64' or '10.0.1.1 peer 10.0.1.2/32'")
 const destination = text(
-  parseDestination,
+  (value) => readDestination(value, 4),
   "'default', an address, or a prefix such as 10.2.0.0/16 without bits beyond its length",
 )
 const mtu = integer(68, 65_535)

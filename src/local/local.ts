@@ -17,7 +17,8 @@ import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import * as vnet from '../wire/vnet.ts'
 import { Duplicates } from './duplicates.ts'
-import { IcmpRate } from './rate.ts'
+import { type IcmpCredit, IcmpRate } from './rate.ts'
+import { writeReset } from './reset.ts'
 
 /** An ICMP error is at most this long (RFC 1812, 4.3.2.3). */
 const ERROR_MAX = 576
@@ -54,6 +55,7 @@ export class Local {
     random: () => number,
     time: Time,
     sysctl: Sysctl,
+    credit: IcmpCredit,
   ) {
     this.#conntrack = conntrack
     this.#routing = routing
@@ -61,7 +63,7 @@ export class Local {
     this.duplicates = new Duplicates(routing, mouth)
     this.#random = random
     this.#time = time
-    this.#rate = new IcmpRate(time, sysctl)
+    this.#rate = new IcmpRate(time, sysctl, credit)
     this.#ttl = sysctl['net.ipv4.ip_default_ttl']
     this.#ignoreEcho = sysctl['net.ipv4.icmp_echo_ignore_all'] !== 0
     this.#ignoreBroadcastEcho = sysctl['net.ipv4.icmp_echo_ignore_broadcasts'] !== 0
@@ -203,25 +205,9 @@ export class Local {
   #reset(p: Packet): Packet | undefined {
     const answer = this.#prepare(p, p.source)
     if (answer === undefined) return undefined
-    const { view, transport } = p
-    const flags = view.getUint8(transport + tcp.FLAGS)
+    const { view } = p
     const at = answer.start + ip.MIN_HEADER
-    view.setUint16(at + tcp.SOURCE_PORT, view.getUint16(transport + tcp.DESTINATION_PORT))
-    view.setUint16(at + tcp.DESTINATION_PORT, view.getUint16(transport + tcp.SOURCE_PORT))
-    let seq = 0
-    let ack = 0
-    if ((flags & tcp.ACK) !== 0) seq = view.getInt32(transport + tcp.ACKNOWLEDGEMENT)
-    else {
-      const data = p.start + p.length - transport - tcp.headerLength(view, transport)
-      const phantom = ((flags & tcp.SYN) !== 0 ? 1 : 0) + ((flags & tcp.FIN) !== 0 ? 1 : 0)
-      ack = view.getInt32(transport + tcp.SEQUENCE) + data + phantom
-    }
-    view.setInt32(at + tcp.SEQUENCE, seq)
-    view.setInt32(at + tcp.ACKNOWLEDGEMENT, ack)
-    view.setUint8(at + tcp.DATA_OFFSET, (tcp.MIN_HEADER >> 2) << 4)
-    view.setUint8(at + tcp.FLAGS, (flags & tcp.ACK) !== 0 ? tcp.RST : tcp.RST | tcp.ACK)
-    view.setInt32(at + tcp.WINDOW, 0)
-    view.setUint16(at + tcp.URGENT, 0)
+    writeReset(p, at)
     const pseudo = pseudoSum4(p.destination, p.source, ip.PROTO_TCP, tcp.MIN_HEADER)
     view.setUint16(at + tcp.CHECKSUM, checksum(view, at, tcp.MIN_HEADER, pseudo))
     return answer

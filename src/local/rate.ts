@@ -16,6 +16,32 @@ const REDIRECT_NUMBER = 9
 /** Destinations that are remembered; the oldest is forgotten for a new one. */
 const PEERS = 4096
 
+/** How many messages the router sends to all destinations together, of both families (icmp_msgs_per_sec). */
+export class IcmpCredit {
+  readonly #time: Time
+  readonly #perSecond: number
+  readonly #burst: number
+  #credit: number
+  #stamp: number
+
+  constructor(time: Time, sysctl: Sysctl) {
+    this.#time = time
+    this.#perSecond = sysctl['net.ipv4.icmp_msgs_per_sec']
+    this.#burst = sysctl['net.ipv4.icmp_msgs_burst']
+    this.#credit = this.#burst
+    this.#stamp = time.wall
+  }
+
+  draw(): boolean {
+    const { wall } = this.#time
+    this.#credit = Math.min(this.#burst, this.#credit + ((wall - this.#stamp) * this.#perSecond) / 1000)
+    this.#stamp = wall
+    if (this.#credit < 1) return false
+    this.#credit--
+    return true
+  }
+}
+
 interface Peer {
   tokens: number
   last: number
@@ -26,27 +52,21 @@ export class IcmpRate {
   readonly #time: Time
   readonly #limit: number
   readonly #mask: number
-  readonly #perSecond: number
-  readonly #burst: number
+  readonly #credit: IcmpCredit
   readonly #peers = new Map<number, Peer>()
-  #credit: number
-  #stamp: number
 
-  constructor(time: Time, sysctl: Sysctl) {
+  constructor(time: Time, sysctl: Sysctl, credit: IcmpCredit) {
     this.#time = time
     this.#limit = sysctl['net.ipv4.icmp_ratelimit']
     this.#mask = sysctl['net.ipv4.icmp_ratemask']
-    this.#perSecond = sysctl['net.ipv4.icmp_msgs_per_sec']
-    this.#burst = sysctl['net.ipv4.icmp_msgs_burst']
-    this.#credit = this.#burst
-    this.#stamp = time.wall
+    this.#credit = credit
   }
 
   /** May a message of this type and code go to this address now? */
   allow(destination: number, type: number, code: number): boolean {
     if (((1 << type) & this.#mask) === 0) return true
     if (type === icmp.DEST_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) return true
-    if (!this.#allowAny()) return false
+    if (!this.#credit.draw()) return false
     if (this.#limit === 0) return true
     return this.#draw(destination, this.#limit, BURST)
   }
@@ -82,15 +102,6 @@ export class IcmpRate {
     if (peer.redirects > 0 && wall <= peer.last + (REDIRECT_LOAD << peer.redirects)) return false
     peer.last = wall
     peer.redirects++
-    return true
-  }
-
-  #allowAny(): boolean {
-    const { wall } = this.#time
-    this.#credit = Math.min(this.#burst, this.#credit + ((wall - this.#stamp) * this.#perSecond) / 1000)
-    this.#stamp = wall
-    if (this.#credit < 1) return false
-    this.#credit--
     return true
   }
 

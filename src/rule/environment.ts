@@ -5,9 +5,11 @@ import type { Conntrack } from '../conntrack/conntrack.ts'
 import type { Links } from '../device/link.ts'
 import type { SetStore } from '../ipset/store.ts'
 import type { Local } from '../local/local.ts'
+import type { Local6 } from '../local/local6.ts'
 import type { Nat } from '../nat/nat.ts'
 import type { NflogGroups } from '../nfnetlink/nflog.ts'
 import type { Routing } from '../route/routing.ts'
+import type { Routing6 } from '../route/routing6.ts'
 import type { Time } from '../time.ts'
 import type { Shared } from './shared.ts'
 
@@ -23,6 +25,9 @@ export interface Environment {
   readonly conntrack: Conntrack
   readonly nat: Nat
   readonly local: Local
+  /** The same for IPv6. */
+  readonly routing6: Routing6
+  readonly local6: Local6
   /** The router's sets; rules keep the slots that they name. */
   readonly sets: SetStore
   readonly log: LogSink

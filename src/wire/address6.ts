@@ -49,3 +49,24 @@ export function format6(words: readonly number[]): string {
   if (best < 0) return text(groups)
   return `${text(groups.slice(0, best))}::${text(groups.slice(best + longest))}`
 }
+
+/** The four words of a prefix length's mask, 0 to 128. */
+export function maskWords6(length: number): readonly number[] {
+  return [0, 32, 64, 96].map((before) => {
+    const bits = Math.min(Math.max(length - before, 0), 32)
+    return bits === 0 ? 0 : -1 << (32 - bits)
+  })
+}
+
+export function equal6(a: readonly number[], b: readonly number[]): boolean {
+  return a[0] === b[0] && a[1] === b[1] && a[2] === b[2] && a[3] === b[3]
+}
+
+/** How many leading bits two addresses have in common, 0 to 128. */
+export function commonBits6(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < 4; i++) {
+    const differing = a[i] ^ b[i]
+    if (differing !== 0) return 32 * i + Math.clz32(differing)
+  }
+  return 128
+}

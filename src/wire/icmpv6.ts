@@ -50,6 +50,8 @@ export const EXCEEDED_REASSEMBLY = 1
 export const HEADER_FIELD = 0
 export const UNKNOWN_NEXT_HEADER = 1
 export const UNKNOWN_OPTION = 2
+/** RFC 7112. */
+export const INCOMPLETE_CHAIN = 3
 
 /** Whether messages of this type quote the packet that caused them. */
 export function isError(type: number): boolean {

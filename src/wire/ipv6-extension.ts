@@ -10,6 +10,9 @@ export const AUTHENTICATION = 51
 export const NO_NEXT = 59
 export const DESTINATION_OPTIONS = 60
 
+/** The shortest extension header. */
+export const MIN_HEADER = 8
+
 /** Every extension header begins with the number of the next one and a length. */
 export const NEXT = 0
 export const LENGTH = 1

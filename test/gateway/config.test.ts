@@ -68,6 +68,19 @@ devices:
   })
 })
 
+test('addresses and routes of both families stand beside each other', () => {
+  const text = `devices:
+  tun0:
+    addresses: [10.0.1.1/24, "2001:db8:1::1/64", "fe80::1/64"]
+    peer: { addresses: [10.0.1.2/24, "2001:db8:1::2/64"], routes: [default, "::/0"] }
+routes:
+  - { to: default, via: 10.0.1.9 }
+  - { to: default, via: "2001:db8:1::9" }
+  - { to: "2001:db8:9::/48", via: "fe80::9", dev: tun0 }
+`
+  expect(parseConfig(text, 'g.yaml').routes).toHaveLength(3)
+})
+
 describe('a configuration that is refused', () => {
   test('every mistake is told, with line and column, in the order of the file', () => {
     const text = `devices:
@@ -79,7 +92,7 @@ sysctl: { net.ipv4.ip_forwrd: 1, net.ipv4.ip_default_ttl: 300 }
 sysctls: {}
 `
     expect(complaintsOf(text)).toEqual([
-      "g.yaml:2:36: devices.tun0.addresses[1]: expected an address such as '10.0.1.1/24' or '10.0.1.1 peer 10.0.1.2/32', not \"10.0.1/8\"",
+      "g.yaml:2:36: devices.tun0.addresses[1]: expected an address such as '10.0.1.1/24', '2001:db8::1/64' or '10.0.1.1 peer 10.0.1.2/32', not \"10.0.1/8\"",
       'g.yaml:2:52: devices.tun0.mtu: expected an integer from 68 to 65535, not 67',
       "g.yaml:2:56: unknown key 'adresses' in devices.tun0; did you mean 'addresses'?",
       "g.yaml:3:3: devices: 'a b': expected 1 to 15 bytes without space, '/' and ':'",
@@ -127,6 +140,29 @@ sysctls: {}
     [
       `${DEVICES}routes: [{ to: default, dev: tun0 }, { to: default, dev: tun1 }]`,
       /a route to default already \(routes\[0\]\)/,
+    ],
+    ['devices: { t: { addresses: ["2001:db8::1/129"] } }', /expected an address such as/],
+    [
+      'devices: { t: { addresses: ["2001:db8::1/64"], mtu: 1279 } }',
+      /mtu: 1279: expected at least 1280 for a device with/,
+    ],
+    [
+      `${DEVICES}routes: [{ to: "2001:db8::1/32", dev: tun0 }]`,
+      /without bits beyond its length, not "2001:db8::1\/32"/,
+    ],
+    [
+      `${DEVICES}routes: [{ to: "2001:db8::/32", via: "2001:db8::9" }]`,
+      /no address of any device has a prefix that holds/,
+    ],
+    [`${DEVICES}routes: [{ to: "2001:db8::/32", via: 10.0.1.9 }]`, /10.0.1.9 is no IPv6 address/],
+    [`${DEVICES}routes: [{ to: "2001:db8::/32", via: "fe80::1" }]`, /fe80::1 means something on one device only/],
+    [
+      `${DEVICES}routes: [{ to: "::/0", dev: tun0 }, { to: default, dev: tun0, src: "::1" }]`,
+      /a route to default already \(routes\[0\]\)/,
+    ],
+    [
+      'devices: { t: { addresses: ["2001:db8::1/64"], peer: { addresses: ["2001:db9::2/64"], routes: ["::/0"] } } }',
+      /no prefix of devices.t.peer.addresses holds the next hop 2001:db8::1/,
     ],
     [`${DEVICES}sysctl: { net.ipv4.ip_forward: yes }`, /sysctl.net.ipv4.ip_forward: expected a number, not "yes"/],
     [`${DEVICES}sysctl: { nf_conntrack_max: 9 }`, /did you mean 'net.netfilter.nf_conntrack_max'/],

@@ -22,6 +22,8 @@ const BASELINE: Record<string, number> = {
   // No address that the configuration does not name: a TUN device's own would be random.
   'net.ipv6.conf.default.addr_gen_mode': 1,
   'net.ipv6.conf.default.accept_dad': 0,
+  // Labels are a hash of the flow with a secret.
+  'net.ipv6.auto_flowlabels': 0,
   'net.ipv4.ip_forward': 1,
   'net.ipv4.conf.all.rp_filter': 0,
   'net.ipv4.conf.all.send_redirects': 1,
@@ -51,7 +53,7 @@ const commandOf = (family: 4 | 6) => (family === 4 ? 'iptables' : 'ip6tables')
  */
 function isHousekeeping(packet: Uint8Array): boolean {
   if (packet[0]! >> 4 !== 6) return false
-  if (packet[6] === 0) return packet[40] === 58 && packet[48] === 143
+  if (packet[6] === 0) return packet[40] === 58 && [131, 132, 143].includes(packet[48]!)
   return packet[6] === 58 && packet[40] === 133
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { IcmpRate } from '../../src/local/rate.ts'
+import { IcmpCredit, IcmpRate } from '../../src/local/rate.ts'
 import { sysctls } from '../../src/sysctl.ts'
 import { Time } from '../../src/time.ts'
 import * as icmp from '../../src/wire/icmp.ts'
@@ -7,7 +7,7 @@ import * as icmp from '../../src/wire/icmp.ts'
 function rate(sysctl: Record<string, number> = {}) {
   const time = new Time()
   time.set(1_700_000_000_000)
-  const made = new IcmpRate(time, sysctls(sysctl))
+  const made = new IcmpRate(time, sysctls(sysctl), new IcmpCredit(time, sysctls(sysctl)))
   const burst = (n: number, ask: (i: number) => boolean) =>
     Array.from({ length: n }, (_, i) => ask(i)).filter(Boolean).length
   return {

@@ -12,6 +12,8 @@ import type { Subject } from './subject.ts'
 
 /** Any moment does. It is no multiple of a second, so that rounding shows. */
 const START = 1_700_000_000_123
+/** As the kernel's rig has it. */
+const BASELINE = { 'net.ipv6.auto_flowlabels': 0 }
 
 export class EngineSubject implements Subject {
   readonly slack = 0
@@ -22,7 +24,8 @@ export class EngineSubject implements Subject {
 
   constructor(config: RouterConfig, seed = 1) {
     // Through the program's own parser: a scenario's configuration is one that `up` and `replay` take.
-    const parsed = parseConfig(stringify(config), 'scenario')
+    const sysctl = { ...BASELINE, ...config.sysctl }
+    const parsed = parseConfig(stringify({ ...config, sysctl }), 'scenario')
     this.devices = new Map(Object.keys(parsed.devices).map((name) => [name, new MemoryDevice(name)]))
     this.engine = Engine.open({
       config: parsed,

@@ -1,0 +1,377 @@
+// The router's own voice in IPv6: ICMPv6 errors, resets, redirects, and answers to those who ask (echo, neighbour solicitations).
+// What it says goes through OUTPUT and POSTROUTING like any local packet. Contents follow Linux's icmp6_send, icmpv6_echo_reply,
+// tcp_v6_send_reset, ndisc_send_na, ndisc_send_redirect and nf_send_reset6 (RFC 4443, RFC 4861, RFC 9293 3.10.7).
+
+import type { Conntrack6 } from '../conntrack/conntrack6.ts'
+import { LOOPBACK, NO_LINK } from '../device/link.ts'
+import type { Packet } from '../packet/packet.ts'
+import { readHeader6 } from '../packet/parse6.ts'
+import type { Routing6 } from '../route/routing6.ts'
+import * as type from '../route/type.ts'
+import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
+import { checksum, fold, sumOf } from '../wire/checksum.ts'
+import * as icmpv6 from '../wire/icmpv6.ts'
+import * as ip from '../wire/ipv4.ts'
+import * as ipv6 from '../wire/ipv6.ts'
+import * as extension from '../wire/ipv6-extension.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as udp from '../wire/udp.ts'
+import * as vnet from '../wire/vnet.ts'
+import type { Mouth } from './local.ts'
+import type { IcmpCredit } from './rate.ts'
+import { IcmpRate6 } from './rate6.ts'
+import { writeReset } from './reset.ts'
+
+/** Hop limit of what only neighbours may say. */
+const LINK_HOP_LIMIT = 255
+/** What a socket of the kernel's own does with the flow label, by auto_flowlabels: 1 and 3 set it. */
+const AUTO_LABEL = 0b1010
+/** ICMPv6 header, target and destination. */
+const REDIRECT_HEADER = 40
+const REDIRECTED_OPTION = 4
+const OPTION_HEADER = 8
+const ADVERTISEMENT = 24
+
+export class Local6 {
+  readonly #conntrack: Conntrack6
+  readonly #routing: () => Routing6
+  readonly #mouth: Mouth
+  readonly #rate: IcmpRate6
+  readonly #hopLimit: number
+  readonly #labelled: boolean
+  readonly #labelSeed: number
+
+  constructor(
+    conntrack: Conntrack6,
+    routing: () => Routing6,
+    mouth: Mouth,
+    random: () => number,
+    time: Time,
+    sysctl: Sysctl,
+    credit: IcmpCredit,
+  ) {
+    this.#conntrack = conntrack
+    this.#routing = routing
+    this.#mouth = mouth
+    this.#rate = new IcmpRate6(time, sysctl, credit)
+    this.#hopLimit = sysctl['net.ipv6.conf.all.hop_limit']
+    this.#labelled = ((AUTO_LABEL >>> sysctl['net.ipv6.auto_flowlabels']) & 1) !== 0
+    this.#labelSeed = random()
+  }
+
+  // ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends an ICMPv6 error about a packet to its source, if one may be sent (RFC 4443, 2.4): never about an ICMPv6 error or to a
+   * source that is no single host, about what went to many only where that is allowed; within the rate limits; no longer than
+   * the smallest MTU.
+   * @param info second word of the header: MTU or pointer
+   */
+  error(p: Packet, kind: number, code: number, info: number): void {
+    const { view, start } = p
+    if (ipv6.isMulticast(p.source) || ipv6.isUnspecified(p.source, p.source1, p.source2, p.source3)) return
+    if (ipv6.isMulticast(p.destination) && !mayAnswerMulticast(p, kind, code, info)) return
+    if (quotesError(p)) return
+    const routing = this.#routing()
+    // Nobody speaks by an anycast address: a source that is one is nobody's.
+    if (routing.addressType(p.source, p.source1, p.source2, p.source3, NO_LINK) === type.ANYCAST) return
+    const source = wordsOf(p.source, p.source1, p.source2, p.source3)
+    const answer = this.#towardsSource(p, p.inLink, false)
+    if (answer === undefined) return
+    if (answer.outLink !== LOOPBACK && !this.#rate.allow(source, kind)) return this.#mouth.discard(answer)
+    const speaker = this.#isOwnDestination(p)
+      ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+      : (routing.source ?? routing.selectSource(this.#deviceOf(answer, p), source))
+    if (speaker === undefined) return this.#mouth.discard(answer)
+    const quote = Math.min(p.length, ipv6.MIN_MTU - ipv6.HEADER - icmpv6.HEADER)
+    const at = answer.start + ipv6.HEADER
+    p.slab.bytes.copyWithin(at + icmpv6.HEADER, start, start + quote)
+    view.setUint8(at, kind)
+    view.setUint8(at + icmpv6.CODE, code)
+    view.setInt32(at + icmpv6.REST, info)
+    this.#conntrack.attach(answer, p)
+    this.#sendIcmp(answer, icmpv6.HEADER + quote, speaker, this.#label(answer, speaker, (kind << 8) | code), 0)
+  }
+
+  /** Link-local answers leave by the device that the packet came in by; the source is chosen for the way that they take. */
+  #deviceOf(answer: Packet, p: Packet): number {
+    return answer.outLink === LOOPBACK ? p.inLink : answer.outLink
+  }
+
+  /** An address of the router's own; a link-local one has to be that of the device. */
+  #isOwnDestination(p: Packet): boolean {
+    const link = ipv6.isLinkLocal(p.destination) ? p.inLink : NO_LINK
+    const { destination, destination1, destination2, destination3 } = p
+    const found = this.#routing().addressType(destination, destination1, destination2, destination3, link)
+    return found === type.LOCAL || found === type.ANYCAST
+  }
+
+  /** What REJECT sends by ICMPv6: like error(), but nothing about a packet whose checksum is wrong. */
+  reject(p: Packet, _hook: number, code: number): void {
+    if (this.#checksumIsRight(p)) this.error(p, icmpv6.DEST_UNREACHABLE, code, 0)
+  }
+
+  /**
+   * Tells a host on the same link of a better way (RFC 4861, 8.2): to the gateway where that is link-local, or straight to the
+   * destination.
+   */
+  redirect(p: Packet): void {
+    const { view } = p
+    const destination = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+    if (!this.#rate.allowRedirect(destination)) return
+    const routing = this.#routing()
+    const speaker = routing.linkLocalOf(p.inLink)
+    if (speaker === undefined) return
+    const isDestination = p.nexthop3 === p.destination3 && p.nexthop2 === p.destination2 && p.nexthop === p.destination
+    if (!(isDestination && p.nexthop1 === p.destination1) && !ipv6.isLinkLocal(p.nexthop)) return
+    const answer = this.#towardsSource(p, p.inLink, true)
+    if (answer === undefined) return
+    const neighbour = answer.nexthop3 === answer.destination3 && answer.nexthop2 === answer.destination2
+    const direct = neighbour && answer.nexthop1 === answer.destination1 && answer.nexthop === answer.destination
+    const source = wordsOf(p.source, p.source1, p.source2, p.source3)
+    if (!direct || !this.#rate.allowRedirect(source)) return this.#mouth.discard(answer)
+    const at = answer.start + ipv6.HEADER
+    const room = ipv6.MIN_MTU - ipv6.HEADER - REDIRECT_HEADER
+    const option = Math.min(p.length + OPTION_HEADER, room) & ~7
+    const optionAt = at + REDIRECT_HEADER
+    view.setUint16(at, icmpv6.REDIRECT << 8)
+    view.setInt32(at + icmpv6.REST, 0)
+    putAddress(view, at + icmpv6.HEADER, wordsOf(p.nexthop, p.nexthop1, p.nexthop2, p.nexthop3))
+    putAddress(view, at + icmpv6.HEADER + 16, destination)
+    view.setUint16(optionAt, (REDIRECTED_OPTION << 8) | (option >> 3))
+    p.slab.bytes.fill(0, optionAt + 2, optionAt + OPTION_HEADER)
+    p.slab.bytes.copyWithin(optionAt + OPTION_HEADER, p.start, p.start + option - OPTION_HEADER)
+    this.#sendIcmp(answer, REDIRECT_HEADER + option, speaker, 0, 0, LINK_HOP_LIMIT)
+  }
+
+  // ── resets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What REJECT --reject-with tcp-reset sends: never in answer to a RST, and only if the checksum is right. */
+  reset(p: Packet, _hook: number): void {
+    if (p.protocol !== ip.PROTO_TCP || p.transport === 0 || !this.#checksumIsRight(p)) return
+    if (!isUnicast(p.source, p.source1, p.source2, p.source3)) return
+    if (!isUnicast(p.destination, p.destination1, p.destination2, p.destination3)) return
+    const answer = this.#reset(p)
+    if (answer === undefined) return
+    this.#conntrack.attach(answer, p)
+    this.#conntrack.close(p)
+    // Linux makes this one without a socket, and without a label.
+    this.#sendReset(answer, p, 0, 0, false)
+  }
+
+  /** A segment for a port that nothing listens on. */
+  resetClosed(p: Packet): void {
+    const answer = this.#reset(p)
+    if (answer === undefined) return
+    const speaker = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+    const label = this.#label(answer, speaker, (p.dport << 16) | p.sport)
+    this.#sendReset(answer, p, label, ipv6.trafficClass(p.view, p.start) & ~ECN, true)
+  }
+
+  #reset(p: Packet): Packet | undefined {
+    if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return undefined
+    const answer = this.#towardsSource(p, p.inLink, false)
+    if (answer !== undefined) writeReset(p, answer.start + ipv6.HEADER)
+    return answer
+  }
+
+  #sendReset(answer: Packet, p: Packet, label: number, trafficClass: number, socket: boolean): void {
+    const speaker = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+    const flow = (trafficClass << 20) | label
+    this.#writeHeader(answer, tcp.MIN_HEADER, ip.PROTO_TCP, this.#hopLimit, flow, speaker)
+    const at = answer.start + ipv6.HEADER
+    const pseudo = ipv6.pseudoSum(answer.view, answer.start, ip.PROTO_TCP, tcp.MIN_HEADER)
+    answer.view.setUint16(at + tcp.CHECKSUM, checksum(answer.view, at, tcp.MIN_HEADER, pseudo))
+    this.#send(answer, socket)
+  }
+
+  // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Answers an echo request.
+   * @param strict it went to more than this router, or to an anycast address: the answer leaves by the device that it came in by,
+   *   from an address of the router's choice
+   */
+  echo(p: Packet, strict: boolean): void {
+    const answer = this.#towardsSource(p, p.inLink, strict)
+    if (answer === undefined) return
+    const speaker = strict
+      ? this.#routing().selectSource(p.inLink, wordsOf(p.source, p.source1, p.source2, p.source3))
+      : wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+    if (speaker === undefined) return this.#mouth.discard(answer)
+    const { view, transport } = p
+    const length = p.start + p.length - transport
+    const at = answer.start + ipv6.HEADER
+    p.slab.bytes.copyWithin(at, transport, transport + length)
+    view.setUint8(at, icmpv6.ECHO_REPLY)
+    const label = this.#label(answer, speaker, icmpv6.ECHO_REPLY << 8)
+    this.#sendIcmp(answer, length, speaker, label, ipv6.trafficClass(view, p.start))
+  }
+
+  /** Answers a neighbour solicitation for `target`, an address of the device's own; out of that device, whatever the routes say. */
+  advertise(p: Packet, target: readonly number[], anycast: boolean, router: boolean): void {
+    const routing = this.#routing()
+    const source = wordsOf(p.source, p.source1, p.source2, p.source3)
+    const speaker = anycast ? routing.selectSource(p.inLink, source) : target
+    const answer = this.#mouth.take(p)
+    if (answer === undefined) return
+    if (speaker === undefined) return this.#mouth.discard(answer)
+    const { view } = p
+    setDestination(answer, source)
+    answer.outLink = p.inLink
+    answer.routeType = type.UNICAST
+    answer.nexthop = p.source
+    answer.nexthop1 = p.source1
+    answer.nexthop2 = p.source2
+    answer.nexthop3 = p.source3
+    answer.mtu = ipv6.MIN_MTU
+    const at = answer.start + ipv6.HEADER
+    const override = !anycast && ipv6.isMulticast(p.destination)
+    view.setUint16(at, icmpv6.NEIGHBOUR_ADVERTISEMENT << 8)
+    view.setInt32(at + icmpv6.REST, (router ? ROUTER : 0) | SOLICITED | (override ? OVERRIDE : 0))
+    putAddress(view, at + icmpv6.HEADER, target)
+    this.#sendIcmp(answer, ADVERTISEMENT, speaker, 0, 0, LINK_HOP_LIMIT)
+  }
+
+  // ── making packets ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A free packet with a route to p's source; undefined when there is no slot or no way. `strict`: by p's device only. */
+  #towardsSource(p: Packet, link: number, strict: boolean): Packet | undefined {
+    const answer = this.#mouth.take(p)
+    if (answer === undefined) return undefined
+    setDestination(answer, wordsOf(p.source, p.source1, p.source2, p.source3))
+    const routing = this.#routing()
+    const found = strict ? routing.outputBy(answer, link) : routing.output(answer, link)
+    if (found) return answer
+    this.#mouth.discard(answer)
+    return undefined
+  }
+
+  #sendIcmp(
+    answer: Packet,
+    length: number,
+    source: readonly number[],
+    label: number,
+    trafficClass: number,
+    hopLimit = this.#hopLimit,
+  ): void {
+    const { view, start } = answer
+    this.#writeHeader(answer, length, ip.PROTO_ICMPV6, hopLimit, (trafficClass << 20) | label, source)
+    const at = start + ipv6.HEADER
+    view.setUint16(at + icmpv6.CHECKSUM, 0)
+    const pseudo = ipv6.pseudoSum(view, start, ip.PROTO_ICMPV6, length)
+    view.setUint16(at + icmpv6.CHECKSUM, checksum(view, at, length, fold(pseudo)))
+    this.#send(answer, true)
+  }
+
+  #writeHeader(
+    answer: Packet,
+    payload: number,
+    next: number,
+    hopLimit: number,
+    flow: number,
+    source: readonly number[],
+  ): void {
+    const { view, start } = answer
+    answer.length = ipv6.HEADER + payload
+    ipv6.writeHeader(view, start, payload, next, hopLimit, flow)
+    putAddress(view, start + ipv6.SOURCE, source)
+    view.setInt32(start + ipv6.DESTINATION, answer.destination)
+    view.setInt32(start + ipv6.DESTINATION + 4, answer.destination1)
+    view.setInt32(start + ipv6.DESTINATION + 8, answer.destination2)
+    view.setInt32(start + ipv6.DESTINATION + 12, answer.destination3)
+    vnet.clear(view, start)
+  }
+
+  #send(answer: Packet, socket: boolean): void {
+    readHeader6(answer)
+    answer.socket = socket
+    this.#mouth.output(answer)
+  }
+
+  /** One flow has one label, which says nothing about it: 20 bits of a hash. `what` are ports, or type and code. */
+  #label(answer: Packet, [word0, word1, word2, word3]: readonly number[], what: number): number {
+    if (!this.#labelled) return 0
+    const { destination, destination1, destination2, destination3 } = answer
+    let hash = this.#labelSeed
+    for (const word of [word0, word1, word2, word3, destination, destination1, destination2, destination3, what]) {
+      hash = Math.imul(hash ^ word, 0x9e3779b1)
+      hash ^= hash >>> 15
+    }
+    return hash & 0xfffff
+  }
+
+  // ── checksums ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** As REJECT judges it: with a pseudo-header for every protocol, but for those that have another checksum or none. */
+  #checksumIsRight(p: Packet): boolean {
+    const at = p.start + p.headerLength
+    if (p.protocol > 255 || p.protocol === extension.NO_NEXT) return false
+    if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0 || at >= p.start + p.length) return false
+    switch (p.protocol) {
+      case ip.PROTO_UDP:
+        if (p.transport !== 0 && p.view.getUint16(p.transport + udp.CHECKSUM) === 0) return true
+        break
+      case ip.PROTO_UDPLITE:
+      case ip.PROTO_SCTP:
+      case ip.PROTO_GRE:
+      case ip.PROTO_ESP:
+      case ip.PROTO_AH:
+        return true
+    }
+    return this.sumIsRight(p, at, p.start + p.length - at)
+  }
+
+  /**
+   * Whether the upper layer's bytes at `at` and its pseudo-header make a right sum.
+   * @param covered bytes that the sum is over
+   * @param length bytes of the upper layer, where that is more
+   */
+  sumIsRight(p: Packet, at: number, covered: number, length = covered): boolean {
+    if (p.partial) return true
+    return fold(fold(sumOf(p.view, at, covered)) + ipv6.pseudoSum(p.view, p.start, p.protocol, length)) === 0xffff
+  }
+}
+
+const ECN = 3
+// Flags of a neighbour advertisement, in the upper byte of its second word.
+const ROUTER = 0x80000000 | 0
+const SOLICITED = 0x40000000
+const OVERRIDE = 0x20000000
+
+/** Everybody may be told that a packet was too big, and of an option with which the sender asked for an answer in any case. */
+function mayAnswerMulticast(p: Packet, kind: number, code: number, info: number): boolean {
+  if (kind === icmpv6.PACKET_TOO_BIG) return true
+  if (kind !== icmpv6.PARAMETER_PROBLEM || code !== icmpv6.UNKNOWN_OPTION) return false
+  return (p.view.getUint8(p.start + info) & 0xc0) === 0x80
+}
+
+/** Whether p is an ICMPv6 error itself, or ICMPv6 of which not even the type is there. */
+function quotesError(p: Packet): boolean {
+  if (p.protocol !== ip.PROTO_ICMPV6 || (p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return false
+  if (p.headerLength >= p.length) return true
+  return icmpv6.isError(p.view.getUint8(p.start + p.headerLength))
+}
+
+function isUnicast(word0: number, word1: number, word2: number, word3: number): boolean {
+  return !ipv6.isMulticast(word0) && !ipv6.isUnspecified(word0, word1, word2, word3)
+}
+
+function wordsOf(word0: number, word1: number, word2: number, word3: number): readonly number[] {
+  return [word0, word1, word2, word3]
+}
+
+function setDestination(p: Packet, [word0, word1, word2, word3]: readonly number[]): void {
+  p.destination = word0
+  p.destination1 = word1
+  p.destination2 = word2
+  p.destination3 = word3
+}
+
+function putAddress(view: DataView, at: number, [word0, word1, word2, word3]: readonly number[]): void {
+  view.setInt32(at, word0)
+  view.setInt32(at + 4, word1)
+  view.setInt32(at + 8, word2)
+  view.setInt32(at + 12, word3)
+}
