@@ -154,6 +154,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   input(p: Packet): number {
     // Untracked by a rule, or looped back: what was found on the way out still holds.
     if (p.ct !== NO_FLOW || p.ctinfo === CT_UNTRACKED) return ACCEPT
+    if ((p.zone & f.ZONE_MARK) !== 0) p.zone = (p.zone & (f.ZONE_ORIGINAL | f.ZONE_REPLY)) | (p.mark & 0xffff)
     if (p.protocol === this.icmp) {
       const message = this.judgeMessage(p)
       if (message !== MESSAGE) return this.#outsideFlows(p, message)

@@ -61,6 +61,8 @@ export const MASQUERADE_SHIFT = 16
 // A packet's zone: 16 bits, and one of these where it counts for one direction only; the other one is then in zone 0.
 export const ZONE_ORIGINAL = 1 << 16
 export const ZONE_REPLY = 1 << 17
+/** The number is that of the packet's mark by the time that conntrack sees it. */
+export const ZONE_MARK = 1 << 18
 
 /** Protocol and zone as the KEY word has them. @param zone 0 to 65535 */
 export function key(protocol: number, zone: number): number {

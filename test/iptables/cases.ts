@@ -394,7 +394,7 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
   [
     'raw -A PREROUTING -j CT --zone 65536',
     '1.28',
-    "--zone: '65536' is out of range: expected a number from 0 to 65535",
+    "--zone: '65536' is out of range: expected a zone from 0 to 65535, or mark",
   ],
   [
     'raw -A PREROUTING -p tcp -j CT --helper ftp',

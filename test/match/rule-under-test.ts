@@ -29,6 +29,7 @@ export function surrounding(): Surrounding {
   const flows = new FlowTable(16, 1)
   const calls: string[] = []
   const types = new Map<string, number>()
+  const templates: { zone: number }[] = []
   const told =
     (name: string, result: number) =>
     (_p: Packet, ...rest: unknown[]) => {
@@ -40,7 +41,12 @@ export function surrounding(): Surrounding {
     random: () => 4,
     links: { name: (index: number) => ['', 'lo', 'tun0', 'tun1'][index] },
     routing: { addressType: (address: number, link: number) => types.get(`${address}@${link}`) ?? 1 },
-    conntrack: { flows, untrack: told('untrack', 0) },
+    conntrack: {
+      flows,
+      untrack: told('untrack', 0),
+      template: (template: { zone: number }) => templates.push(template),
+      assign: (p: Packet, number: number) => Object.assign(p, { template: number, zone: templates[number - 1].zone }),
+    },
     nat: { setup: told('setup', 1), masquerade: told('masquerade', 1), redirect: told('redirect', 1) },
     local: { reject: told('reject', 0), reset: told('reset', 0) },
     log: (level: number, line: string) => calls.push(`${level} ${line}`),
