@@ -71,6 +71,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly stats: Float64Array
   /** Where events go; undefined while nobody listens. */
   #events: event.EventWriter | undefined
+  /** Of flows that begin now, events are told. */
+  #listened = false
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   readonly #trackers: Tracker[] = []
@@ -87,6 +89,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.timeouts = new Timeouts(sysctl, extensions, policies)
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
+    this.listen(undefined)
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
@@ -260,7 +263,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     words[base + f.KEY] = key
     words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
     if (p.template !== 0) this.#templates.apply(p.template, ct, flows.extensions)
-    if (this.#events !== undefined) this.#listenTo(ct)
+    if (this.#listened) this.#listenTo(ct)
     p.ct = ct
     p.begins = true
     p.direction = 0
@@ -346,8 +349,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const { words } = this.flows
     if ((words[ct * f.WORDS + f.STATUS] & f.NAT) !== 0) this.flows.linkBySource(ct)
     this.#insert(ct)
-    if (this.#events === undefined) return
-    this.#listenTo(ct)
+    if (this.#listened) this.#listenTo(ct)
     this.tell(ct, event.ALL & ~event.DESTROY, port)
   }
 
@@ -442,8 +444,10 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** Where events go from now on; undefined when nobody listens any more. */
   listen(events: event.EventWriter | undefined): void {
-    this.#events = events
-    if (events !== undefined) this.flows.extensions.extra()
+    const told = this.sysctl['net.netfilter.nf_conntrack_events']
+    this.#events = told === 0 ? undefined : events
+    this.#listened = told === 1 || this.#events !== undefined
+    if (this.#listened) this.flows.extensions.extra()
   }
 
   /** Of this flow, which is just being begun, events are told: all, or those that a CT target named. */

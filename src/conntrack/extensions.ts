@@ -21,7 +21,7 @@ export const EXTRA_WORDS = 5
 export const POLICY = 0
 /** Number of the connection helper, 0 for none. */
 export const HELPER_ID = 1
-/** Bits 1 << event that are told; 0 for all. In the upper half word those of expectations. */
+/** Bits 1 << event that are told, 0 for none; in the upper half word those of expectations. */
 export const EVENT_MASK = 2
 /** Events that happened since the last one was told. */
 export const PENDING = 3

@@ -41,6 +41,18 @@ const TIMEOUTS = {
     ['unreplied', 'net.netfilter.nf_conntrack_gre_timeout'],
     ['replied', 'net.netfilter.nf_conntrack_gre_timeout_stream'],
   ],
+  // Places are the states of sctp-states.ts.
+  sctp: [
+    ['none', 'net.netfilter.nf_conntrack_sctp_timeout_closed'],
+    ['closed', 'net.netfilter.nf_conntrack_sctp_timeout_closed'],
+    ['cookie_wait', 'net.netfilter.nf_conntrack_sctp_timeout_cookie_wait'],
+    ['cookie_echoed', 'net.netfilter.nf_conntrack_sctp_timeout_cookie_echoed'],
+    ['established', 'net.netfilter.nf_conntrack_sctp_timeout_established'],
+    ['shutdown_sent', 'net.netfilter.nf_conntrack_sctp_timeout_shutdown_sent'],
+    ['shutdown_recd', 'net.netfilter.nf_conntrack_sctp_timeout_shutdown_recd'],
+    ['shutdown_ack_sent', 'net.netfilter.nf_conntrack_sctp_timeout_shutdown_ack_sent'],
+    ['heartbeat_sent', 'net.netfilter.nf_conntrack_sctp_timeout_heartbeat_sent'],
+  ],
   generic: [['timeout', 'net.netfilter.nf_conntrack_generic_timeout']],
 } as const satisfies Record<string, readonly Timeout[]>
 
@@ -61,6 +73,7 @@ const NUMBERS: Readonly<Record<TimedProtocol, number | undefined>> = {
   icmp: ip.PROTO_ICMP,
   icmpv6: ip.PROTO_ICMPV6,
   gre: ip.PROTO_GRE,
+  sctp: ip.PROTO_SCTP,
   // Every protocol without a tracker of its own.
   generic: undefined,
 }

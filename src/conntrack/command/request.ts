@@ -5,6 +5,7 @@ import { parseAddress } from '../../wire/address.ts'
 import { parse6 } from '../../wire/address6.ts'
 import * as ip from '../../wire/ipv4.ts'
 import * as f from '../record.ts'
+import { SCTP_STATES } from '../sctp-states.ts'
 import { STATES } from '../tcp-states.ts'
 import type { Table } from './arguments.ts'
 import { BANNER, Fault, wrongUsage } from './fault.ts'
@@ -208,7 +209,7 @@ export class RequestBuilder {
       case 'dport':
       case 'reply-port-src':
       case 'reply-port-dst':
-        values[name] = strtoul(text) & 0xffff
+        values[name] = atoi(text) & 0xffff
         return
       case 'srckey':
       case 'dstkey':
@@ -220,19 +221,19 @@ export class RequestBuilder {
         return
       case 'icmp-type':
       case 'icmpv6-type':
-        values['icmp-type'] = strtoul(text) & 0xff
+        values['icmp-type'] = atoi(text) & 0xff
         return
       case 'icmp-code':
       case 'icmpv6-code':
-        values['icmp-code'] = strtoul(text) & 0xff
+        values['icmp-code'] = atoi(text) & 0xff
         return
       case 'icmp-id':
       case 'icmpv6-id':
-        values.sport = strtoul(text) & 0xffff
+        values.sport = atoi(text) & 0xffff
         return
       case 'orig-vtag':
       case 'reply-vtag':
-        values[name] = strtoul(text) >>> 0
+        values[name] = atoi(text) >>> 0
         return
       case 'state':
         values.state = this.#state(text)
@@ -244,9 +245,10 @@ export class RequestBuilder {
 
   #state(text: string): number {
     if (this.protocol === ip.PROTO_DCCP) return 0
-    const states: readonly string[] = STATES
-    const found = text === 'LISTEN' ? states.length - 1 : states.indexOf(text)
-    const name = this.protocol === ip.PROTO_SCTP ? 'SCTP' : 'TCP'
+    const isSctp = this.protocol === ip.PROTO_SCTP
+    const states: readonly string[] = isSctp ? SCTP_STATES : STATES
+    const found = text === 'LISTEN' && !isSctp ? states.length - 1 : states.indexOf(text)
+    const name = isSctp ? 'SCTP' : 'TCP'
     if (found < 0) throw wrongUsage(`unknown ${name} state \`${text}'`)
     return found
   }
@@ -369,6 +371,11 @@ export function strtoul(text: string): number {
   if (digits === undefined) return 0
   const value = hex !== undefined ? BigInt(`0x${hex}`) : octal !== undefined ? BigInt(`0o${octal}`) : BigInt(digits)
   return Number(BigInt.asUintN(32, sign === '-' ? -value : value))
+}
+
+/** C's atoi: decimal digits at the beginning. */
+function atoi(text: string): number {
+  return Number(/^\s*\+?(\d+)/.exec(text)?.[1] ?? 0) % 0x1_0000_0000
 }
 
 function split(text: string, at: string): [string, string | undefined] {
