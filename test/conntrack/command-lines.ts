@@ -64,7 +64,12 @@ const FILTERS = [
   ],
   ...['-p udp --reply-port-dst 1007', '-p icmp --icmp-type 8', '-p icmp --icmp-code 1', '-p icmp --icmp-id 77'],
   ...[
-    '-p icmp --icmp-type foo', '-p tcp --sport 0x3e8', '-p tcp --sport 01750', '-p icmp --icmp-type 010', '-w 0x7', '-w 07',
+    '-p icmp --icmp-type foo',
+    '-p tcp --sport 0x3e8',
+    '-p tcp --sport 01750',
+    '-p icmp --icmp-type 010',
+    '-w 0x7',
+    '-w 07',
     '-p gre --srckey 1',
     '-p gre --srckey 0x1 --dstkey 2',
     '-p sctp --orig-vtag 1',
