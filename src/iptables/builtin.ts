@@ -7,6 +7,8 @@ import { bpf } from '../match/bpf.ts'
 import { cgroup } from '../match/cgroup.ts'
 import { cluster } from '../match/cluster.ts'
 import { comment } from '../match/comment.ts'
+import { connbytes } from '../match/connbytes.ts'
+import { connlabel } from '../match/connlabel.ts'
 import { connlimit } from '../match/connlimit.ts'
 import { connmark } from '../match/connmark.ts'
 import { conntrack } from '../match/conntrack.ts'
@@ -152,6 +154,8 @@ export const BUILTIN = new Registry([
   state,
   tcp,
   udp,
+  connbytes,
+  connlabel,
   sctp,
   dccp,
   udplite,

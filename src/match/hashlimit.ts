@@ -6,6 +6,7 @@ import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { maskLength, maskWords, parseMask } from '../rule/address.ts'
 import { defineMatch, HOTDROP, type ValuesOf } from '../rule/define.ts'
 import type { Family } from '../rule/model.ts'
+import { parseDecimal } from '../rule/number.ts'
 import { flag, text, u32, unexpected, word } from '../rule/option.ts'
 import * as ip from '../wire/ipv4.ts'
 import { NO_NEXT } from '../wire/ipv6-extension.ts'
@@ -40,6 +41,7 @@ const MODES = { srcip: 1, srcport: 2, dstip: 4, dstport: 8 } as const
 const EXPECTS_MODE = `one or more of ${Object.keys(MODES).join(',')}, joined by commas`
 const ADDRESS_BITS = { 4: 32, 6: 128 } as const
 const EXPECTS_MASK = { 4: 'a length from 0 to 32', 6: 'a length from 0 to 128' } as const
+const EXPECTS_INTERVAL = 'seconds from 1 to 2147483647'
 const EXPECTS_NAME = "a table's name of 1 to 254 bytes, without / and not . or .."
 
 interface Burst {
@@ -103,7 +105,11 @@ const options = {
   'hashlimit-srcmask': mask.help('source addresses are taken together that agree in so many bits'),
   'hashlimit-dstmask': mask.help('the same for destination addresses'),
   'hashlimit-rate-match': flag().help('the rate is measured by interval, and nothing is limited'),
-  'hashlimit-rate-interval': u32({ min: 1, max: 0x7fffffff }).help('seconds of an interval'),
+  'hashlimit-rate-interval': word<number>(
+    EXPECTS_INTERVAL,
+    (given) => parseDecimal(given, 0x7fffffff) || unexpected(given, EXPECTS_INTERVAL),
+    String,
+  ).help('seconds of an interval'),
 }
 
 type Values = ValuesOf<typeof options>

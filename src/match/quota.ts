@@ -2,23 +2,13 @@
 // anew when it is loaded.
 
 import { defineMatch } from '../rule/define.ts'
+import { readCounter } from '../rule/number64.ts'
 import { unexpected, word } from '../rule/option.ts'
 
 const MAX = 2n ** 64n - 1n
 const EXPECTS = `a number from 0 to ${MAX}`
 
-const quantity = word<bigint>(
-  EXPECTS,
-  (text) => {
-    const found = /^\s*\+?(0x[0-9a-f]+|[0-9]+)$/i.exec(text)
-    if (found === null) return unexpected(text, EXPECTS)
-    const octal = /^0[0-7]+$/.test(found[1])
-    if (!octal && /^0[0-9]/.test(found[1])) return unexpected(text, EXPECTS)
-    const value = BigInt(octal ? `0o${found[1].slice(1)}` : found[1])
-    return value <= MAX ? value : unexpected(text, EXPECTS)
-  },
-  String,
-)
+const quantity = word<bigint>(EXPECTS, (text) => readCounter(text) ?? unexpected(text, EXPECTS), String)
 
 export const quota = defineMatch({
   name: 'quota',

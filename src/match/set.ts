@@ -5,21 +5,13 @@ import { type CounterTest, EQUAL, GREATER, LESS, NO, NO_TEST, NOT_EQUAL } from '
 import { halves } from '../ipset/member-options.ts'
 import { defineMatch } from '../rule/define.ts'
 import type { Negatable } from '../rule/model.ts'
+import { readCounter } from '../rule/number64.ts'
 import { flag, unexpected, word } from '../rule/option.ts'
 import { askOf, setReference } from '../rule/set-reference.ts'
 
 const EXPECTS_COUNTER = 'a number from 0 to 18446744073709551615'
 
-const counter = word<bigint>(
-  EXPECTS_COUNTER,
-  (text) => {
-    const digits = /^\s*\+?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.exec(text)?.[1]
-    if (digits === undefined) return unexpected(text, EXPECTS_COUNTER)
-    const value = BigInt(/^0\d/.test(digits) ? `0o${digits.slice(1)}` : digits)
-    return value < 2n ** 64n ? value : unexpected(text, EXPECTS_COUNTER)
-  },
-  String,
-)
+const counter = word<bigint>(EXPECTS_COUNTER, (text) => readCounter(text) ?? unexpected(text, EXPECTS_COUNTER), String)
 
 function counterTest(
   equal: Negatable<bigint> | undefined,

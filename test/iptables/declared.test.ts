@@ -43,6 +43,7 @@ function asSavedThere(saved: string | undefined): string | undefined {
       ?.replace(/ ! --(sport|dport|ahspi|espspi|fragid|rt-segsleft) 0:(65535|4294967295)(?= |$)/g, '')
       .replace(/ ! --mh-type 0:255(?= |$)/g, '')
       .replace(/( !)? --ipcompspi 0:4294967295(?= |$)/g, '')
+      .replace(/(--connbytes 0):0(?= |$)/g, '$1')
       // A range that ends with 0 is its beginning alone.
       .replace(/(--ct\w+port \d+):0(?= |$)/g, '$1')
   )

@@ -30,6 +30,11 @@ export class LabelNames {
     return this.#numbers.get(name)
   }
 
+  /** undefined where it has none. */
+  name(bit: number): string | undefined {
+    return this.#names.get(bit)
+  }
+
   /** Names of the labels that are set; those without a name are not told. */
   of(words: readonly number[]): string[] {
     const names: string[] = []

@@ -1,0 +1,73 @@
+// Match connbytes (xt_connbytes): how many packets or bytes a flow has had so far, this packet included, or how long its packets are on
+// average. A rule that asks turns accounting on; a flow that began before has no counts, and never matches.
+
+import { NO_FLOW } from '../packet/packet.ts'
+import { defineMatch } from '../rule/define.ts'
+import { readCounter } from '../rule/number64.ts'
+import { oneOf, option, Problem, shown, unexpected } from '../rule/option.ts'
+
+const MAX = 2n ** 64n - 1n
+const EXPECTS = `a number or a range FROM:TO, from 0 to ${MAX}`
+
+interface Counts {
+  readonly min: bigint
+  readonly max: bigint
+}
+
+const range = option<Counts>({
+  words: 1,
+  expects: EXPECTS,
+  parse: ([text]) => {
+    const parts = text.split(':')
+    const ends = parts.map((part, i) => (part === '' && parts.length === 2 ? [0n, MAX][i] : readCounter(part)))
+    const [min, max = MAX] = ends
+    if (parts.length > 2 || min === undefined || ends.includes(undefined)) return unexpected(text, EXPECTS)
+    return min > max ? new Problem(`${shown(text)} runs backwards: expected ${EXPECTS}`) : { min, max }
+  },
+  format: ({ min, max }) => (max === MAX ? String(min) : `${min}:${max}`),
+})
+
+export const connbytes = defineMatch({
+  name: 'connbytes',
+  summary: 'how many packets or bytes a flow has had',
+  conntrack: true,
+  options: {
+    connbytes: range.negatable().required().help('it lies there'),
+    'connbytes-mode': oneOf(['packets', 'bytes', 'avgpkt']).required().help('packets, bytes, or bytes in a packet'),
+    'connbytes-dir': oneOf(['original', 'reply', 'both']).required().help('of which direction'),
+  },
+  // Of a single number the negation is lost, as it is in Linux, where a negated range is one that runs backwards.
+  normalize: ({ connbytes: { value, not }, ...rest }) => ({
+    ...rest,
+    connbytes: { value, not: not && value.min !== value.max },
+  }),
+  match: (o, { conntrack }) => {
+    conntrack.account()
+    const { value, not } = o.connbytes
+    // What does not fit into a double exactly is more than any flow has.
+    const min = Number(value.min)
+    const max = Number(value.max)
+    const mode = o['connbytes-mode']
+    const original = o['connbytes-dir'] !== 'reply'
+    const reply = o['connbytes-dir'] !== 'original'
+    const { extensions } = conntrack.flows
+    return ({ ct }) => {
+      if (ct === NO_FLOW) return 0
+      let packets = 0
+      let bytes = 0
+      if (original) {
+        packets += extensions.packets(ct, 0)
+        bytes += extensions.bytes(ct, 0)
+      }
+      if (reply) {
+        packets += extensions.packets(ct, 1)
+        bytes += extensions.bytes(ct, 1)
+      }
+      // Not accounted: neither number is one.
+      if (packets !== packets) return 0
+      const what =
+        mode === 'packets' ? packets : mode === 'bytes' ? bytes : packets > 0 ? Math.floor(bytes / packets) : 0
+      return (what >= min && what <= max) === not ? 0 : 1
+    }
+  },
+})

@@ -1,0 +1,47 @@
+// Match connlabel (xt_connlabel): a label of the packet's flow, which --set puts on it. A flow that began before a rule about labels
+// was loaded carries none, and a packet without a flow has none: both match the negation alone.
+
+import { LabelNames } from '../conntrack/command/labels.ts'
+import { LABEL_BITS } from '../conntrack/extensions.ts'
+import { NO_FLOW } from '../packet/packet.ts'
+import { defineMatch } from '../rule/define.ts'
+import { parseNumber } from '../rule/number.ts'
+import { flag, unexpected, word } from '../rule/option.ts'
+
+const EXPECTS = `a label's number from 0 to ${LABEL_BITS - 1}, or its name in /etc/xtables/connlabel.conf`
+
+/** Read once, when a rule first asks. */
+let names: { readonly read: LabelNames | undefined } | undefined
+
+function labelNames(): LabelNames | undefined {
+  names ??= { read: LabelNames.read() }
+  return names.read
+}
+
+export const connlabel = defineMatch({
+  name: 'connlabel',
+  summary: "a label of the packet's flow",
+  conntrack: true,
+  options: {
+    label: word<number>(
+      EXPECTS,
+      (text) => parseNumber(text, LABEL_BITS - 1) ?? labelNames()?.number(text) ?? unexpected(text, EXPECTS),
+      (bit) => `"${labelNames()?.name(bit) ?? bit}"`,
+    )
+      .negatable()
+      .required()
+      .help('it has this label'),
+    set: flag().help('it gets the label where it has it not'),
+  },
+  match: ({ label: { value: bit, not }, set }, { conntrack }) => {
+    conntrack.useLabels()
+    const { extensions } = conntrack.flows
+    const hit = not ? 0 : 1
+    const sets = set === true
+    return ({ ct }) => {
+      if (ct === NO_FLOW) return 1 - hit
+      if (extensions.labelled(ct, bit)) return hit
+      return sets && conntrack.setLabel(ct, bit) ? hit : 1 - hit
+    }
+  },
+})
