@@ -63,8 +63,8 @@ export const connbytes = defineMatch({
         packets += extensions.packets(ct, 1)
         bytes += extensions.bytes(ct, 1)
       }
-      // Not accounted: neither number is one.
-      if (packets !== packets) return 0
+      // The flow is not accounted.
+      if (Number.isNaN(packets)) return 0
       const what =
         mode === 'packets' ? packets : mode === 'bytes' ? bytes : packets > 0 ? Math.floor(bytes / packets) : 0
       return (what >= min && what <= max) === not ? 0 : 1
