@@ -37,6 +37,8 @@ async function measure({ part, quick, flows = 1, hugePages = false }: Task): Pro
       return (await import('./path/memory.ts')).memory({ flows, hugePages, quick })
     case 'tun':
       return (await import('./path/tun.ts')).tun(quick)
+    case 'sets':
+      return (await import('./sets/sets.ts')).sets(quick)
     case 'control':
       return (await import('./control/commands.ts')).control(quick)
   }
