@@ -3,6 +3,7 @@
 
 import { expect, test } from 'vitest'
 import type { QueueChange, QueuedPacket } from '../../src/nfnetlink/nfqueue.ts'
+import { packetsOf } from '../support/packet/index.ts'
 import { bytesOf } from '../support/packets.ts'
 import { EngineSubject } from '../support/scenario/engine.ts'
 import {
@@ -293,3 +294,36 @@ for (const [title, situation, seen, left] of CASES) {
     expect([records.length, sent]).toEqual([seen, left])
   })
 }
+
+test(...needsListener('IPv6: a packet is queued, rewritten and repeated as IPv4 is'), async () => {
+  const config = {
+    devices: { tun0: { addresses: ['2001:db8:1::1/64'] }, tun1: { addresses: ['2001:db8:2::1/64'] } },
+  } as const
+  const rules = filter('-A FORWARD -m mark --mark 0x9 -j ACCEPT\n-A FORWARD -p udp -j NFQUEUE --queue-num 1\n')
+  const bytes = packetsOf('udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 4')[0]
+  const other = packetsOf('udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:54 len 40 hl 9')[0]
+  const plan = `accept,drop,repeat mark 9,accept payload ${Buffer.from(other).toString('hex')}`
+  const ours: Record[] = []
+  const judge = judgeBy(plan)
+  const subject = new EngineSubject(config)
+  subject.engine.queue(1, (packet) => {
+    ours.push(recordOf(packet))
+    judge(packet)
+  })
+  const rig = await KernelRig.open(config, { patience: 500 })
+  const listener = await KernelListener.open<Record>(rig, 'nfqueue', 1, plan)
+  try {
+    subject.load(rules, 6)
+    await rig.load(rules, 6)
+    for (const count of [1, 0, 1, 1]) {
+      const engine = subject.exchange('tun0', [bytes]).get('tun1') ?? []
+      expect(engine).toHaveLength(count)
+      expect(rig.exchange('tun0', [bytes], count).get('tun1') ?? []).toEqual(engine)
+    }
+    expect(ours).toEqual(await listener.records(4))
+  } finally {
+    await listener.close()
+    await rig.close()
+    subject.close()
+  }
+})
