@@ -177,7 +177,8 @@ export class Engine {
       sets: this.sets,
     }
     const how = { interpreted: options.interpretRules }
-    this.#programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, this.#environment, how) }
+    const environment6 = { ...this.#environment, conntrack: this.conntrack6, nat: this.pipeline6.nat }
+    this.#programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
     this.#register()
   }
 

@@ -272,7 +272,9 @@ export class Pipeline6 implements Mouth, QueuedWay {
   }
 
   #leave(p: Packet): void {
-    const fits = wireLength(p) <= Math.max(p.mtu, ipv6.MIN_MTU) && p.fragmentMax === 0
+    // What was put together is split again only where it is longer than its largest fragment was: an atomic one is not.
+    const together = p.fragmentMax !== 0 && p.length > (p.fragmentMax & 0xffff)
+    const fits = wireLength(p) <= Math.max(p.mtu, ipv6.MIN_MTU) && !together
     if (fits || p.outLink === LOOPBACK) return this.#transmit(p)
     this.#fragment(p)
   }

@@ -5,11 +5,16 @@
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
 import * as f from '../conntrack/record.ts'
+import * as tcp from '../conntrack/tcp-record.ts'
+import { SYN_SENT, TIME_WAIT } from '../conntrack/tcp-states.ts'
+import * as ip from '../wire/ipv4.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange, PROTO_OFFSET, PROTO_SPECIFIED, RANDOM_ANY } from './range.ts'
 
 /** How many ports one search tries from one random place, at first; it then halves and starts elsewhere. */
 const MAX_ATTEMPTS = 128
 const MIN_ATTEMPTS = 16
+/** So many of them before the end also take what a connection that is over still has. */
+const LAST_ATTEMPTS = 32
 
 export abstract class Binding {
   /** PORTS word of the tuple under construction. */
@@ -149,7 +154,7 @@ export abstract class Binding {
       for (let i = 0; i < attempts; i++, offset++) {
         // The offset wraps at 16 bits, before the range is applied, also where it began below the base port.
         this.#setPort(manip, min + ((offset & 0xffff) % size))
-        if (!this.#used()) return
+        if (!this.#used() || (attempts - i <= LAST_ATTEMPTS && this.#evict())) return
       }
       // Nothing free: the clash is found when the flow is confirmed, and the packet dropped.
       if (attempts >= size || attempts < MIN_ATTEMPTS) return
@@ -161,6 +166,27 @@ export abstract class Binding {
   #used(): boolean {
     const found = this.conntrack.lasting(this.lookUpReply(this.#invert(this.ports)))
     return found >= 0 && found >> 1 !== this.ct
+  }
+
+  /**
+   * A new TCP connection takes the tuple of one that is over, if it begins behind that one's sequence numbers: what is
+   * still under way then fits neither (nf_nat_used_tuple_harder).
+   */
+  #evict(): boolean {
+    const { conntrack, ct } = this
+    const { words, sequences } = conntrack.flows
+    if (this.#protocol !== ip.PROTO_TCP || tcp.state(words, ct * f.WORDS + f.TRACKER) !== SYN_SENT) return false
+    const found = this.lookUpReply(this.#invert(this.ports))
+    if ((found & 1) === 0) return false
+    const other = found >> 1
+    const base = other * f.WORDS
+    const status = words[base + f.STATUS]
+    if (tcp.state(words, base + f.TRACKER) < TIME_WAIT) return false
+    if ((status & f.FIXED_TIMEOUT) !== 0 || (status & f.SRC_NAT) === 0) return false
+    const end = sequences[other * f.SEQUENCE_WORDS + tcp.END]
+    if (((sequences[ct * f.SEQUENCE_WORDS + tcp.END] - end) | 0) <= 0) return false
+    conntrack.kill(other)
+    return true
   }
 
   #invert(ports: number): number {

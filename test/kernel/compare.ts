@@ -67,7 +67,7 @@ export class Correspondence {
       if (typeof a !== 'number' || typeof b !== 'number') return false
       if (this.toEngine.has(a) || this.toKernel.has(b)) {
         if (this.toEngine.get(a) !== b) return false
-      } else if (ours.proto !== 'icmp' && classOf(a) !== classOf(b)) return false
+      } else if (!ours.proto.startsWith('icmp') && classOf(a) !== classOf(b)) return false
       this.toEngine.set(a, b)
       this.toKernel.set(b, a)
     }

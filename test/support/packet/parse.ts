@@ -189,7 +189,7 @@ const isAddress6 = (address: Field) => typeof (isHole(address) ? address.high : 
 /** `10.0.0.1:53`, `[2001:db8::1]:53`, an address alone, or place-holders instead. */
 function endpoint(text: string, words: Words): [Field, Field | undefined] {
   const found =
-    /^\[(.*)\](?::(.*))?$/.exec(text) ??
+    /^\[(\$\w+\[[^\]]*\]|[^\]]*)\](?::(.*))?$/.exec(text) ??
     /^(\$\w+(?:\[[^\]]*\])?|\d+(?:\.\d+)+)(?::(.*))?$/.exec(text) ??
     /^([\da-f:]+)()$/i.exec(text)
   if (!found) words.fail(`"${text}" is not an address`)

@@ -61,8 +61,8 @@ export class EngineSubject implements Subject {
   }
 
   conntrack(): string {
-    const { conntrack, time } = this.engine
-    return [...formatFlows(conntrack.flows, time)].join('\n')
+    const { conntrack, conntrack6, time } = this.engine
+    return [...formatFlows(conntrack.flows, time), ...formatFlows(conntrack6.flows, time)].join('\n')
   }
 
   log(): string[] {
