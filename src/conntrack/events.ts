@@ -34,10 +34,12 @@ const PORT = 1
 const RECORD = 2
 const NOW = 3
 const ID = 4
-const EXTRAS = 5
+const FAMILY = 5
+const EXTRAS = 6
 const LABELS = EXTRAS + extra.EXTRA_WORDS
 const FLOW = LABELS + extra.LABEL_WORDS
-const WORDS = FLOW + f.WORDS
+const ADDRESSES = FLOW + f.WORDS
+const WORDS = ADDRESSES + f.ADDRESS_WORDS
 // Numbers of an event: counters, time stamps, and when it happened.
 const STAMPS = extra.ACCOUNT_WORDS
 const WALL = STAMPS + extra.STAMP_WORDS
@@ -85,7 +87,11 @@ export class EventWriter {
     words[at + RECORD] = ct
     words[at + NOW] = now
     words[at + ID] = view.id(ct)
+    words[at + FAMILY] = view.family
     for (let i = 0, from = ct * f.WORDS; i < f.WORDS; i++) words[at + FLOW + i] = view.words[from + i]
+    if (view.family === 6)
+      for (let i = 0, from = ct * f.ADDRESS_WORDS; i < f.ADDRESS_WORDS; i++)
+        words[at + ADDRESSES + i] = view.addresses[from + i]
     const { extras, labels, accounts, stamps } = view.extensions
     copy(extras, ct, extra.EXTRA_WORDS, words, at + EXTRAS, 0)
     copy(labels, ct, extra.LABEL_WORDS, words, at + LABELS, 0)
@@ -119,20 +125,11 @@ export interface TakenEvent {
 /** The reader's end. */
 export class EventReader {
   readonly #memory: SharedEvents
-  readonly #view = new FlowView({
-    words: new Int32Array(new SharedArrayBuffer(f.WORDS * 4)),
-    header: new Int32Array(new SharedArrayBuffer(12)),
-    max: 1,
-    addresses: new Int32Array(new SharedArrayBuffer(0)),
-  })
+  /** By family, each with room for one flow. */
+  readonly #views = { 4: oneFlow(0), 6: oneFlow(f.ADDRESS_WORDS) }
 
   constructor(memory: SharedEvents) {
     this.#memory = memory
-    const { extensions } = this.#view
-    extensions.label()
-    extensions.account(0)
-    extensions.stamp()
-    extensions.extra()
   }
 
   /** What comes next, or undefined. */
@@ -142,7 +139,8 @@ export class EventReader {
     if (Atomics.load(state, WRITTEN) === taken) return undefined
     const at = (taken & (ROOM - 1)) * WORDS
     const number = (taken & (ROOM - 1)) * NUMBERS
-    const view = this.#view
+    const view = this.#views[words[at + FAMILY] === 6 ? 6 : 4]
+    view.addresses.set(words.subarray(at + ADDRESSES, at + ADDRESSES + view.addresses.length))
     const { extras, labels, accounts, stamps } = view.extensions as Required<Extensions>
     view.words.set(words.subarray(at + FLOW, at + FLOW + f.WORDS))
     extras?.set(words.subarray(at + EXTRAS, at + LABELS))
@@ -166,4 +164,15 @@ export class EventReader {
   lost(): number {
     return Atomics.exchange(this.#memory.state, LOST, 0)
   }
+}
+
+function oneFlow(addressWords: number): FlowView {
+  const int32 = (length: number) => new Int32Array(new SharedArrayBuffer(length * 4))
+  const view = new FlowView({ words: int32(f.WORDS), header: int32(3), max: 1, addresses: int32(addressWords) })
+  const { extensions } = view
+  extensions.label()
+  extensions.account(0)
+  extensions.stamp()
+  extensions.extra()
+  return view
 }

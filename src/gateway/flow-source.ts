@@ -3,6 +3,7 @@
 // serves all listeners.
 
 import type { Reading } from '../conntrack/command/entry.ts'
+import { summed } from '../conntrack/command/own-source.ts'
 import type { FlowSource } from '../conntrack/command/run.ts'
 import { STATS } from '../conntrack/conntrack.ts'
 import { EventReader, eventMemory, type SharedEvents, type TakenEvent } from '../conntrack/events.ts'
@@ -16,14 +17,14 @@ const INTERVAL = 5
 /** Events that are told at one look, so that other clients are served too. */
 const AT_ONCE = 4096
 
-/** What the data plane says of its table when it starts. */
+/** What the data plane says of a table when it starts; one a family. */
 export interface FlowsReport {
   readonly flows: SharedFlows
   readonly statistics: Float64Array
 }
 
 export interface FlowOrders {
-  change(change: FlowChange, port: number): Promise<FlowAnswer>
+  change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer>
   /** Events go into this memory from now on; undefined: nobody listens. */
   listen(memory: SharedEvents | undefined): void
 }
@@ -34,8 +35,8 @@ interface Listener {
 }
 
 export class SharedFlowSource implements FlowSource {
-  readonly view: FlowView
-  readonly #statistics: Float64Array
+  readonly views: readonly FlowView[]
+  readonly #statistics: readonly Float64Array[]
   readonly #orders: FlowOrders
   readonly #clock = new SystemClock()
   readonly #time = new Time()
@@ -43,16 +44,19 @@ export class SharedFlowSource implements FlowSource {
   #memory: SharedEvents | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor({ flows, statistics }: FlowsReport, orders: FlowOrders) {
-    this.view = new FlowView(flows)
-    this.view.extensions.adopt(flows.extensions)
-    this.#statistics = statistics
+  constructor(tables: readonly FlowsReport[], orders: FlowOrders) {
+    this.views = tables.map(({ flows }) => {
+      const view = new FlowView(flows)
+      view.extensions.adopt(flows.extensions)
+      return view
+    })
+    this.#statistics = tables.map(({ statistics }) => statistics)
     this.#orders = orders
   }
 
   /** The data plane has made arrays that it had no use for before. */
-  extended(extensions: SharedExtensions): void {
-    this.view.extensions.adopt(extensions)
+  extended(family: 4 | 6, extensions: SharedExtensions): void {
+    this.views.find((view) => view.family === family)?.extensions.adopt(extensions)
   }
 
   reading(): Reading {
@@ -61,11 +65,11 @@ export class SharedFlowSource implements FlowSource {
   }
 
   statistics(): Readonly<Record<string, number>> {
-    return Object.fromEntries(STATS.map((name, i) => [name, this.#statistics[i]]))
+    return summed(this.#statistics.map((values) => Object.fromEntries(STATS.map((name, i) => [name, values[i]]))))
   }
 
-  change(change: FlowChange, port: number): Promise<FlowAnswer> {
-    return this.#orders.change(change, port)
+  change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer> {
+    return this.#orders.change(family, change, port)
   }
 
   listen(take: Listener['take'], lost: Listener['lost']): () => void {

@@ -62,7 +62,7 @@ export type Order =
   /** A step of one of ipset's commands; each is answered, in turn. */
   | { readonly kind: 'sets'; readonly step: SetsStep }
   /** A change of flows that a command asks for; each is answered, in turn. */
-  | { readonly kind: 'flows'; readonly change: FlowChange; readonly port: number }
+  | { readonly kind: 'flows'; readonly family: Family; readonly change: FlowChange; readonly port: number }
   /** Events of flows go there from now on. */
   | { readonly kind: 'listen'; readonly memory: SharedEvents | undefined }
   /** Flows and counters, please. */
@@ -78,7 +78,7 @@ export type Report =
       readonly io: string
       readonly limits: Readonly<Record<string, number>>
       readonly families: SetsAnswer['families']
-      readonly table: FlowsReport
+      readonly tables: readonly FlowsReport[]
     }
   | {
       readonly kind: 'changed'
@@ -87,8 +87,8 @@ export type Report =
       /** Chunks of the ledger, all that there are. */
       readonly chunks: Chunks
     }
-  /** The flow table has arrays that it did not have before. */
-  | { readonly kind: 'extended'; readonly extensions: SharedExtensions }
+  /** A flow table has arrays that it did not have before. */
+  | { readonly kind: 'extended'; readonly family: Family; readonly extensions: SharedExtensions }
   | { readonly kind: 'flows'; readonly answer: FlowAnswer }
   /** Everything is as it was before. */
   | { readonly kind: 'unchanged'; readonly error: ReportedError }

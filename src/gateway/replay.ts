@@ -94,10 +94,11 @@ function run(
   outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))
   const flows = outputs.open(options.conntrack)
   let count = 0
-  for (const line of formatFlows(engine.conntrack.flows, engine.time)) {
-    flows?.write(`${line}\n`)
-    count++
-  }
+  for (const view of engine.flows.source.views)
+    for (const line of formatFlows(view, engine.time)) {
+      flows?.write(`${line}\n`)
+      count++
+    }
   const seconds = Number(playback.time - first) / 1e9
   return { capture: { packets: playback.read, skipped: playback.skipped, seconds }, flows: count, ...engine.counters() }
 }

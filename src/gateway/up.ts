@@ -194,11 +194,11 @@ class Gateway {
     if (rules !== undefined) await commands.take(this.#parsed(rules, 4))
     if (rules6 !== undefined) await commands.take(this.#parsed(rules6, 6))
     begun = true
-    const flows = new SharedFlowSource(report.table, {
-      change: (change, port) =>
+    const flows = new SharedFlowSource(report.tables, {
+      change: (family, change, port) =>
         new Promise((resolve) => {
           this.#flowChanges.push(resolve)
-          this.#order({ kind: 'flows', change, port })
+          this.#order({ kind: 'flows', family, change, port })
         }),
       listen: (memory) => this.#order({ kind: 'listen', memory }),
     })
@@ -243,7 +243,7 @@ class Gateway {
         this.#flowChanges.shift()?.(report.answer)
         return
       case 'extended':
-        this.#flows?.extended(report.extensions)
+        this.#flows?.extended(report.family, report.extensions)
         return
       case 'changed':
         this.#plane.changed(report)

@@ -4,8 +4,8 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/command/line.ts'
+import type { Conntrack } from '../conntrack/conntrack.ts'
 import { EventWriter } from '../conntrack/events.ts'
-import { changeFlows } from '../conntrack/flow-change.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import { RING_SLOTS } from '../device/tun.ts'
@@ -102,12 +102,19 @@ class DataPlane {
     this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
 
+  /** One a family. */
+  get #conntracks(): readonly Conntrack[] {
+    return [this.#engine.conntrack, this.#engine.conntrack6]
+  }
+
   run(): void {
     const { slab, conntrack } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
-    const table = { flows: conntrack.flows.shared, statistics: conntrack.stats }
-    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families, table })
-    conntrack.flows.extensions.grown = () => report({ kind: 'extended', extensions: conntrack.flows.shared.extensions })
+    const tables = this.#conntracks.map(({ flows, stats }) => ({ flows: flows.shared, statistics: stats }))
+    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families, tables })
+    for (const { flows } of this.#conntracks)
+      flows.extensions.grown = () =>
+        report({ kind: 'extended', family: flows.family, extensions: flows.shared.extensions })
     for (;;) {
       const received = this.#awaitedChanges > 0 ? 0 : this.#engine.step()
       this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
@@ -183,11 +190,13 @@ class DataPlane {
         report({ kind: 'sets', answer: this.#sets.do(order.step) })
         return
       case 'flows':
-        report({ kind: 'flows', answer: changeFlows(this.#engine.conntrack, order.change, order.port) })
+        report({ kind: 'flows', answer: this.#engine.flows.source.changeNow(order.family, order.change, order.port) })
         return
-      case 'listen':
-        this.#engine.conntrack.listen(order.memory === undefined ? undefined : new EventWriter(order.memory))
+      case 'listen': {
+        const writer = order.memory === undefined ? undefined : new EventWriter(order.memory)
+        for (const conntrack of this.#conntracks) conntrack.listen(writer)
         return
+      }
       case 'list':
         this.#listing = this.#list()
         return
@@ -197,9 +206,9 @@ class DataPlane {
   }
 
   *#list(): Generator<string> {
-    const { conntrack, time } = this.#engine
-    yield `# flows: ${conntrack.flows.count}\n`
-    for (const line of formatFlows(conntrack.flows, time)) yield `${line}\n`
+    const { flows, time } = this.#engine
+    yield `# flows: ${flows.count}\n`
+    for (const view of flows.source.views) for (const line of formatFlows(view, time)) yield `${line}\n`
     yield '# rules\n'
     // They are known to the control side, which prints them here.
     yield RULES_HERE

@@ -9,6 +9,7 @@ import { LabelNames } from '../../src/conntrack/command/labels.ts'
 import { OwnFlowSource } from '../../src/conntrack/command/own-source.ts'
 import { runConntrack } from '../../src/conntrack/command/run.ts'
 import { Conntrack4 } from '../../src/conntrack/conntrack4.ts'
+import { Conntrack6 } from '../../src/conntrack/conntrack6.ts'
 import { protocolNumber } from '../../src/rule/names.ts'
 import { sysctls } from '../../src/sysctl.ts'
 import { SystemClock, Time } from '../../src/time.ts'
@@ -48,9 +49,10 @@ async function ours(lines: readonly string[], sysctl: Record<string, number>): P
   const clock = new SystemClock()
   const time = new Time()
   time.set(clock.now())
-  const conntrack = new Conntrack4({ time, sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': 1000, ...sysctl }) }, 1)
-  conntrack.useLabels()
-  const source = new OwnFlowSource(conntrack)
+  const parts = { time, sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': 1000, ...sysctl }) }
+  const conntracks = [new Conntrack4(parts, 1), new Conntrack6(parts, 1)]
+  for (const conntrack of conntracks) conntrack.useLabels()
+  const source = new OwnFlowSource(conntracks)
   const said: Said[] = []
   for (const line of lines) {
     time.set(clock.now())

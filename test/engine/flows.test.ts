@@ -85,7 +85,7 @@ test('more events than the ring holds are lost, and counted; packets go on', () 
   for (let port = 1; port <= 9000; port++) {
     const there = { source: [1], destination: [2], ports: (port << 16) | 53, zone: 0 }
     const back = { source: [2], destination: [1], ports: (53 << 16) | port, zone: 0 }
-    void flows.source.change({ kind: 'create', protocol: 17, original: there, reply: back, set: { timeout: 30 } }, 1)
+    void flows.source.change(4, { kind: 'create', protocol: 17, original: there, reply: back, set: { timeout: 30 } }, 1)
   }
   router.engine.step()
   expect(flows.count).toBe(9000)

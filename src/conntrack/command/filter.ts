@@ -76,7 +76,9 @@ function isTranslated(entry: FlowEntry, { address, port }: Manip, source: boolea
   if (!(source ? isSnat(entry) : isDnat(entry)) && !portChanged) return false
   if (port !== undefined && now !== port) return false
   const to = source ? reply.destination : reply.source
-  return address === undefined || (to.length === address.length && to.every((word, i) => word === address[i]))
+  if (address === undefined) return true
+  // The tool compares no IPv6 address here.
+  return to.length === address.length && (to.length > 1 || to[0] === address[0])
 }
 
 /** Status bits 4 and 5: source and destination NAT. */

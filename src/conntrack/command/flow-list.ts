@@ -2,11 +2,14 @@
 // after the round in which it happened; while nobody listens, nothing is noted.
 
 import type { Conntrack } from '../conntrack.ts'
-import { changeFlows, type FlowAnswer, type FlowSettings } from '../flow-change.ts'
+import type { FlowAnswer, FlowSettings } from '../flow-change.ts'
 import { type FlowEntry, listFlows, readEvent } from './entry.ts'
 import type { EventFields } from './line.ts'
 import { OwnFlowSource } from './own-source.ts'
 import { eventFields } from './watch.ts'
+
+/** What names a flow: its family, record and id. */
+type FlowOfFamily = Pick<FlowEntry, 'family' | 'ct' | 'id'>
 
 export interface FlowEvent {
   readonly kind: EventFields['kind']
@@ -19,36 +22,38 @@ export interface FlowEvent {
 export class FlowList implements Iterable<FlowEntry> {
   /** For the commands of `conntrack`. */
   readonly source: OwnFlowSource
-  readonly #conntrack: Conntrack
 
-  constructor(conntrack: Conntrack) {
-    this.#conntrack = conntrack
-    this.source = new OwnFlowSource(conntrack)
+  /** @param conntracks one a family */
+  constructor(conntracks: readonly Conntrack[]) {
+    this.source = new OwnFlowSource(conntracks)
   }
 
   /** Flows that there are, those that are just being begun included. */
   get count(): number {
-    return this.#conntrack.flows.count
+    return this.source.views.reduce((sum, { count }) => sum + count, 0)
   }
 
   /** All confirmed flows, each as it stands when it is reached. */
   *[Symbol.iterator](): Generator<FlowEntry> {
-    yield* listFlows(this.#conntrack.flows, this.source.reading())
+    for (const view of this.source.views) yield* listFlows(view, this.source.reading())
   }
 
   /** Ends a flow; false where it has ended already. */
-  delete(flow: Pick<FlowEntry, 'ct' | 'id'>): boolean {
-    return changeFlows(this.#conntrack, { kind: 'delete', flows: [flow] }, OWN).done[0] === 1
+  delete(flow: FlowOfFamily): boolean {
+    return this.source.changeNow(flow.family, { kind: 'delete', flows: [flow] }, OWN).done[0] === 1
   }
 
   /** Ends all flows. @returns how many */
   clear(): number {
-    return changeFlows(this.#conntrack, { kind: 'flush', from: 0, to: this.#conntrack.flows.used }, OWN).done[0]
+    let count = 0
+    for (const { family, used } of this.source.views)
+      count += this.source.changeNow(family, { kind: 'flush', from: 0, to: used }, OWN).done[0]
+    return count
   }
 
   /** Sets timeout (seconds), mark, status bits or labels of a flow; the answer says why not. */
-  update(flow: Pick<FlowEntry, 'ct' | 'id'>, set: FlowSettings): FlowAnswer {
-    return changeFlows(this.#conntrack, { kind: 'update', flow, set }, OWN)
+  update(flow: FlowOfFamily, set: FlowSettings): FlowAnswer {
+    return this.source.changeNow(flow.family, { kind: 'update', flow, set }, OWN)
   }
 
   /**

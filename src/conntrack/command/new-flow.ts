@@ -2,6 +2,7 @@
 // not say it, or what NAT makes of it.
 
 import { inverseType } from '../../wire/icmp.ts'
+import * as icmpv6 from '../../wire/icmpv6.ts'
 import * as ip from '../../wire/ipv4.ts'
 import type { NewTuple } from '../flow-change.ts'
 import type { Address, Manip, Request, Values } from './request.ts'
@@ -28,14 +29,15 @@ export function newFlow(request: Request): { readonly original: NewTuple; readon
 }
 
 function originalPorts(values: Values, protocol: number): number {
-  if (protocol === ip.PROTO_ICMP)
+  if (isIcmp(protocol))
     return ((values.sport ?? 0) << 16) | ((values['icmp-type'] ?? 0) << 8) | (values['icmp-code'] ?? 0)
   return hasPorts(protocol) ? ((values.sport ?? 0) << 16) | (values.dport ?? 0) : 0
 }
 
 function inversePorts(ports: number, protocol: number): number | undefined {
-  if (protocol !== ip.PROTO_ICMP) return (ports << 16) | (ports >>> 16)
-  const answer = inverseType((ports >>> 8) & 255)
+  if (!isIcmp(protocol)) return (ports << 16) | (ports >>> 16)
+  const type = (ports >>> 8) & 255
+  const answer = protocol === ip.PROTO_ICMP ? inverseType(type) : icmpv6.inverseType(type)
   return answer < 0 ? undefined : (ports & 0xffff00ff) | (answer << 8)
 }
 
@@ -49,7 +51,7 @@ function replyOf(
   const to = values['reply-dst']
   const said = from !== undefined && to !== undefined && values.src !== undefined
   let ports = inverse
-  if (said && protocol !== ip.PROTO_ICMP && hasPorts(protocol)) {
+  if (said && hasPorts(protocol)) {
     const [sport, dport] = [values['reply-port-src'], values['reply-port-dst']]
     if (sport === undefined || dport === undefined) return undefined
     ports = (sport << 16) | dport
@@ -71,6 +73,10 @@ function natPorts(ports: number, snat: Manip | undefined, dnat: Manip | undefine
   const source = dnat?.port ?? ports >>> 16
   const destination = snat?.port ?? ports & 0xffff
   return (source << 16) | destination
+}
+
+function isIcmp(protocol: number): boolean {
+  return protocol === ip.PROTO_ICMP || protocol === ip.PROTO_ICMPV6
 }
 
 function hasPorts(protocol: number): boolean {

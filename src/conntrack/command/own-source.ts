@@ -13,29 +13,35 @@ interface Listener {
 }
 
 export class OwnFlowSource implements FlowSource {
-  readonly #conntrack: Conntrack
+  readonly #conntracks: readonly Conntrack[]
   readonly #listeners = new Set<Listener>()
   #reader: EventReader | undefined
 
-  constructor(conntrack: Conntrack) {
-    this.#conntrack = conntrack
+  /** @param conntracks one a family */
+  constructor(conntracks: readonly Conntrack[]) {
+    this.#conntracks = conntracks
   }
 
-  get view(): FlowView {
-    return this.#conntrack.flows
+  get views(): readonly FlowView[] {
+    return this.#conntracks.map(({ flows }) => flows)
   }
 
   reading(): Reading {
-    const { time, helperName } = this.#conntrack
+    const { time, helperName } = this.#conntracks[0]
     return { now: time.now, wall: time.wall, helperName }
   }
 
   statistics(): Readonly<Record<string, number>> {
-    return this.#conntrack.counters()
+    return summed(this.#conntracks.map((conntrack) => conntrack.counters()))
   }
 
-  change(change: FlowChange, port: number): Promise<FlowAnswer> {
-    return Promise.resolve(changeFlows(this.#conntrack, change, port))
+  change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer> {
+    return Promise.resolve(this.changeNow(family, change, port))
+  }
+
+  changeNow(family: 4 | 6, change: FlowChange, port: number): FlowAnswer {
+    const conntrack = this.#conntracks.find(({ flows }) => flows.family === family)
+    return conntrack === undefined ? { done: [0], refused: 'EINVAL' } : changeFlows(conntrack, change, port)
   }
 
   listen(take: Listener['take'], lost: Listener['lost']): () => void {
@@ -44,13 +50,14 @@ export class OwnFlowSource implements FlowSource {
     if (this.#reader === undefined) {
       const memory = eventMemory()
       this.#reader = new EventReader(memory)
-      this.#conntrack.listen(new EventWriter(memory))
+      const writer = new EventWriter(memory)
+      for (const conntrack of this.#conntracks) conntrack.listen(writer)
     }
     return () => {
       this.#listeners.delete(listener)
       if (this.#listeners.size > 0) return
       this.#reader = undefined
-      this.#conntrack.listen(undefined)
+      for (const conntrack of this.#conntracks) conntrack.listen(undefined)
     }
   }
 
@@ -63,4 +70,11 @@ export class OwnFlowSource implements FlowSource {
     const count = reader.lost()
     if (count > 0) for (const { lost } of this.#listeners) lost(count)
   }
+}
+
+/** Statistics of several tables as one's. */
+export function summed(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sum: Record<string, number> = {}
+  for (const each of all) for (const [name, value] of Object.entries(each)) sum[name] = (sum[name] ?? 0) + value
+  return sum
 }

@@ -33,12 +33,13 @@ export interface Client {
 
 /** The flow table as commands reach it. */
 export interface FlowSource {
-  readonly view: FlowView
+  /** One a family. */
+  readonly views: readonly FlowView[]
   reading(): Reading
   /** Statistics by name, as `conntrack -S` names them. */
   statistics(): Readonly<Record<string, number>>
   /** @param port who asks, told with the events */
-  change(change: FlowChange, port: number): Promise<FlowAnswer>
+  change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer>
   /** Calls `listener` for every event from now on, until the function that it returns is called. */
   listen(listener: (event: TakenEvent) => void, lost: (count: number) => void): () => void
 }
@@ -135,7 +136,7 @@ class Run {
       case 'E':
         return await watch(request, this.#filter, this.#source, this.#client)
       case 'C':
-        this.#client.print(`${this.#source.view.count}\n`)
+        this.#client.print(`${this.#source.views.reduce((sum, { count }) => sum + count, 0)}\n`)
         return 0
       case 'S':
         this.#statistics()
@@ -183,7 +184,15 @@ class Run {
 
   /** Flows that are meant, as they stand in the table; others get their turn in between. */
   async *#chosen(): AsyncGenerator<FlowEntry> {
-    const { view } = this.#source
+    for (const view of this.#views) yield* this.#chosenOf(view)
+  }
+
+  get #views(): readonly FlowView[] {
+    const { family } = this.#request
+    return this.#source.views.filter((view) => family === 0 || view.family === family)
+  }
+
+  async *#chosenOf(view: FlowView): AsyncGenerator<FlowEntry> {
     for (let from = 0; from < view.used; from += SCAN) {
       const reading = this.#source.reading()
       for (let ct = from; ct < Math.min(from + SCAN, view.used); ct++) {
@@ -199,16 +208,18 @@ class Run {
   async *#inChunks(): AsyncGenerator<FlowEntry[]> {
     let chunk: FlowEntry[] = []
     for await (const entry of this.#chosen()) {
+      // One order is about one table.
+      if (chunk.length === CHUNK || (chunk.length > 0 && chunk[0].family !== entry.family)) {
+        yield chunk
+        chunk = []
+      }
       chunk.push(entry)
-      if (chunk.length < CHUNK) continue
-      yield chunk
-      chunk = []
     }
     if (chunk.length > 0) yield chunk
   }
 
-  #change(change: FlowChange): Promise<FlowAnswer> {
-    return this.#source.change(change, this.#port)
+  #change(family: 4 | 6, change: FlowChange): Promise<FlowAnswer> {
+    return this.#source.change(family, change, this.#port)
   }
 
   async #list(): Promise<number> {
@@ -228,7 +239,10 @@ class Run {
   }
 
   async #zeroed(chunk: readonly FlowEntry[]): Promise<FlowEntry[]> {
-    const { done, counts = new Float64Array(0) } = await this.#change({ kind: 'zero', flows: chunk.map(nameOf) })
+    const { done, counts = new Float64Array(0) } = await this.#change(chunk[0].family, {
+      kind: 'zero',
+      flows: chunk.map(nameOf),
+    })
     return chunk.map((entry, i) => {
       if (done[i] !== 1) return entry
       const [packets, bytes, replyPackets, replyBytes] = counts.subarray(4 * i)
@@ -243,7 +257,7 @@ class Run {
   async #delete(): Promise<number> {
     let count = 0
     for await (const chunk of this.#inChunks()) {
-      const { done } = await this.#change({ kind: 'delete', flows: chunk.map(nameOf) })
+      const { done } = await this.#change(chunk[0].family, { kind: 'delete', flows: chunk.map(nameOf) })
       for (const [i, entry] of chunk.entries()) {
         if (done[i] !== 1) continue
         this.#print.entry(entry)
@@ -256,12 +270,17 @@ class Run {
   }
 
   async #flush(): Promise<number> {
-    const { view } = this.#source
-    if (this.#request.family !== 6)
+    // Of both families, whatever -f says: that is how the tool does it.
+    for (const view of this.#source.views)
       for (let from = 0; from < view.used; from += SCAN)
-        await this.#change({ kind: 'flush', from, to: Math.min(from + SCAN, view.used) })
+        await this.#change(view.family, { kind: 'flush', from, to: Math.min(from + SCAN, view.used) })
     this.#client.printError(`${BANNER}: connection tracking table has been emptied.\n`)
     return 0
+  }
+
+  #entryAt(family: 4 | 6, ct: number): FlowEntry | undefined {
+    const view = this.#source.views.find((each) => each.family === family)
+    return view === undefined ? undefined : entryAt(view, ct, this.#source.reading())
   }
 
   async #get(): Promise<number> {
@@ -269,8 +288,9 @@ class Run {
     const { values, protocol } = this.#request
     // Asked for by the reply's addresses alone, it says EINVAL.
     if (wanted === undefined || protocol === undefined || values.src === undefined) throw failed('EINVAL')
-    const { ct, refused } = await this.#change({ kind: 'find', protocol, tuple: wanted.original })
-    const entry = ct === undefined ? undefined : entryAt(this.#source.view, ct, this.#source.reading())
+    const family = familyOf(wanted.original.source)
+    const { ct, refused } = await this.#change(family, { kind: 'find', protocol, tuple: wanted.original })
+    const entry = ct === undefined ? undefined : this.#entryAt(family, ct)
     if (refused !== undefined || entry === undefined) throw failed('ENOENT')
     if (values.id !== undefined && values.id !== entry.id) throw failed('ENOENT')
     this.#print.entry(entry, 2)
@@ -283,7 +303,9 @@ class Run {
     const { protocol, command } = this.#request
     const wanted = newFlow(this.#request)
     if (wanted === undefined || protocol === undefined) throw failed('EINVAL')
-    const { refused } = await this.#change({ kind: 'create', protocol, ...wanted, set: settings(this.#request) })
+    const family = familyOf(wanted.original.source)
+    const set = settings(this.#request)
+    const { refused } = await this.#change(family, { kind: 'create', protocol, ...wanted, set })
     const adds = command === 'A'
     if (refused !== undefined && !(adds && refused === 'EEXIST')) throw failed(refused)
     this.#say(`${refused === undefined ? 1 : 0} flow entries have been ${adds ? 'added' : 'created'}.`)
@@ -303,14 +325,14 @@ class Run {
           throw failed('EOPNOTSUPP')
         }
         if (before !== undefined) throw failed(before)
-        const { refused } = await this.#change({ kind: 'update', flow: nameOf(entry), set })
+        const { refused } = await this.#change(entry.family, { kind: 'update', flow: nameOf(entry), set })
         if (refused === 'ENOENT') continue
         // The tool goes on after its first flow was refused, and counts it, but with another one it gives up.
         if (refused !== undefined && count > 0) throw failed(refused)
         before = refused
         if (refused !== undefined) this.#client.printError(failed(refused).stderr.replace(`${BANNER}: `, ''))
         // Only the first is shown; that is how the tool does it.
-        const now = count === 0 ? entryAt(this.#source.view, entry.ct, this.#source.reading()) : undefined
+        const now = count === 0 ? this.#entryAt(entry.family, entry.ct) : undefined
         if (now !== undefined) this.#print.entry(now, 2)
         this.#print.flush()
         count++
@@ -328,6 +350,8 @@ const STATISTICS = [
 function nameOf({ ct, id }: FlowEntry): FlowName {
   return { ct, id }
 }
+
+const familyOf = (address: readonly number[]) => (address.length === 1 ? 4 : 6)
 
 /** What the command sets. */
 function settings({ values, protocol, command }: Request): FlowSettings {

@@ -49,8 +49,11 @@ function protocolWords(
   const named = state !== '' && (event === undefined || event.state)
   switch (protocol) {
     case ip.PROTO_ICMP:
-    case 58:
-      return ['--icmp-type', original.dport >> 8, '--icmp-code', original.dport & 255, '--icmp-id', original.sport]
+    case ip.PROTO_ICMPV6: {
+      const icmp = protocol === ip.PROTO_ICMP ? '--icmp' : '--icmpv6'
+      const [type, code] = [original.dport >> 8, original.dport & 255]
+      return [`${icmp}-type`, type, `${icmp}-code`, code, `${icmp}-id`, original.sport]
+    }
     case ip.PROTO_GRE:
       return [
         ...['--srckey', original.sport, '--dstkey', original.dport],
