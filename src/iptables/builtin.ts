@@ -83,7 +83,7 @@ import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
 import { setTarget } from '../target/set.ts'
 import { snat } from '../target/snat.ts'
-import { tcpmss } from '../target/tcpmss.ts'
+import { tcpmss4, tcpmss6 } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
 import { tee } from '../target/tee.ts'
 import { tosTarget } from '../target/tos.ts'
@@ -143,7 +143,8 @@ export const BUILTIN = new Registry([
   recent,
   ttl,
   connmarkTarget,
-  tcpmss,
+  tcpmss4,
+  tcpmss6,
   addrtype,
   comment,
   conntrack,

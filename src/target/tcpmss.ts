@@ -1,56 +1,66 @@
 // Target TCPMSS (xt_TCPMSS): lowers the maximum segment size that a SYN announces, to a number or to what the smaller MTU of
 // the ways there and back has room for. It is never raised. Where the option is missing it is added, with at most 536
-// (RFC 1122, 4.2.2.6), unless the segment carries data. A segment whose header is not whole is dropped.
+// (RFC 1122, 4.2.2.6; 1220 for IPv6), unless the segment carries data. A segment whose header is not whole is dropped.
 
 import { DROP } from '../hook/hook.ts'
-import type { Packet } from '../packet/packet.ts'
+import { Packet } from '../packet/packet.ts'
 import type { Routing } from '../route/routing.ts'
+import type { Routing6 } from '../route/routing6.ts'
 import { CONTINUE, defineTarget, lastOf } from '../rule/define.ts'
-import type { MatchUse, Negatable } from '../rule/model.ts'
+import type { Family, MatchUse, Negatable } from '../rule/model.ts'
 import { flag, u16 } from '../rule/option.ts'
 import { update16, update32 } from '../wire/checksum.ts'
 import * as ip from '../wire/ipv4.ts'
+import * as ipv6 from '../wire/ipv6.ts'
 import * as tcp from '../wire/tcp.ts'
 
 const OPTION_LENGTH = 4
-const HEADERS = ip.MIN_HEADER + tcp.MIN_HEADER
-const DEFAULT_MSS = 536
+/** Bytes of the smallest headers, and the size that is taken to be meant where none is told. */
+const HEADERS = { 4: ip.MIN_HEADER + tcp.MIN_HEADER, 6: ipv6.HEADER + tcp.MIN_HEADER } as const
+const DEFAULT_MSS = { 4: 536, 6: ipv6.MIN_MTU - HEADERS[6] } as const
 /** Where there is no way back, only the way there counts. */
 const NO_MTU = 0x7fffffff
 
-export const tcpmss = defineTarget({
-  name: 'TCPMSS',
-  summary: 'lowers the maximum segment size of new TCP connections',
-  families: [4],
-  protocols: [ip.PROTO_TCP],
-  hooksFor: (o) => (o['clamp-mss-to-pmtu'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined),
-  terminal: false,
-  options: {
-    'set-mss': u16({ max: 65515 }).help('to this'),
-    'clamp-mss-to-pmtu': flag().help("to the path's MTU less 40"),
-  },
-  anyOf: ['set-mss', 'clamp-mss-to-pmtu'],
-  normalize: (o) => (lastOf(o, ['set-mss', 'clamp-mss-to-pmtu']) === 'set-mss' ? { 'set-mss': o['set-mss'] } : CLAMP),
-  check: (_, { matches = [] }) =>
-    matches.some(wantsSyn) ? undefined : 'it works on SYN segments alone: expected --syn or --tcp-flags SYN,RST SYN',
-  target: (o, { routing }) => {
-    const given = o['set-mss']
-    return (p) => {
-      if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return CONTINUE
-      if (p.transport === 0) return DROP
-      const header = tcp.headerLength(p.view, p.transport)
-      if (header < tcp.MIN_HEADER || p.transport + header > p.start + p.length) return DROP
-      let mss = given ?? 0
-      if (given === undefined) {
-        const mtu = Math.min(p.mtu, wayBack(routing, p.source))
-        if (mtu <= HEADERS) return DROP
-        mss = mtu - HEADERS
+function tcpmss(family: Family) {
+  const headers = HEADERS[family]
+  return defineTarget({
+    name: 'TCPMSS',
+    summary: 'lowers the maximum segment size of new TCP connections',
+    families: [family],
+    protocols: [ip.PROTO_TCP],
+    hooksFor: (o) => (o['clamp-mss-to-pmtu'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined),
+    terminal: false,
+    options: {
+      'set-mss': u16({ max: 0xffff - headers + tcp.MIN_HEADER }).help('to this'),
+      'clamp-mss-to-pmtu': flag().help(`to the path's MTU less ${headers}`),
+    },
+    anyOf: ['set-mss', 'clamp-mss-to-pmtu'],
+    normalize: (o) => (lastOf(o, ['set-mss', 'clamp-mss-to-pmtu']) === 'set-mss' ? { 'set-mss': o['set-mss'] } : CLAMP),
+    check: (_, { matches = [] }) =>
+      matches.some(wantsSyn) ? undefined : 'it works on SYN segments alone: expected --syn or --tcp-flags SYN,RST SYN',
+    target: (o, { routing, routing6 }) => {
+      const given = o['set-mss']
+      const wayBack = family === 4 ? wayBack4(routing) : wayBack6(routing6)
+      return (p) => {
+        if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return CONTINUE
+        if (p.transport === 0) return DROP
+        const header = tcp.headerLength(p.view, p.transport)
+        if (header < tcp.MIN_HEADER || p.transport + header > p.start + p.length) return DROP
+        let mss = given ?? 0
+        if (given === undefined) {
+          const mtu = Math.min(p.mtu, wayBack(p))
+          if (mtu <= headers) return DROP
+          mss = mtu - headers
+        }
+        lower(p, header, mss)
+        return CONTINUE
       }
-      lower(p, header, mss)
-      return CONTINUE
-    }
-  },
-})
+    },
+  })
+}
+
+export const tcpmss4 = tcpmss(4)
+export const tcpmss6 = tcpmss(6)
 
 const CLAMP = { 'clamp-mss-to-pmtu': true } as const
 
@@ -61,8 +71,23 @@ function wantsSyn({ declaration, options }: MatchUse): boolean {
   return flags !== undefined && !flags.not && (flags.value.set & tcp.SYN) !== 0
 }
 
-function wayBack(routing: Routing, source: number): number {
-  return routing.output(source) ? routing.mtu : NO_MTU
+/** The MTU of the way to a packet's source. */
+type WayBack = (p: Packet) => number
+
+function wayBack4(routing: Routing): WayBack {
+  return (p) => (routing.output(p.source) ? routing.mtu : NO_MTU)
+}
+
+function wayBack6(routing: Routing6): WayBack {
+  let back: Packet | undefined
+  return (p) => {
+    back ??= new Packet(p.slab)
+    back.destination = p.source
+    back.destination1 = p.source1
+    back.destination2 = p.source2
+    back.destination3 = p.source3
+    return routing.output(back, p.inLink) ? back.mtu : NO_MTU
+  }
 }
 
 function lower(p: Packet, header: number, mss: number): void {
@@ -78,7 +103,7 @@ function lower(p: Packet, header: number, mss: number): void {
     at += kind <= tcp.OPTION_NOP || length === 0 ? 1 : length
   }
   if (p.start + p.length > transport + header || header === 60) return
-  add(p, Math.min(mss, DEFAULT_MSS))
+  add(p, Math.min(mss, DEFAULT_MSS[p.family === 6 ? 6 : 4]))
 }
 
 /** Puts the option before the others; the segment ends with its header. */
@@ -98,6 +123,10 @@ function add(p: Packet, mss: number): void {
     view.setUint16(transport + tcp.CHECKSUM, update16(update32(sum, 0, option), segment, segment + OPTION_LENGTH))
   }
   setWord(p, transport + tcp.DATA_OFFSET, view.getUint16(transport + tcp.DATA_OFFSET) + (1 << 12))
+  if (p.family === 6) {
+    const field = start + ipv6.PAYLOAD_LENGTH
+    return view.setUint16(field, view.getUint16(field) + OPTION_LENGTH)
+  }
   const total = view.getUint16(start + ip.TOTAL_LENGTH)
   view.setUint16(start + ip.TOTAL_LENGTH, total + OPTION_LENGTH)
   view.setUint16(start + ip.CHECKSUM, update16(view.getUint16(start + ip.CHECKSUM), total, total + OPTION_LENGTH))
