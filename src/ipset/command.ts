@@ -12,6 +12,7 @@ import { type Command, formatElement, readElement, refuseRanges } from './elemen
 import { SetError } from './fault.ts'
 import { listSets } from './list.ts'
 import { readMemberOptions } from './member-options.ts'
+import { portions } from './portions.ts'
 import { readSettings } from './settings.ts'
 import type { SetStore } from './store.ts'
 import { setType } from './type.ts'
@@ -241,7 +242,7 @@ export class IpsetCommand {
       case 'add':
       case 'del':
       case 'test':
-        return this.#member(name, words)
+        return yield* this.#member(name, words)
       case 'destroy':
         return store.destroy(words[0] === undefined ? undefined : setName(words[0]))
       case 'flush':
@@ -279,15 +280,23 @@ export class IpsetCommand {
     if (warnings.length > 0) this.#stderr.push(`Warning: ${warnings.join('\n')}\n`)
   }
 
-  #member(command: Command, [name, text, ...words]: readonly string[]): void {
+  *#member(command: Command, [name, text, ...words]: readonly string[]): Generator<'more', void> {
     const store = this.#store
     const { exist } = this.#options
     const { settings } = store.get(setName(name)).set
     const element = readElement(text, settings, store.names, command)
     const extras = readMemberOptions(words, settings.type, command, element)
     refuseRanges(element, settings, command)
-    if (command === 'add') return store.add(name, element, extras, exist)
-    if (command === 'del') return store.delete(name, element, exist)
+    if (command !== 'test') {
+      let isFirst = true
+      for (const portion of portions(element, settings)) {
+        if (!isFirst) yield 'more'
+        isFirst = false
+        if (command === 'add') store.add(name, portion, extras, exist)
+        else store.delete(name, portion, exist)
+      }
+      return
+    }
     const shown = formatElement(element, settings, store.names)
     const is = store.test(name, element)
     this.#stderr.push(is ? `Warning: ${shown} is in set ${name}.\n` : `${shown} is NOT in set ${name}.\n`)

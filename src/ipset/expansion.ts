@@ -5,20 +5,12 @@
 import type { Addresses, Element } from './element.ts'
 import * as fault from './fault.ts'
 import type { HashSet } from './hash-set.ts'
+import { MEMBERS_MAX, prefixesOf, span } from './portions.ts'
 import { PHYSDEV } from './table.ts'
 import { maskWord } from './words.ts'
 
-/** Keys that one command may touch: what asks for more would hold everything else up. */
-const MOST = 2 ** 22
-
 /** The key is the set's; @returns a fault */
 type Visit = (meta: number) => number
-
-/** A run of IPv4 addresses as uint32, each end included. */
-interface Span {
-  readonly from: number
-  readonly to: number
-}
 
 export class Expansion {
   readonly #set: HashSet
@@ -45,7 +37,7 @@ export class Expansion {
     const wrong = this.#check()
     if (wrong !== fault.OK) return wrong
     // From the last part to the first, each wrapping the loop over what follows it.
-    let left = MOST
+    let left = MEMBERS_MAX
     let step: Visit = (meta) => {
       if (left-- === 0) return fault.RANGE_TOO_LARGE
       layout.applyMask(key)
@@ -142,19 +134,10 @@ export class Expansion {
       for (const [i, word] of addresses.ip.entries()) key[at + i] = word & maskWord(length, i)
       return next(meta | (length << shift))
     }
-    const { from, to } = span(addresses)
-    for (let ip = from; ip <= to; ) {
-      // The largest block that begins here, is aligned, and does not reach beyond the end.
-      let length = 32
-      while (length > 0) {
-        const size = 2 ** (33 - length)
-        if (ip % size !== 0 || ip + size - 1 > to) break
-        length--
-      }
+    for (const { ip, length } of prefixesOf(span(addresses))) {
       key[at] = ip | 0
       const wrong = next(meta | (length << shift))
       if (wrong !== fault.OK) return wrong
-      ip += 2 ** (32 - length)
     }
     return fault.OK
   }
@@ -174,10 +157,3 @@ export class Expansion {
 
 /** Sets that take a network of length 0, which every address is in. */
 const ZERO_LENGTH = new Set(['hash:net,iface', 'hash:net,port,net'])
-
-function span({ ip, to, length }: Addresses): Span {
-  const from = ip[0] >>> 0
-  if (to !== undefined) return from <= to >>> 0 ? { from, to: to >>> 0 } : { from: to >>> 0, to: from }
-  const mask = maskWord(length ?? 32, 0)
-  return { from: (from & mask) >>> 0, to: (from | ~mask) >>> 0 }
-}

@@ -3,10 +3,12 @@
 
 import { describe, expect, test } from 'vitest'
 import { IpsetCommand, type IpsetResult, runIpset } from '../../src/ipset/command.ts'
+import { readElement } from '../../src/ipset/element.ts'
+import { Extras } from '../../src/ipset/extensions.ts'
 import { listSets } from '../../src/ipset/list.ts'
 import type { SetStore } from '../../src/ipset/store.ts'
 import { bare, matches } from './packet.ts'
-import { newStore, refusal, run } from './sets.ts'
+import { NAMES, newStore, refusal, run } from './sets.ts'
 
 /** All of it or nothing, as a file of sets is loaded. */
 function restoreAtomically(store: SetStore, stdin: string): IpsetResult {
@@ -224,6 +226,46 @@ test('a command that stands for too many members ends with an error, and does no
   expect(refusal(store, 'del -exist s 10.0.0.0/8,0-65535')).toBe(
     'The specified range is too large, split it up into smaller ranges',
   )
+})
+
+test.each<[string, string, string?]>([
+  ['hash:ip', '10.0.0.7-10.0.40.9'],
+  ['hash:ip', '10.0.0.0/17'],
+  ['hash:ip', '0.0.0.0/16'],
+  ['hash:ip', '0.0.0.0/0'],
+  ['hash:ip maxelem 5000', '10.0.0.0/16'],
+  ['hash:ip netmask 28', '10.0.0.5-10.3.1.1'],
+  ['hash:ip netmask 28', '10.0.0.5-10.3.1.1', '10.1.0.16'],
+  ['hash:ip,port', '10.0.0.7-10.0.0.9,tcp:1-3000'],
+  ['hash:ip,port', '10.0.0.7-10.0.9.9,udp:53'],
+  ['hash:ip,port', '10.0.0.7-10.0.9.9,udp:5-3', '10.0.4.0,udp:4'],
+  ['hash:ip,port family inet6', '2001:db8::1,tcp:1-3000'],
+  ['hash:ip,port,ip', '10.0.0.7-10.0.9.9,tcp:80,10.0.0.1'],
+  ['hash:ip,port,net', '10.0.0.7-10.0.9.9,tcp:80,10.0.0.0-10.0.2.255'],
+  ['hash:net,port', '10.0.0.0-10.0.0.6,tcp:1-3000'],
+  ['hash:net,port', '10.0.0.0-10.0.0.6,tcp:1-30', '10.0.0.4/31,tcp:9'],
+  ['hash:net', '0.0.0.0-255.255.255.255'],
+  ['hash:net,net', '10.0.0.1-10.0.0.9,10.1.0.1-10.1.0.9'],
+  ['bitmap:ip range 10.0.0.0/16', '10.0.0.0/16'],
+])('many members of %s at once (%s) come in steps, and are the same in the end', (type, text, there) => {
+  const [stepped, whole] = [newStore(), newStore()]
+  for (const store of [stepped, whole])
+    run(store, `create s ${type}`, ...(there === undefined ? [] : [`add s ${there}`]))
+  const command = new IpsetCommand(stepped, ['add', 's', text])
+  let steps = 1
+  while (command.step() !== 'done') steps++
+  const { settings } = whole.get('s').set
+  let refused = ''
+  try {
+    whole.add('s', readElement(text, settings, NAMES, 'add'), new Extras())
+  } catch (error) {
+    refused = `ipset v7.17: ${(error as Error).message}\n`
+  }
+  expect(command.takePrinted().stderr).toBe(refused)
+  const saved = run(whole, '-s save')
+  expect(run(stepped, '-s save')).toBe(saved)
+  // No step adds more than a packet can wait for.
+  if (!type.startsWith('bitmap')) expect(saved.split('\n').length / steps).toBeLessThan(3100)
 })
 
 test('host names are not looked up', () => {
