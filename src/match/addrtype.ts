@@ -1,6 +1,7 @@
 // Match addrtype (xt_addrtype): of which type the routing tables say an address is. With --limit-iface-in or -out only the
 // packet's device is asked.
 
+import type { Packet } from '../packet/packet.ts'
 import * as type from '../route/type.ts'
 import { defineMatch } from '../rule/define.ts'
 import { bitNames, flag } from '../rule/option.ts'
@@ -41,7 +42,9 @@ export const addrtype = defineMatch({
     return o['limit-iface-out'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined
   },
   check: (o, { family }) => {
-    const asked = ((o['src-type']?.value ?? 0) | (o['dst-type']?.value ?? 0)) & NOT_IPV6
+    const types6 = (o['src-type']?.value ?? 0) | (o['dst-type']?.value ?? 0)
+    if (family === 6 && (types6 & TYPES.UNREACHABLE) !== 0) return 'type UNREACHABLE is not enforced for IPv6'
+    const asked = types6 & NOT_IPV6
     return family === 6 && asked !== 0 ? `no IPv6 address is of type ${types.kind.format(asked)}` : undefined
   },
   list: (o) => {
@@ -55,18 +58,45 @@ export const addrtype = defineMatch({
     return words.join(' ')
   },
   looks: 'packet',
-  match: (o, env) => {
+  match: (o, env, { family }) => {
     const source = o['src-type']?.value ?? 0
     const sourceNot = o['src-type']?.not === true
     const destination = o['dst-type']?.value ?? 0
     const destinationNot = o['dst-type']?.not === true
     const byIn = o['limit-iface-in'] === true
     const byOut = o['limit-iface-out'] === true
+    const linkOf = (p: Packet) => (byIn ? p.inLink : byOut ? p.outLink : 0)
+    const fits = (found: number, asked: number, not: boolean) => (((1 << found) & asked) !== 0) !== not
+    if (family === 6) {
+      const { routing6 } = env
+      return (p) => {
+        const link = linkOf(p)
+        const from = source === 0 ? 0 : routing6.addressType(p.source, p.source1, p.source2, p.source3, link)
+        if (source !== 0 && holds6(from, source) === sourceNot) return 0
+        if (destination === 0) return 1
+        const { destination: word0, destination1, destination2, destination3 } = p
+        const to = routing6.addressType(word0, destination1, destination2, destination3, link)
+        return holds6(to, destination) === destinationNot ? 0 : 1
+      }
+    }
     return (p) => {
-      const link = byIn ? p.inLink : byOut ? p.outLink : 0
-      if (source !== 0 && (((1 << env.routing.addressType(p.source, link)) & source) !== 0) === sourceNot) return 0
-      if (destination === 0) return 1
-      return (((1 << env.routing.addressType(p.destination, link)) & destination) !== 0) === destinationNot ? 0 : 1
+      const link = linkOf(p)
+      if (source !== 0 && !fits(env.routing.addressType(p.source, link), source, sourceNot)) return 0
+      return destination === 0 || fits(env.routing.addressType(p.destination, link), destination, destinationNot)
+        ? 1
+        : 0
     }
   },
 })
+
+/**
+ * In IPv6 several types have to hold at once: UNICAST, MULTICAST and UNSPEC are kinds of addresses, and an address of the router's is
+ * UNICAST too; LOCAL and ANYCAST are what the tables say, either of which will do.
+ */
+function holds6(found: number, asked: number): boolean {
+  const kind = found === type.MULTICAST ? TYPES.MULTICAST : found === type.UNSPEC ? TYPES.UNSPEC : TYPES.UNICAST
+  const kinds = asked & (TYPES.UNICAST | TYPES.MULTICAST | TYPES.UNSPEC)
+  if ((kinds & ~kind) !== 0) return false
+  const looked = asked & (TYPES.LOCAL | TYPES.ANYCAST)
+  return looked === 0 || ((1 << found) & looked) !== 0
+}
