@@ -154,7 +154,10 @@ export class Engine {
     const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
     const routing6 = new Routing6(this.links, buildRoutes6(config, this.links), sysctl)
-    this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts }, random())
+    const { stats } = this.conntrack
+    this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts, stats }, random())
+    this.conntrack6.beside = this.conntrack
+    this.conntrack.beside = this.conntrack6
     this.conntrack6.onFull = () => this.#tellFull()
     this.flows = new FlowList([this.conntrack, this.conntrack6])
     this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })

@@ -75,6 +75,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   #listened = false
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
+  /** The other family's, whose flows count against the same bound. */
+  beside: Conntrack | undefined
   readonly #trackers: Tracker[] = []
   readonly #templates = new Templates()
   #reaped = 0
@@ -148,9 +150,14 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return this.#trackers[protocol]
   }
 
+  /** Flows of both families, as nf_conntrack_count has them; unconfirmed ones included. */
+  get total(): number {
+    return this.flows.count + (this.beside === undefined ? 0 : this.beside.flows.count)
+  }
+
   /** Statistics by name, with the number of flows there are. */
   counters(): Record<string, number> {
-    return { count: this.flows.count, ...Object.fromEntries(STATS.map((name, i) => [name, this.stats[i]])) }
+    return { count: this.total, ...Object.fromEntries(STATS.map((name, i) => [name, this.stats[i]])) }
   }
 
   /** The conntrack hook in PREROUTING and OUTPUT. ACCEPT, with p.ct and p.ctinfo set, or DROP. */
@@ -246,9 +253,10 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const key = f.keyIn(p.protocol, p.zone, 0)
     const reply = this.invert(p.protocol, ports)
     if (reply === NOT_INVERTIBLE) return NO_FLOW
-    let ct = flows.allocate()
+    let ct = this.total < flows.max ? flows.allocate() : -1
     if (ct < 0) {
-      if (this.#earlyDrop(this.hashOf(p, ports, key))) ct = flows.allocate()
+      const hash = this.hashOf(p, ports, key)
+      if (this.earlyDrop(hash) || this.beside?.earlyDrop(hash)) ct = flows.allocate()
       if (ct < 0) {
         this.stats[STAT_DROP]++
         this.onFull?.()
@@ -511,7 +519,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   }
 
   /** Makes room near a new flow's place: what has expired, else the first flow that is not ASSURED. */
-  #earlyDrop(hash: number): boolean {
+  protected earlyDrop(hash: number): boolean {
     for (let step = 0; step < EVICTION_RANGE; step++) {
       const ct = this.flows.near(hash, step)
       if (ct < 0) continue
@@ -526,7 +534,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   /** Examines the next few thousand records and removes those that have expired, or, nearly full, that are closing. */
   tick(): void {
     const { flows } = this
-    const crowded = flows.count > 0.95 * flows.max
+    const crowded = this.total > 0.95 * flows.max
     for (let n = Math.min(REAP_PER_TICK, flows.used); n > 0; n--) {
       if (this.#reaped >= flows.used) this.#reaped = 0
       const ct = this.#reaped++
