@@ -9,6 +9,8 @@ import { type Result, say } from './figure.ts'
 import { type Machine, machine } from './machine.ts'
 import { PARTS, type Part, type Recorded, table } from './report.ts'
 import { ROOT } from './root.ts'
+import type { RulesPath } from './rules/path.ts'
+import { rulesTargets } from './rules/targets.ts'
 
 /** What one process measures. */
 interface Task {
@@ -16,6 +18,7 @@ interface Task {
   readonly quick: boolean
   readonly flows?: number
   readonly hugePages?: boolean
+  readonly rules?: Omit<RulesPath, 'quick'> | 'change' | 'load'
 }
 
 const MEMORY: readonly Omit<Task, 'part' | 'quick'>[] = [
@@ -25,16 +28,33 @@ const MEMORY: readonly Omit<Task, 'part' | 'quick'>[] = [
   { flows: 1_000_000, hugePages: true },
 ]
 
+const RULES: readonly NonNullable<Task['rules']>[] = [
+  { where: 'no other rules', rules: 0 },
+  { where: '100 rules', rules: 100 },
+  { where: '10,000 rules', rules: 10_000 },
+  { where: '100,000 rules', rules: 100_000 },
+  { where: 'kube-proxy, 10,000 services', rules: 0, services: 10_000 },
+  { where: '100 rules', rules: 100, interpreted: true },
+  { where: '10,000 rules', rules: 10_000, interpreted: true },
+  'change',
+  'load',
+]
+
 function tasksOf(part: Part, quick: boolean): Task[] {
+  if (part === 'rules') return RULES.map((rules) => ({ part, quick, rules }))
   return part === 'memory' ? MEMORY.map((task) => ({ part, quick, ...task })) : [{ part, quick }]
 }
 
-async function measure({ part, quick, flows = 1, hugePages = false }: Task): Promise<Result> {
+async function measure({ part, quick, flows = 1, hugePages = false, rules = 'load' }: Task): Promise<Result> {
   switch (part) {
     case 'micro':
       return (await import('./micro/micro.ts')).micro(quick)
     case 'memory':
       return (await import('./path/memory.ts')).memory({ flows, hugePages, quick })
+    case 'rules':
+      if (rules === 'change') return (await import('./rules/change.ts')).rulesChange(quick)
+      if (rules === 'load') return (await import('./rules/load.ts')).rulesLoad(quick)
+      return (await import('./rules/path.ts')).rulesPath({ ...rules, quick })
     case 'tun':
       return (await import('./path/tun.ts')).tun(quick)
     case 'sets':
@@ -48,7 +68,8 @@ async function measure({ part, quick, flows = 1, hugePages = false }: Task): Pro
 function measureApart(task: Task): Promise<Result> {
   return new Promise((resolve, reject) => {
     const child = fork(import.meta.filename, ['--task', JSON.stringify(task)], {
-      execArgv: ['--expose-gc'],
+      // The worker that handles packets has so small a young generation (gateway/up.ts).
+      execArgv: ['--expose-gc', ...(task.rules === 'change' ? ['--max-semi-space-size=2'] : [])],
       stdio: ['ignore', 2, 2, 'ipc'],
     })
     let result: Result | undefined
@@ -74,13 +95,14 @@ async function runPart(part: Part, quick: boolean, on: Machine): Promise<Recorde
       say((error as Error).message)
     }
   }
+  const figures = results.flatMap((result) => result.figures)
   return {
     part,
     quick,
     taken: new Date().toISOString(),
     machine: on,
-    figures: results.flatMap(({ figures }) => figures),
-    targets: results.flatMap(({ targets }) => targets),
+    figures,
+    targets: [...(part === 'rules' ? rulesTargets(figures) : []), ...results.flatMap(({ targets }) => targets)],
     skipped: results.flatMap(({ skipped }) => skipped),
     failed,
   }

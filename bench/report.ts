@@ -3,7 +3,7 @@
 import type { Figure, Result } from './figure.ts'
 import { describe, type Machine } from './machine.ts'
 
-export const PARTS = ['micro', 'memory', 'sets', 'tun', 'control'] as const
+export const PARTS = ['micro', 'memory', 'rules', 'sets', 'tun', 'control'] as const
 export type Part = (typeof PARTS)[number]
 
 export interface Recorded extends Result {

@@ -75,6 +75,9 @@ interface Given {
   readonly sets: RuleText | undefined
 }
 
+/** While rules are made ready garbage is collected often and in short: packets wait for it. */
+const YOUNG = { maxYoungGenerationSizeMb: 6 }
+
 /** syslog's levels as pino's. */
 const LEVELS = ['fatal', 'fatal', 'fatal', 'error', 'warn', 'info', 'info', 'debug'] as const
 
@@ -125,7 +128,7 @@ class Gateway {
       busyPoll,
       ...channel,
     }
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData })
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, resourceLimits: YOUNG })
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'failed') reject(revived(report.error))

@@ -9,5 +9,6 @@ export const comment = defineMatch({
   options: { comment: text({ max: 255, lines: true }).required().help('the remark') },
   list: ({ comment }) => `/* ${comment} */`,
   looks: 'flow',
+  remark: true,
   match: () => () => 1,
 })

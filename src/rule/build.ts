@@ -38,6 +38,11 @@ const STANDARD: Readonly<Record<string, number | undefined>> = { ACCEPT, DROP, R
 const NOTHING: ReadyAction = { does: CONTINUE, target: undefined, chain: undefined }
 
 type Range = readonly [from: number, to: number]
+type Part = Range | NewEntries
+
+class NewEntries {
+  readonly entries: Entry[] = []
+}
 
 interface Staged {
   readonly program: ChainProgram
@@ -53,9 +58,10 @@ interface Made {
   readonly keeps: Range[]
   readonly policy: number
   readonly counters: Counters | undefined
-  entries: Entry[]
-  /** What `entries` consists of, in order: what is kept of `old`, or a number of new ones. */
-  readonly parts: (Range | number)[]
+  /** What it consists of, in order: what is kept of `old`, or new entries. */
+  readonly parts: Part[]
+  /** All of that, once it is put together. */
+  entries: readonly Entry[]
   index: IndexView | undefined
 }
 
@@ -89,6 +95,7 @@ export class Build {
   readonly #released: string[] = []
   #completion: Generator<void> | undefined
   readonly #addresses = new Addresses()
+  readonly #commons = new Commons()
 
   constructor(program: Program) {
     this.#program = program
@@ -127,11 +134,8 @@ export class Build {
       }
       case 'kept': {
         const made = there(this.#chain, 'kept rules')
-        const { entries } = there(made.old, 'kept rules')
         made.keeps.push([piece.from, piece.to])
         made.parts.push([piece.from, piece.to])
-        if (piece.to - piece.from > STRIDE) made.entries = made.entries.concat(entries.slice(piece.from, piece.to))
-        else for (let i = piece.from; i < piece.to; i++) made.entries.push(entries[i])
         return
       }
       case 'rules':
@@ -176,38 +180,38 @@ export class Build {
     const size = wordsOfAddress(family)
     const row = rowOf(family)
     const { words, counters } = run
-    made.parts.push(run.count)
+    let part = made.parts.at(-1)
+    if (!(part instanceof NewEntries)) {
+      part = new NewEntries()
+      made.parts.push(part)
+    }
+    const { entries } = part
     const addresses = this.#addresses
-    /** Tests that the rules of this run share. */
-    const known: (Tests | undefined)[] = []
-    const namedByTests = run.conditions.map(({ matches }) => matches.flatMap(setsNamed))
-    const namedByActions = run.actions.map((action) => (action?.kind === 'target' ? setsNamed(action) : []))
+    this.#commons.take(run)
     for (let i = 0; i < run.count; i++) {
       const at = i * row
-      const conditions = run.conditions[words[at]]
-      const action = run.actions[words[at + 1]]
-      const around = this.#around(conditions)
-      let tests = known[words[at]]
+      const common = this.#commons.conditions[words[at]]
+      const done = this.#commons.actions[words[at + 1]]
+      const around = this.#around(common.conditions)
+      let { tests } = common
       if (tests === undefined) {
-        tests = this.#testsOf(conditions, around)
-        if (remembersNothing(conditions.matches)) known[words[at]] = tests
+        tests = this.#testsOf(common.conditions, around)
+        if (common.isShared) common.tests = tests
       }
-      const ready = this.#actionOf(action, around)
+      const ready = this.#actionOf(done.action, around)
       const taken = this.#program.environment.shared?.taken() ?? []
-      let flags = taken.length > 0 ? SHARES : 0
-      for (const use of conditions.matches) flags |= needs(use)
-      if (action?.kind === 'target') flags |= needs(action)
-      if (namedByTests[words[at]].length + namedByActions[words[at + 1]].length > 0) flags |= NAMES_SETS
+      let flags = common.flags | done.flags
+      if (taken.length > 0) flags |= SHARES
       addresses.read(words, at + 2, size)
       const counter = this.#place(counters?.[2 * i] ?? 0, counters?.[2 * i + 1] ?? 0)
       this.#told.push(counter)
       const entry = new Entry(addresses, tests, ready, counter, flags)
-      made.entries.push(entry)
+      entries.push(entry)
       if ((flags & TRACKS) !== 0) this.#tracking++
       if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
       if ((flags & TRACES) !== 0) this.#tracing++
       if ((flags & NAMES_SETS) !== 0) {
-        const named = [...namedByTests[words[at]], ...namedByActions[words[at + 1]]]
+        const named = [...common.sets, ...done.sets]
         setsOf.set(entry, named)
         for (const name of named) this.#sets.set(name, this.#program.environment.sets.slot(name))
       }
@@ -289,9 +293,13 @@ export class Build {
       }
       for (const chain of changed) yield* this.#remove(chain.entries, table.keeps.get(chain) ?? [])
     }
-    if (!this.#program.interpreted)
-      for (const table of this.#tables.values())
-        for (const { made } of table.chains.values()) if (made !== undefined) yield* this.#indexChain(made)
+    for (const table of this.#tables.values())
+      for (const { made } of table.chains.values()) {
+        if (made === undefined) continue
+        made.entries = assembled(made.old?.entries ?? [], made.parts)
+        yield
+        if (!this.#program.interpreted) yield* this.#indexChain(made)
+      }
     for (const { name, goneChains } of this.#tables.values())
       for (const chain of goneChains)
         if (chain.references + (this.#references.get(chain) ?? 0) > 0)
@@ -302,7 +310,7 @@ export class Build {
   *#indexChain(made: Made): Generator<void> {
     const { entries, old, parts } = made
     if (entries.length < INDEXED_FROM) return
-    made.index = old?.index?.changed(parts)
+    made.index = old?.index?.changed(parts.map((part) => (part instanceof NewEntries ? part.entries.length : part)))
     if (made.index !== undefined) return
     const index = yield* ChainIndex.make(entries, this.#program.family)
     made.index = IndexView.whole(index, entries.length)
@@ -310,11 +318,14 @@ export class Build {
 
   /** What goes with the entries that are not kept. */
   *#remove(entries: readonly Entry[], keeps: Made['keeps']): Generator<void> {
-    const kept = keeps.length > 0 ? new Uint8Array(entries.length) : undefined
-    for (const [from, to] of keeps) kept?.fill(1, from, to)
-    for (let i = 0; i < entries.length; i++) {
-      if (i % STRIDE === STRIDE - 1) yield
-      if (kept !== undefined && kept[i] === 1) continue
+    const inOrder = [...keeps].sort(([a], [b]) => a - b)
+    let next = 0
+    for (let i = 0, looked = 0; i < entries.length; i++) {
+      if (next < inOrder.length && i >= inOrder[next][0]) {
+        i = inOrder[next++][1] - 1
+        continue
+      }
+      if (looked++ % STRIDE === STRIDE - 1) yield
       const entry = entries[i]
       this.#freed.push(entry.counter)
       if ((entry.flags & TRACKS) !== 0) this.#tracking--
@@ -371,6 +382,80 @@ export class Build {
     const { ledger, environment } = this.#program
     ledger.give(this.#placed)
     environment.shared?.release([...this.#held, ...environment.shared.taken()])
+  }
+}
+
+/** The entries of a chain. Most changes put some in or take some out at one place: that is one copy of the array. */
+function assembled(old: readonly Entry[], parts: readonly Part[]): readonly Entry[] {
+  let at = 0
+  const isKept = (part: Part | undefined): part is Range => part !== undefined && !(part instanceof NewEntries)
+  const [first] = parts
+  if (parts.length === 1 && first instanceof NewEntries) return first.entries
+  let before = 0
+  if (isKept(first) && first[0] === 0) {
+    before = first[1]
+    at++
+  }
+  let added: readonly Entry[] = []
+  const second = parts[at]
+  if (second instanceof NewEntries) {
+    added = second.entries
+    at++
+  }
+  let behind = old.length
+  const third = parts[at]
+  if (isKept(third) && third[1] === old.length) {
+    behind = third[0]
+    at++
+  }
+  if (at === parts.length && before <= behind && added.length <= STRIDE)
+    return old.toSpliced(before, behind - before, ...added)
+  const entries: Entry[] = []
+  for (const part of parts) {
+    if (part instanceof NewEntries) for (const entry of part.entries) entries.push(entry)
+    else for (let i = part[0]; i < part[1]; i++) entries.push(old[i])
+  }
+  return entries
+}
+
+/** What the rules of a change have in common, numbered as its runs do it. */
+class Commons {
+  readonly conditions: CommonConditions[] = []
+  readonly actions: CommonAction[] = []
+
+  take(run: RuleRun): void {
+    for (const conditions of run.conditions) this.conditions.push(new CommonConditions(conditions))
+    for (const action of run.actions) this.actions.push(new CommonAction(action))
+  }
+}
+
+class CommonConditions {
+  readonly conditions: Conditions
+  /** Flags of rules that have these conditions, and the sets that they name. */
+  readonly flags: number
+  readonly sets: readonly string[]
+  /** Rules may share what is made of them: no match remembers packets. */
+  readonly isShared: boolean
+  tests: Tests | undefined
+
+  constructor(conditions: Conditions) {
+    const { matches } = conditions
+    this.conditions = conditions
+    this.sets = matches.flatMap(setsNamed)
+    this.flags = matches.reduce((flags, use) => flags | needs(use), this.sets.length > 0 ? NAMES_SETS : 0)
+    this.isShared = remembersNothing(matches)
+  }
+}
+
+class CommonAction {
+  readonly action: Action | undefined
+  readonly flags: number
+  readonly sets: readonly string[]
+
+  constructor(action: Action | undefined) {
+    this.action = action
+    this.sets = action?.kind === 'target' ? setsNamed(action) : []
+    this.flags = (action?.kind === 'target' ? needs(action) : 0) | (this.sets.length > 0 ? NAMES_SETS : 0)
   }
 }
 

@@ -26,6 +26,8 @@ export const END = 0x7fffffff
 interface Shape {
   readonly mask: Int32Array
   rules: number
+  /** Of all its rules. */
+  keys: number
   /** In the index; -1 where its rules go elsewhere. */
   number: number
 }
@@ -59,72 +61,77 @@ export class ChainIndex {
     for (let i = 0; i < entries.length; i++) {
       if (i % STRIDE === STRIDE - 1) yield
       key.read(entries[i])
-      shapeOf.push(shapes.of(key.mask))
+      const shape = shapes.of(key.mask)
+      shape.keys += key.count
+      shapeOf.push(shape)
     }
     const chosen = shapes.choose()
     this.#shapes = chosen.length
     this.#masks = new Int32Array(chosen.length * KEY_WORDS)
     for (const { mask, number } of chosen) this.#masks.set(mask, number * KEY_WORDS)
     yield
-    yield* this.#fillLists(entries, shapeOf, key)
+    yield* this.#fillLists(entries, shapeOf, key, shapes.keys)
   }
 
-  *#fillLists(entries: readonly Entry[], shapeOf: readonly Shape[], key: RuleKey): Generator<void> {
-    /** Lists by hash, in the order in which they were found; the first is of rules that are always asked. */
-    const found = new Map<number, number>()
-    const hashes = [0]
-    const sizes = [0]
+  /** Everything is made as large as it can become at once, so that no step has to move what is there. */
+  *#fillLists(entries: readonly Entry[], shapeOf: readonly Shape[], key: RuleKey, keys: number): Generator<void> {
+    const slots = 1 << (32 - Math.clz32(2 * keys + 1))
+    const table = new Int32Array(slots * 2)
+    this.#tableMask = slots - 1
+    yield
+    // List 0 is of rules that are always asked; the others are numbered as they are found, and `lists` counts them all.
+    const sizes = new Int32Array(keys + 1)
+    let listCount = 1
     /** Pairs of list and place. */
-    const pairs: number[] = []
+    const pairs = new Int32Array(2 * (keys + entries.length))
+    let end = 0
     for (let i = 0; i < entries.length; i++) {
       if (i % STRIDE === STRIDE - 1) yield
       const { number } = shapeOf[i]
       if (number < 0) {
-        pairs.push(0, i)
+        pairs[end++] = 0
+        pairs[end++] = i
         sizes[0]++
         continue
       }
       key.read(entries[i])
-      const from = pairs.length
+      const from = end
       for (let k = 0; k < key.count; k++) {
         const hash = hashOfKey(key.keys, k * KEY_WORDS, this.#masks, number * KEY_WORDS, seedOf(number))
-        let list = found.get(hash)
-        if (list === undefined) {
-          list = hashes.push(hash) - 1
-          sizes.push(0)
-          found.set(hash, list)
+        let slot = hash & this.#tableMask
+        while (table[2 * slot] !== 0 && table[2 * slot] !== hash) slot = (slot + 1) & this.#tableMask
+        if (table[2 * slot] === 0) {
+          table[2 * slot] = hash
+          table[2 * slot + 1] = listCount++
         }
+        const list = table[2 * slot + 1]
         // Several keys of one rule may become the same under a coarser combination.
-        if (pairs.length > from && lists(pairs, from).includes(list)) continue
-        pairs.push(list, i)
+        if (isAmong(pairs, from, end, list)) continue
+        pairs[end++] = list
+        pairs[end++] = i
         sizes[list]++
       }
     }
-    const begins = new Int32Array(sizes.length)
+    yield
+    const begins = new Int32Array(listCount)
     let size = 0
-    for (let list = 0; list < sizes.length; list++) {
+    for (let list = 0; list < listCount; list++) {
       begins[list] = size
       size += sizes[list] + 1
     }
     yield
     const places = new Int32Array(size).fill(END)
     const next = begins.slice()
-    for (let i = 0; i < pairs.length; i += 2) {
+    for (let i = 0; i < end; i += 2) {
       if (i % (8 * STRIDE) === 0) yield
       places[next[pairs[i]]++] = pairs[i + 1]
     }
-    this.lists = places
-    const slots = 1 << (32 - Math.clz32(hashes.length * 2))
-    this.#table = new Int32Array(slots * 2)
-    this.#tableMask = slots - 1
-    yield
-    for (let list = 1; list < hashes.length; list++) {
-      if (list % (4 * STRIDE) === 0) yield
-      let at = hashes[list] & this.#tableMask
-      while (this.#table[2 * at] !== 0) at = (at + 1) & this.#tableMask
-      this.#table[2 * at] = hashes[list]
-      this.#table[2 * at + 1] = begins[list]
+    for (let slot = 0; slot < slots; slot++) {
+      if (slot % (16 * STRIDE) === 0) yield
+      if (table[2 * slot] !== 0) table[2 * slot + 1] = begins[table[2 * slot + 1]]
     }
+    this.lists = places
+    this.#table = table
   }
 
   /**
@@ -162,10 +169,9 @@ function seedOf(shape: number): number {
   return Math.imul(shape + 1, 0x61c88647)
 }
 
-function lists(pairs: readonly number[], from: number): number[] {
-  const found: number[] = []
-  for (let i = from; i < pairs.length; i += 2) found.push(pairs[i])
-  return found
+function isAmong(pairs: Int32Array, from: number, end: number, list: number): boolean {
+  for (let i = from; i < end; i += 2) if (pairs[i] === list) return true
+  return false
 }
 
 /** The combinations of a chain. */
@@ -187,13 +193,18 @@ class Shapes {
     }
     let shape = alike.find((one) => same(one.mask, mask))
     if (shape === undefined) {
-      shape = { mask: mask.slice(), rules: 0, number: -1 }
+      shape = { mask: mask.slice(), rules: 0, keys: 0, number: -1 }
       alike.push(shape)
       this.#all.push(shape)
     }
     shape.rules++
     this.#last = shape
     return shape
+  }
+
+  /** Of all rules that are looked up. */
+  get keys(): number {
+    return this.#all.reduce((sum, { keys, number }) => (number < 0 ? sum : sum + keys), 0)
   }
 
   /** Numbers those that are worth it. Others take the number of a coarser one, where there is one that says anything. */

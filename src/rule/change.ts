@@ -3,7 +3,7 @@
 // in both rule sets stay where the pieces say so, and go on counting; a chain that is not named stays as it is.
 
 import type { Chain, Counters, Rule, RuleSet, Table, TableName } from './model.ts'
-import { RUN_MAX, type RuleRun, runOf } from './run.ts'
+import { RUN_MAX, type RuleRun, Runs } from './run.ts'
 
 export type Piece<R = RuleRun> =
   /** What follows is of this table; what it is not of is left as it is. With `gone` the table and all in it go. */
@@ -28,14 +28,15 @@ export type Piece<R = RuleRun> =
 const NAMES_MAX = 256
 
 export function* changeOf(before: RuleSet, after: RuleSet): Generator<Piece> {
+  const runs = new Runs(after.family)
   for (const name of before.tables.keys()) if (!after.tables.has(name)) yield { kind: 'table', name, gone: true }
   for (const table of after.tables.values()) {
     const old = before.tables.get(table.name)
-    if (old !== table) yield* tableChange(old, table, after.family)
+    if (old !== table) yield* tableChange(old, table, runs)
   }
 }
 
-function* tableChange(before: Table | undefined, after: Table, family: RuleSet['family']): Generator<Piece> {
+function* tableChange(before: Table | undefined, after: Table, runs: Runs): Generator<Piece> {
   yield { kind: 'table', name: after.name, gone: false }
   const gone: Chain[] = []
   for (const chain of before?.chains.values() ?? []) if (!after.chains.has(chain.name)) gone.push(chain)
@@ -51,11 +52,11 @@ function* tableChange(before: Table | undefined, after: Table, family: RuleSet['
     const { name, policy, counters, rules } = chain
     const counts = same !== undefined && same.counters === counters && same.policy === policy ? undefined : counters
     yield { kind: 'chain', name, from: old?.name ?? name, policy, counters: counts }
-    yield* rulesChange(old?.rules ?? [], rules, family)
+    yield* rulesChange(old?.rules ?? [], rules, runs)
   }
 }
 
-function* rulesChange(old: readonly Rule[], rules: readonly Rule[], family: RuleSet['family']): Generator<Piece> {
+function* rulesChange(old: readonly Rule[], rules: readonly Rule[], runs: Runs): Generator<Piece> {
   let begin = 0
   while (begin < rules.length && begin < old.length && rules[begin] === old[begin]) begin++
   let end = 0
@@ -76,7 +77,7 @@ function* rulesChange(old: readonly Rule[], rules: readonly Rule[], family: Rule
       yield { kind: 'kept', from: place, to: place + to - i }
     } else {
       while (to < last && to - i < RUN_MAX && !places.has(rules[to])) to++
-      yield { kind: 'rules', run: runOf(rules, i, to, family) }
+      yield { kind: 'rules', run: runs.of(rules, i, to) }
     }
     i = to
   }

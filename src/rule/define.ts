@@ -131,6 +131,8 @@ export type Looks = 'flow' | 'packet'
 
 export interface MatchDeclaration<O extends Options = Options> extends Declaration<O> {
   readonly kind: 'match'
+  /** true: it says nothing about packets, matches every one, and need not be asked. */
+  readonly remark?: true
   /** Left out: at anything, and each rule has a function of its own. */
   readonly looks?: Looks
   /** The same where it depends on the options. */

@@ -5,9 +5,9 @@
 import type { ChainIndex } from './chain-index.ts'
 
 /** So many runs, and then a new index is made. */
-const RUNS_MAX = 96
+const RUNS_MAX = 256
 /** The same for so many rules that are in no index, and one for every so many that are. */
-const UNKNOWN_MAX = 32
+const UNKNOWN_MAX = 128
 const UNKNOWN_SHARE = 64
 
 export class IndexView {

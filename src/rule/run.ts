@@ -1,5 +1,5 @@
 // Rules on their way into the data plane: a run of them, in the compact form in which they also cross to another thread. What
-// rules have in common (conditions, actions) stands once; a rule is a row of words. So a run of some hundred rules is read
+// rules have in common (conditions, actions) stands once, what says nothing about packets not at all; a rule is a row of words. So a run of some hundred rules is read
 // in microseconds, and the data plane needs nothing of the rule model.
 
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from './define.ts'
@@ -7,7 +7,7 @@ import type { Action, Family, Negatable, Network, Rule } from './model.ts'
 import type { Conditions } from './tests.ts'
 
 /** Rules of a run, at most: what is made ready of them without a look at the clock. */
-export const RUN_MAX = 128
+export const RUN_MAX = 64
 
 /** First of the words of a rule: its place in `conditions` and in `actions`, then address and mask of source and destination. */
 const ADDRESSES = 2
@@ -16,14 +16,12 @@ export interface RuleRun<C = Conditions, A = Action> {
   readonly count: number
   /** ADDRESSES words a rule, and 4 times the words of an address. */
   readonly words: Int32Array
+  /** Those that no run of the same change before had: numbers go on from there. */
   readonly conditions: readonly C[]
   readonly actions: readonly (A | undefined)[]
   /** Packets and bytes of each rule; left out where all begin at 0. */
   readonly counters: Float64Array | undefined
 }
-
-/** How far back equal conditions and actions are looked for. */
-const RECENT = 12
 
 export function wordsOfAddress(family: Family): number {
   return family === 4 ? 1 : 4
@@ -34,74 +32,105 @@ export function rowOf(family: Family): number {
   return ADDRESSES + 4 * wordsOfAddress(family)
 }
 
-export function runOf(rules: readonly Rule[], from: number, to: number, family: Family): RuleRun {
-  const size = wordsOfAddress(family)
-  const row = rowOf(family)
-  const words = new Int32Array((to - from) * row)
-  const conditions: Conditions[] = []
-  const actions: (Action | undefined)[] = []
-  let counters: Float64Array | undefined
-  for (let i = from; i < to; i++) {
-    const rule = rules[i]
-    const at = (i - from) * row
-    words[at] = placeOf(conditions, rule, sameConditions, conditionsOf)
-    words[at + 1] = placeOf(actions, rule.action, sameAction, (action) => action)
-    putNetwork(words, at + ADDRESSES, rule.source, size)
-    putNetwork(words, at + ADDRESSES + 2 * size, rule.destination, size)
-    const { packets, bytes } = rule.counters
-    if (packets === 0 && bytes === 0) continue
-    counters ??= new Float64Array(2 * (to - from))
-    counters[2 * (i - from)] = packets
-    counters[2 * (i - from) + 1] = bytes
+/** Makes the runs of one change: what rules have in common is told once in all of them. */
+export class Runs {
+  readonly #family: Family
+  readonly #conditions = new Map<string, number>()
+  readonly #actions = new Map<string, number>()
+  /** Numbers for objects that are the same where their text was (iptables/template.ts). */
+  readonly #ids = new Map<object, number>()
+  #newConditions: Conditions[] = []
+  #newActions: (Action | undefined)[] = []
+  // Of the rule before: most are like it.
+  #lastRule: Rule | undefined
+  #lastConditions = 0
+
+  constructor(family: Family) {
+    this.#family = family
   }
-  return { count: to - from, words, conditions, actions, counters }
-}
 
-function placeOf<T, F>(known: T[], wanted: F, same: (one: T, wanted: F) => boolean, make: (wanted: F) => T): number {
-  const least = Math.max(0, known.length - RECENT)
-  for (let i = known.length - 1; i >= least; i--) if (same(known[i], wanted)) return i
-  return known.push(make(wanted)) - 1
-}
+  of(rules: readonly Rule[], from: number, to: number): RuleRun {
+    const size = wordsOfAddress(this.#family)
+    const row = rowOf(this.#family)
+    const words = new Int32Array((to - from) * row)
+    this.#newConditions = []
+    this.#newActions = []
+    let counters: Float64Array | undefined
+    for (let i = from; i < to; i++) {
+      const rule = rules[i]
+      const at = (i - from) * row
+      words[at] = this.#conditionsOf(rule)
+      words[at + 1] = this.#actionOf(rule.action)
+      putNetwork(words, at + ADDRESSES, rule.source, size)
+      putNetwork(words, at + ADDRESSES + 2 * size, rule.destination, size)
+      const { packets, bytes } = rule.counters
+      if (packets === 0 && bytes === 0) continue
+      counters ??= new Float64Array(2 * (to - from))
+      counters[2 * (i - from)] = packets
+      counters[2 * (i - from) + 1] = bytes
+    }
+    return { count: to - from, words, conditions: this.#newConditions, actions: this.#newActions, counters }
+  }
 
-function conditionsOf(rule: Rule): Conditions {
-  const { inInterface, outInterface, protocol, fragment, matches } = rule
-  return {
-    inInterface,
-    outInterface,
-    protocol,
-    fragment,
-    matches,
-    sourceNot: rule.source?.not === true,
-    destinationNot: rule.destination?.not === true,
+  #conditionsOf(rule: Rule): number {
+    const last = this.#lastRule
+    if (
+      last !== undefined &&
+      last.matches === rule.matches &&
+      last.protocol === rule.protocol &&
+      last.inInterface === rule.inInterface &&
+      last.outInterface === rule.outInterface &&
+      last.fragment === rule.fragment &&
+      last.source?.not === rule.source?.not &&
+      last.destination?.not === rule.destination?.not
+    )
+      return this.#lastConditions
+    const { inInterface, outInterface, protocol, fragment } = rule
+    const matches = rule.matches.filter(({ declaration }) => declaration.remark !== true)
+    const sourceNot = rule.source?.not === true
+    const destinationNot = rule.destination?.not === true
+    const not = (sourceNot ? 1 : 0) | (destinationNot ? 2 : 0) | (protocol?.not ? 4 : 0) | (fragment?.not ? 8 : 0)
+    let key = `${not} ${protocol?.value} ${fragment?.value} ${device(inInterface)} ${device(outInterface)}`
+    for (const { declaration, options } of matches) key += ` ${this.#id(declaration)}.${this.#id(options)}`
+    let found = this.#conditions.get(key)
+    if (found === undefined) {
+      found = this.#conditions.size
+      this.#conditions.set(key, found)
+      this.#newConditions.push({ inInterface, outInterface, protocol, fragment, matches, sourceNot, destinationNot })
+    }
+    this.#lastRule = rule
+    this.#lastConditions = found
+    return found
+  }
+
+  #actionOf(action: Action | undefined): number {
+    const key =
+      action === undefined
+        ? ''
+        : action.kind === 'jump'
+          ? `${action.goto ? 'g' : 'j'} ${action.chain}`
+          : `${this.#id(action.declaration)}.${this.#id(action.options)}`
+    let found = this.#actions.get(key)
+    if (found === undefined) {
+      found = this.#actions.size
+      this.#actions.set(key, found)
+      this.#newActions.push(action)
+    }
+    return found
+  }
+
+  #id(of: object): number {
+    let id = this.#ids.get(of)
+    if (id === undefined) {
+      id = this.#ids.size
+      this.#ids.set(of, id)
+    }
+    return id
   }
 }
 
-/** The reader of rules gives equal words the same objects (iptables/rule.ts), so identity is enough. */
-function sameConditions(one: Conditions, rule: Rule): boolean {
-  return (
-    one.matches === rule.matches &&
-    sameValue(one.protocol, rule.protocol) &&
-    sameDevice(one.inInterface, rule.inInterface) &&
-    sameDevice(one.outInterface, rule.outInterface) &&
-    one.fragment?.not === rule.fragment?.not &&
-    one.sourceNot === (rule.source?.not === true) &&
-    one.destinationNot === (rule.destination?.not === true)
-  )
-}
-
-function sameValue<T>(a: Negatable<T> | undefined, b: Negatable<T> | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && a.value === b.value && a.not === b.not)
-}
-
-function sameDevice(a: Rule['inInterface'], b: Rule['inInterface']): boolean {
-  if (a === b) return true
-  if (a === undefined || b === undefined) return false
-  return a.not === b.not && a.value.name === b.value.name && a.value.wildcard === b.value.wildcard
-}
-
-function sameAction(one: Action | undefined, other: Action | undefined): boolean {
-  if (one === other) return true
-  return one?.kind === 'jump' && other?.kind === 'jump' && one.chain === other.chain && one.goto === other.goto
+function device(given: Rule['inInterface']): string {
+  return given === undefined ? '' : `${given.not ? '!' : ''}${given.value.name}${given.value.wildcard ? '+' : ''}`
 }
 
 function putNetwork(words: Int32Array, at: number, network: Negatable<Network> | undefined, size: number): void {

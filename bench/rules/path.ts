@@ -1,0 +1,96 @@
+// What a packet costs under a rule set: established and new flows, through the whole engine in memory. One process a rule set.
+
+import { Engine } from '../../src/engine.ts'
+import { figure, median, type Result, say } from '../figure.ts'
+import { flow, replyOf, shuffled } from '../packets.ts'
+import { CONFIG } from '../path/config.ts'
+import { FloodDevice } from '../path/flood.ts'
+import { blockList, kubeProxy } from './sets.ts'
+
+const OURS = { who: 'tunfilter' }
+const FLOWS = 10_000
+/** New flows of one round; after it they are let go of. */
+const FRESH = 50_000
+const HOUR = 3600
+
+export interface RulesPath {
+  /** `100 rules`, `kube-proxy, 10,000 services`, ... */
+  readonly where: string
+  readonly rules: number
+  readonly services?: number
+  /** One by one, to see what the index and what is remembered bring. */
+  readonly interpreted?: boolean
+  readonly quick: boolean
+}
+
+export function rulesPath({ where, rules, services, interpreted = false, quick }: RulesPath): Result {
+  say(`rules: ${where}`)
+  const text = services === undefined ? blockList(rules) : kubeProxy(services)
+  const rounds = quick ? 3 : 7
+  const packets = interpreted && rules > 1000 ? 20_000 : quick ? 300_000 : 1_000_000
+  const established = open(text, FLOWS, interpreted)
+  const order = shuffled(FLOWS)
+  established.lan.prepare(FLOWS, (i) => flow(order[i % FLOWS]))
+  established.wan.prepare(FLOWS, (i) => replyOf(flow(order[i % FLOWS])))
+  run(established, 'lan', FLOWS)
+  run(established, 'wan', FLOWS)
+  if (established.engine.conntrack.flows.count !== FLOWS)
+    throw new Error(`bench/rules: not all flows were made: ${where}`)
+  run(established, 'lan', packets)
+  const costs = Array.from({ length: rounds }, () => run(established, 'lan', packets))
+  established.engine.close()
+
+  const fresh = open(text, FRESH * 2, interpreted)
+  const news: number[] = []
+  const few = interpreted && rules > 1000 ? 5000 : FRESH
+  for (let round = 0; round <= rounds; round++) {
+    fresh.lan.prepare(few, (i) => flow(round * FRESH + i))
+    const cost = run(fresh, 'lan', few)
+    const { flows } = fresh.engine.conntrack
+    if (flows.count !== few) throw new Error(`bench/rules: ${flows.count} new flows of ${few}: ${where}`)
+    if (round > 0) news.push(cost)
+    for (let ct = 0; ct < flows.used; ct++) if (flows.inUse(ct)) fresh.engine.conntrack.kill(ct)
+  }
+  fresh.engine.close()
+  say(`  established ${median(costs).toFixed(0)} ns, new ${median(news).toFixed(0)} ns`)
+  const how = interpreted ? `${where}, one by one` : where
+  return {
+    figures: [
+      figure('established NAT flow, 10,000 flows', how, 'ns a packet', costs, OURS),
+      figure("a new flow's packet", how, 'ns a packet', news, OURS),
+    ],
+    targets: [],
+    skipped: [],
+  }
+}
+
+function open(text: string, flows: number, interpretRules: boolean) {
+  const lan = new FloodDevice('lan')
+  const wan = new FloodDevice('wan')
+  const engine = Engine.open({
+    config: {
+      ...CONFIG,
+      sysctl: {
+        'net.netfilter.nf_conntrack_max': Math.ceil(flows * 1.06),
+        'net.netfilter.nf_conntrack_udp_timeout': HOUR,
+        'net.netfilter.nf_conntrack_udp_timeout_stream': HOUR,
+      },
+    },
+    devices: new Map([
+      ['lan', lan],
+      ['wan', wan],
+    ]),
+    interpretRules,
+  })
+  engine.load(text)
+  return { engine, lan, wan }
+}
+
+/** Nanoseconds a packet. */
+function run({ engine, ...devices }: ReturnType<typeof open>, from: 'lan' | 'wan', packets: number): number {
+  const device = devices[from]
+  device.allow(packets)
+  const begin = performance.now()
+  while (device.left > 0) engine.step()
+  return ((performance.now() - begin) * 1e6) / packets
+}
