@@ -7,8 +7,6 @@ import type { SetStore } from '../ipset/store.ts'
 
 /** How long one step may take, in milliseconds. */
 const STEP_MS = 0.5
-/** Lines, or parts of a listing, between two looks at the clock. */
-const STRIDE = 16
 
 export class SetSteps {
   readonly #store: SetStore
@@ -53,12 +51,10 @@ export class SetSteps {
 
   #advance(command: IpsetCommand): SetsAnswer['state'] {
     const until = performance.now() + STEP_MS
-    do
-      for (let i = 0; i < STRIDE; i++) {
-        const state = command.step()
-        if (state !== 'more') return state
-      }
-    while (performance.now() < until)
+    do {
+      const state = command.step()
+      if (state !== 'more') return state
+    } while (performance.now() < until)
     return 'more'
   }
 }

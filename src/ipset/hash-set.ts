@@ -329,7 +329,7 @@ export class HashSet implements IpSet {
     return this.#toCollect.length === 0
   }
 
-  members(sorted = false): Iterable<Listed> {
+  members(sorted = false): Iterable<Listed | undefined> {
     return listHash(this, sorted)
   }
 }

@@ -59,13 +59,14 @@ function* plainSet({ name, set }: SetSlot, references: number, { terse, sorted }
   yield `Size in memory: ${set.byteLength}\nReferences: ${references}\nNumber of entries: ${set.count}\n`
   if (terse) return
   yield 'Members:\n'
-  for (const member of set.members(sorted)) yield `${memberText(member, settings)}\n`
+  for (const member of set.members(sorted)) yield member === undefined ? '' : `${memberText(member, settings)}\n`
 }
 
 function* saveSet({ name, set }: SetSlot, { sorted, complete }: ListOptions): Generator<string> {
   const { settings } = set
   yield `create ${name} ${settings.type.name} ${headerText(settings, complete)}\n`
-  for (const member of set.members(sorted)) yield `add ${name} ${memberText(member, settings)}\n`
+  for (const member of set.members(sorted))
+    yield member === undefined ? '' : `add ${name} ${memberText(member, settings)}\n`
 }
 
 function memberText(member: Listed, settings: Settings): string {
@@ -112,6 +113,10 @@ function* xmlSet({ name, set }: SetSlot, references: number, { terse, sorted }: 
   if (!terse) {
     yield '<members>\n'
     for (const member of set.members(sorted)) {
+      if (member === undefined) {
+        yield ''
+        continue
+      }
       let text = element('elem', member.text)
       for (const [option, value] of memberOptions(member, settings)) text += element(option, value)
       yield `<member>${text}</member>\n`
@@ -141,6 +146,10 @@ function* jsonSet({ name, set }: SetSlot, references: number, options: ListOptio
     yield ',\n    "members" : [\n'
     let before = ''
     for (const member of set.members(options.sorted)) {
+      if (member === undefined) {
+        yield ''
+        continue
+      }
       let text = `${before}      {\n        "elem" : ${JSON.stringify(member.text)}`
       for (const [option, value] of memberOptions(member, settings))
         text += `,\n        "${option}" : ${json(option, value)}`

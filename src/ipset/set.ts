@@ -47,7 +47,8 @@ export interface IpSet {
   clone(): IpSet
   /** Members, among them those that have ended since collect() looked at them last. */
   readonly count: number
-  members(sorted?: boolean): Iterable<Listed>
+  /** Undefined now and then, where the next one takes a while. */
+  members(sorted?: boolean): Iterable<Listed | undefined>
   /** Takes away what has ended. @param limit how many places to look at; @returns false when there is more to look at */
   collect(limit: number): boolean
   /** Bytes of typed arrays. */

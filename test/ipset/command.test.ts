@@ -268,6 +268,36 @@ test.each<[string, string, string?]>([
   if (!type.startsWith('bitmap')) expect(saved.split('\n').length / steps).toBeLessThan(3100)
 })
 
+test.each([[], ['-s']])(
+  'a listing that others change sets under has each member that stayed, once (%s)',
+  (...option) => {
+    const store = newStore()
+    run(store, 'create a hash:ip maxelem 1000000 comment', 'add a 10.0.0.0/16 comment x', 'add a 10.2.0.0/18 comment x')
+    const command = new IpsetCommand(store, [...option, 'save', 'a'])
+    let text = ''
+    for (let i = 0; ; i++) {
+      const state = command.step()
+      text += command.takePrinted().stdout
+      if (state === 'done') break
+      // Those of 10.2 go meanwhile, and others come.
+      if (i % 400 === 0)
+        run(store, `del -exist a 10.2.${(i / 400) & 63}.0/24`, `add -exist a 10.3.${(i / 400) & 255}.0/24`)
+    }
+    const stayed = text.match(/^add a 10\.0\.\d+\.\d+ comment "x"$/gm) ?? []
+    expect([stayed.length, new Set(stayed).size]).toEqual([65536, 65536])
+    const all = text.match(/^add .*$/gm) ?? []
+    expect(new Set(all).size).toBe(all.length)
+    if (option.length === 0) return
+    const numbers = stayed.map((line) =>
+      line
+        .split(/[. ]/)
+        .slice(4, 6)
+        .reduce((sum, part) => 256 * sum + Number(part), 0),
+    )
+    expect(numbers).toEqual(numbers.map((_, i) => i))
+  },
+)
+
 test('host names are not looked up', () => {
   const store = newStore()
   run(store, 'create s hash:ip')
