@@ -73,6 +73,29 @@ beforeEach(() => {
   )
 })
 
+test('rules find what --ipset says in sets, until it ends on the capture’s clock', () => {
+  writeFileSync(path('sets'), 'create allowed hash:ip timeout 0\nadd allowed 10.0.1.2 timeout 5\n')
+  writeFileSync(
+    path('rules.v4'),
+    '*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m set --match-set allowed src -j ACCEPT\nCOMMIT\n',
+  )
+  const packet = (source: string) => `udp ${source}:1000 > 203.0.113.9:53 len 5`
+  capture([
+    [0, 'tun0', packet('10.0.1.2')],
+    [1, 'tun0', packet('10.0.1.3')],
+    [4.5, 'tun0', packet('10.0.1.2')],
+    [5.5, 'tun0', packet('10.0.1.2')],
+  ])
+  expect(replay(...FILES)).toMatchObject({ status: 1, stderr: expect.stringContaining("Set allowed doesn't exist.") })
+  expect(replay('--ipset', 'sets', '--write', 'out.pcapng', ...FILES)).toMatchObject({ status: 0, stderr: '' })
+  expect(written().packets.map(([time]) => Number(time / 1_000_000n))).toEqual([0, 4500])
+  writeFileSync(path('sets'), 'create allowed hash:nonsense\n')
+  expect(replay('--ipset', 'sets', ...FILES)).toMatchObject({
+    status: 1,
+    stderr: expect.stringContaining('sets:1:16: '),
+  })
+})
+
 describe('a replay', () => {
   test('writes what leaves, with the time stamp of its cause, and one interface a device', () => {
     capture([
