@@ -1,6 +1,7 @@
 // Match ah (ipt_ah): the security parameters index.
 
 import { defineMatch } from '../rule/define.ts'
+import { listRange } from '../rule/listing.ts'
 import { u32Range } from '../rule/option.ts'
 import { PROTO_AH } from '../wire/ipv4.ts'
 import { indexMatch, unlessEvery } from './spi-match.ts'
@@ -12,6 +13,7 @@ export const ah = defineMatch({
   protocols: [PROTO_AH],
   options: { ahspi: u32Range().negatable().help('it lies there') },
   normalize: ({ ahspi }) => ({ ahspi: unlessEvery(ahspi) }),
+  list: ({ ahspi }) => `ah ${listRange('spi', ahspi)}`,
   looks: 'packet',
   match: ({ ahspi }) => indexMatch(ahspi, 4, 12),
 })

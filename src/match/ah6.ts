@@ -1,6 +1,7 @@
 // Match ah of IPv6 (ip6t_ah): the authentication header, wherever it stands among the extension headers.
 
 import { defineMatch } from '../rule/define.ts'
+import { listNumber, listRange } from '../rule/listing.ts'
 import { flag, u32, u32Range } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { isAsked, onExtension } from './extension-header.ts'
@@ -26,6 +27,8 @@ export const ah6 = defineMatch({
     ahspi: unlessEvery(o.ahspi),
     ahlen: o.ahlen !== undefined && o.ahlen.value === 0 && !o.ahlen.not ? undefined : o.ahlen,
   }),
+  list: ({ ahspi, ahlen, ahres }) =>
+    `ah ${listRange('spi', ahspi)}${listNumber('length', ahlen)}${ahres ? ' reserved' : ''}`,
   looks: 'packet',
   match: ({ ahspi = EVERY_INDEX, ahlen, ahres }) => {
     const { value, not } = ahspi

@@ -3,6 +3,7 @@
 // class 0 and in the root of all groups.
 
 import { defineMatch } from '../rule/define.ts'
+import { apart, words } from '../rule/listing.ts'
 import { Problem, quoted, shown, u32, word } from '../rule/option.ts'
 
 const EXPECTS = "the root '/', which is the only control group here"
@@ -24,6 +25,8 @@ export const cgroup = defineMatch({
   },
   exclusive: [['path', 'cgroup']],
   anyOf: ['path', 'cgroup'],
+  list: ({ path, cgroup: classid }) =>
+    words(path && `cgroup ${apart(path)}${path.value}`, classid && `cgroup ${apart(classid)}${classid.value}`),
   looks: 'packet',
   match: ({ path, cgroup: classid }) => {
     const fits = path !== undefined ? !path.not : (classid?.value === 0) !== classid?.not

@@ -54,6 +54,11 @@ export const connlimit = defineMatch({
       'connlimit-saddr': o['connlimit-daddr'] ? undefined : (true as const),
     }
   },
+  list: (o) => {
+    const { value } = o['connlimit-upto'] ?? o['connlimit-above'] ?? { value: 0 }
+    const of = `${o['connlimit-daddr'] ? 'dst' : 'src'}/${o['connlimit-mask']}`
+    return `#conn ${of} ${o['connlimit-upto'] === undefined ? '>' : '<='} ${value}`
+  },
   match: (o, { conntrack, time }) => {
     const upto = o['connlimit-upto']
     const limit = (upto ?? o['connlimit-above'])?.value ?? 0

@@ -2,13 +2,14 @@
 
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
-import { maskedMark } from '../rule/kinds.ts'
+import { formatMark, maskedMark } from '../rule/kinds.ts'
 
 export const connmark = defineMatch({
   name: 'connmark',
   summary: "the flow's mark",
   conntrack: true,
   options: { mark: maskedMark().negatable().required().help('the value under the mask') },
+  list: ({ mark: { value, not } }) => `connmark match ${not ? '!' : ''} ${formatMark(value)}`,
   looks: 'packet',
   match: ({ mark: { value: wanted, not } }, { conntrack: { flows } }) => {
     const { value, mask } = wanted

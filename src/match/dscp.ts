@@ -2,6 +2,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { dscpClass, dscpNumber } from '../rule/dscp-value.ts'
+import { bang } from '../rule/listing.ts'
 import { tosByte, tosShift } from './tos-byte.ts'
 
 export const dscp = defineMatch({
@@ -14,6 +15,7 @@ export const dscp = defineMatch({
   exclusive: [['dscp', 'dscp-class']],
   anyOf: ['dscp', 'dscp-class'],
   normalize: (o) => ({ dscp: o.dscp ?? o['dscp-class'] }),
+  list: ({ dscp }) => `DSCP match ${bang(dscp)}${dscpNumber.kind.format(dscp?.value ?? 0)}`,
   looks: 'packet',
   match: ({ dscp: { value, not } = { value: 0, not: false } }, _env, { family }) => {
     const shift = tosShift(family)

@@ -3,7 +3,7 @@
 import { defineMatch } from '../rule/define.ts'
 import { u32 } from '../rule/option.ts'
 import { DESTINATION_OPTIONS } from '../wire/ipv6-extension.ts'
-import { optionList, optionsMatch } from './options-header.ts'
+import { listOptions, optionList, optionsMatch } from './options-header.ts'
 
 export const dst = defineMatch({
   name: 'dst',
@@ -13,6 +13,7 @@ export const dst = defineMatch({
     'dst-len': u32().negatable().help('the header has so many bytes'),
     'dst-opts': optionList.help('it begins with these options'),
   },
+  list: (o) => listOptions('dst', o['dst-len'], o['dst-opts']),
   looks: 'packet',
   match: (o) => optionsMatch(DESTINATION_OPTIONS, o['dst-len'], o['dst-opts']),
 })

@@ -1,6 +1,7 @@
 // Match ecn (xt_ecn): the congestion bits of the IP and the TCP header (RFC 3168).
 
 import { defineMatch } from '../rule/define.ts'
+import { bang, words } from '../rule/listing.ts'
 import { flag, u8 } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
@@ -20,6 +21,15 @@ export const ecn = defineMatch({
     (o['ecn-tcp-ece'] || o['ecn-tcp-cwr']) && protocol !== PROTO_TCP
       ? 'TCP has these bits: expected -p tcp'
       : undefined,
+  list: (o) => {
+    const ect = o['ecn-ip-ect']
+    return words(
+      'ECN match',
+      o['ecn-tcp-ece'] && `${bang(o['ecn-tcp-ece'])}ECE`,
+      o['ecn-tcp-cwr'] && `${bang(o['ecn-tcp-cwr'])}CWR`,
+      ect && `${bang(ect)}ECT=${ect.value}`,
+    )
+  },
   looks: 'packet',
   match: (o, _env, { family }) => {
     const shift = tosShift(family)

@@ -1,6 +1,7 @@
 // Match esp (xt_esp): the security parameters index.
 
 import { defineMatch } from '../rule/define.ts'
+import { listRange, words } from '../rule/listing.ts'
 import { u32Range } from '../rule/option.ts'
 import { PROTO_ESP } from '../wire/ipv4.ts'
 import { indexMatch, unlessEvery } from './spi-match.ts'
@@ -11,6 +12,7 @@ export const esp = defineMatch({
   protocols: [PROTO_ESP],
   options: { espspi: u32Range().negatable().help('it lies there') },
   normalize: ({ espspi }) => ({ espspi: unlessEvery(espspi) }),
+  list: ({ espspi }) => words('esp', listRange('spi', espspi)),
   looks: 'packet',
   match: ({ espspi }) => indexMatch(espspi, 0, 8),
 })

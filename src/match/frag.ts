@@ -2,6 +2,7 @@
 // fragment header has but one.
 
 import { defineMatch } from '../rule/define.ts'
+import { listNumber, listRange, words } from '../rule/listing.ts'
 import { flag, u32, u32Range } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { onExtension } from './extension-header.ts'
@@ -25,6 +26,16 @@ export const frag = defineMatch({
   },
   exclusive: [['fragmore', 'fraglast']],
   normalize: (o) => ({ ...o, fragid: unlessEvery(o.fragid) }),
+  list: (o) => {
+    const rest = words(
+      listNumber('length', o.fraglen),
+      o.fragres && 'reserved',
+      o.fragfirst && 'first',
+      o.fragmore && 'more',
+      o.fraglast && 'last',
+    )
+    return `frag ${listRange('id', o.fragid)}${rest === '' ? '' : ` ${rest}`}`
+  },
   looks: 'packet',
   match: (o) => {
     const { value, not } = o.fragid ?? EVERY_INDEX

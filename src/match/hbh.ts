@@ -3,7 +3,7 @@
 import { defineMatch } from '../rule/define.ts'
 import { u32 } from '../rule/option.ts'
 import { HOP_BY_HOP } from '../wire/ipv6-extension.ts'
-import { optionList, optionsMatch } from './options-header.ts'
+import { listOptions, optionList, optionsMatch } from './options-header.ts'
 
 export const hbh = defineMatch({
   name: 'hbh',
@@ -13,6 +13,7 @@ export const hbh = defineMatch({
     'hbh-len': u32().negatable().help('the header has so many bytes'),
     'hbh-opts': optionList.help('it begins with these options'),
   },
+  list: (o) => listOptions('hbh', o['hbh-len'], o['hbh-opts']),
   looks: 'packet',
   match: (o) => optionsMatch(HOP_BY_HOP, o['hbh-len'], o['hbh-opts']),
 })

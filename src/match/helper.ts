@@ -9,6 +9,7 @@ export const helper = defineMatch({
   summary: 'the connection was announced in another one, which a helper watches; none does here',
   conntrack: true,
   options: { helper: text({ max: 29, cut: true }).negatable().required().help("the helper's name; empty for any") },
+  list: ({ helper: { value, not } }) => `helper match ${not ? '! ' : ''}"${value}"`,
   looks: 'packet',
   match: ({ helper: { not } }) => {
     const said = not ? 1 : 0

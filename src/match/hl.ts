@@ -3,7 +3,7 @@
 import { defineMatch } from '../rule/define.ts'
 import { u8 } from '../rule/option.ts'
 import { HOP_LIMIT } from '../wire/ipv6.ts'
-import { byteMatch } from './ttl.ts'
+import { byteMatch, listByte } from './ttl.ts'
 
 export const hlMatch = defineMatch({
   name: 'hl',
@@ -16,6 +16,7 @@ export const hlMatch = defineMatch({
   },
   exclusive: [['hl-eq', 'hl-lt', 'hl-gt']],
   anyOf: ['hl-eq', 'hl-lt', 'hl-gt'],
+  list: (o) => listByte('HL', o['hl-eq'], o['hl-lt'], o['hl-gt']),
   looks: 'packet',
   match: (o) => byteMatch(HOP_LIMIT, o['hl-eq'], o['hl-lt'], o['hl-gt']),
 })

@@ -2,6 +2,7 @@
 // dropped at once.
 
 import { defineMatch, HOTDROP } from '../rule/define.ts'
+import { listRange } from '../rule/listing.ts'
 import { flag, u32Range } from '../rule/option.ts'
 import { fragmentOffset } from './port-match.ts'
 
@@ -16,6 +17,11 @@ export const ipcomp = defineMatch({
   options: {
     ipcompspi: u32Range().negatable().default({ min: 0, max: 0 }, true).help('it lies there'),
     compres: flag().help('makes no difference: the flags are not looked at'),
+  },
+  list: ({ ipcompspi, compres }) => {
+    const { min, max } = ipcompspi.value
+    const every = !ipcompspi.not && min === 0 && max === 0xffffffff
+    return `comp ${every ? '' : listRange('spi', ipcompspi)}${compres ? ' reserved' : ''}`
   },
   looks: 'packet',
   match: ({ ipcompspi: { value, not } }) => {

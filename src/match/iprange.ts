@@ -3,6 +3,7 @@
 
 import { formatAny, parseLoose } from '../rule/address.ts'
 import { defineMatch, type MatchFunction } from '../rule/define.ts'
+import { apart, words } from '../rule/listing.ts'
 import type { Negatable } from '../rule/model.ts'
 import { unexpected, word } from '../rule/option.ts'
 
@@ -37,6 +38,12 @@ export const iprange = defineMatch({
     'dst-range': addressRange.help('the destination address lies there'),
   },
   anyOf: ['src-range', 'dst-range'],
+  list: (o) =>
+    words(
+      o['src-range'] && `source IP range ${apart(o['src-range'])}${addressRange.kind.format(o['src-range'].value)}`,
+      o['dst-range'] &&
+        `destination IP range ${apart(o['dst-range'])}${addressRange.kind.format(o['dst-range'].value)}`,
+    ),
   looks: 'flow',
   match: (o, _env, { family }) => (family === 4 ? match4(o) : match6(o)),
 })

@@ -58,6 +58,10 @@ export const ipv6header = defineMatch({
     header: headers.negatable().required().help('just these'),
     soft: flag().help('these, and perhaps others; with ! none of these'),
   },
+  list: ({ header: { value, not }, soft }, numeric) => {
+    const shown = numeric ? `0x${value.toString(16).toUpperCase().padStart(2, '0')}` : headers.kind.format(value)
+    return `ipv6header flags:${not ? '!' : ''}${shown}${soft ? ' soft' : ''}`
+  },
   looks: 'packet',
   match: ({ header: { value, not }, soft }) => {
     if (soft) {

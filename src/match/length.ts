@@ -7,6 +7,7 @@ export const length = defineMatch({
   name: 'length',
   summary: "the packet's length",
   options: { length: u16Range({ reversed: true }).negatable().required().help('bytes, header included') },
+  list: ({ length: { value, not } }) => `length ${not ? '!' : ''}${u16Range().kind.format(value)}`,
   looks: 'packet',
   match: ({ length: { value, not } }) => {
     const { min, max } = value

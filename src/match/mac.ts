@@ -24,6 +24,7 @@ export const mac = defineMatch({
   summary: "the sender's Ethernet address, which packets of TUN devices do not have",
   hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
   options: { 'mac-source': address.negatable().required().help('this one') },
+  list: ({ 'mac-source': { value, not } }) => `MAC ${not ? '! ' : ''}${address.kind.format(value)}`,
   looks: 'packet',
   match: () => () => 0,
 })

@@ -3,6 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import type { MatchFunction } from '../rule/define.ts'
+import { listNumber, words } from '../rule/listing.ts'
 import type { Negatable } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { Problem, shown, unexpected, word } from '../rule/option.ts'
@@ -68,4 +69,13 @@ function begins({ view }: Packet, header: number, bytes: number, wanted: readonl
     at += 2 + found
   }
   return true
+}
+
+/** `dst length:8 opts 1,2`, as listings show it. */
+export function listOptions(
+  name: string,
+  length: Negatable<number> | undefined,
+  options: Parameters<typeof optionList.kind.format>[0] | undefined,
+): string {
+  return words(name, listNumber('length', length), options && `opts ${optionList.kind.format(options)}`)
 }

@@ -4,6 +4,8 @@
 
 import { readFileSync } from 'node:fs'
 import { defineMatch } from '../rule/define.ts'
+import { apart, words } from '../rule/listing.ts'
+import type { Negatable } from '../rule/model.ts'
 import { isNumber, parseNumber } from '../rule/number.ts'
 import { flag, type Option, Problem, type Range, shown, unexpected, word } from '../rule/option.ts'
 
@@ -24,6 +26,16 @@ function identifier(what: string, file: string): Option<Range, true, false> {
     },
     ({ min, max }) => (min === max ? String(min) : `${min}-${max}`),
   ).negatable()
+}
+
+/** Its name, in a file as /etc/passwd and /etc/group are; undefined where it has none. */
+function nameOf(id: number, file: string): string | undefined {
+  try {
+    const lines = readFileSync(file, 'latin1').split('\n')
+    return lines.map((one) => one.split(':')).find((fields) => fields[2] === String(id))?.[0]
+  } catch {
+    return undefined
+  }
 }
 
 /** By name, in a file as /etc/passwd and /etc/group are. */
@@ -53,6 +65,20 @@ export const owner = defineMatch({
     const order = Object.keys(o)
     const late = o['gid-owner'] === undefined || order.indexOf('suppl-groups') < order.indexOf('gid-owner')
     return o['suppl-groups'] && late ? '--suppl-groups: expected --gid-owner to stand before it' : undefined
+  },
+  list: (o, numeric) => {
+    const who = (range: Negatable<Range>, file: string) => {
+      const { min, max } = range.value
+      if (min !== max) return `${min}-${max}`
+      return (numeric ? undefined : nameOf(min, file)) ?? String(min)
+    }
+    const [exists, user, group] = [o['socket-exists'], o['uid-owner'], o['gid-owner']]
+    return words(
+      exists && `${apart(exists)}owner socket exists`,
+      user && `${apart(user)}owner UID match ${who(user, '/etc/passwd')}`,
+      group && `${apart(group)}owner GID match ${who(group, '/etc/group')}`,
+      o['suppl-groups'] && 'incl. suppl. groups',
+    )
   },
   looks: 'packet',
   match: (o) => {

@@ -3,6 +3,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { interfaceName } from '../rule/kinds.ts'
+import { apart } from '../rule/listing.ts'
 import { flag } from '../rule/option.ts'
 
 const port = interfaceName().negatable()
@@ -24,6 +25,15 @@ export const physdev = defineMatch({
     const out = o['physdev-out'] !== undefined || o['physdev-is-out'] !== undefined
     const bridged = o['physdev-is-bridged'] !== undefined && !o['physdev-is-bridged'].not
     return out && !bridged ? ['PREROUTING', 'INPUT', 'FORWARD', 'POSTROUTING'] : undefined
+  },
+  list: (o) => {
+    const said = NAMES.filter((name) => o[name] !== undefined).map((name) => {
+      const given = o[name]
+      const { value } = given as { value: unknown }
+      const text = value === true ? '' : ` ${port.kind.format(value as never)}`
+      return `${apart(given)}--${name}${text}`
+    })
+    return ['PHYSDEV match', ...said].join(' ')
   },
   looks: 'packet',
   match: (o) => {

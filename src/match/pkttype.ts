@@ -13,6 +13,7 @@ export const pkttype = defineMatch({
   name: 'pkttype',
   summary: 'how the packet was addressed on its link; always to this host here',
   options: { 'pkt-type': types.negatable().required().help('in this way') },
+  list: ({ 'pkt-type': { value, not } }) => `PKTTYPE ${not ? '!=' : '='} ${types.kind.format(value)}`,
   looks: 'packet',
   match: ({ 'pkt-type': { value, not } }) => {
     const said = (value === 'unicast') === not ? 0 : 1

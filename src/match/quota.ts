@@ -14,6 +14,7 @@ export const quota = defineMatch({
   name: 'quota',
   summary: 'so many bytes in all',
   options: { quota: quantity.negatable().required().help('bytes') },
+  list: ({ quota: { value } }) => `quota: ${value} bytes`,
   match: ({ quota: { value, not } }) => {
     // What does not fit into a double exactly lasts for ever.
     let left = Number(value)

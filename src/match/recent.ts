@@ -7,6 +7,7 @@ import { NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { formatAny, parseAton, parseStrict } from '../rule/address.ts'
 import { defineMatch, lastOf } from '../rule/define.ts'
+import { apart, words } from '../rule/listing.ts'
 import type { Family } from '../rule/model.ts'
 import { flag, text, u32, unexpected, word } from '../rule/option.ts'
 import { TTL } from '../wire/ipv4.ts'
@@ -199,6 +200,20 @@ export const recent = defineMatch({
     const changes = o.set !== undefined ? '--set' : o.remove !== undefined ? '--remove' : undefined
     const asks = o.seconds !== undefined ? '--seconds' : o.hitcount !== undefined ? '--hitcount' : undefined
     return changes !== undefined && asks !== undefined ? `${asks} cannot stand with ${changes}` : undefined
+  },
+  list: (o) => {
+    const way = o.set ?? o.rcheck ?? o.update ?? o.remove
+    const name = o.set ? 'SET' : o.rcheck ? 'CHECK' : o.update ? 'UPDATE' : 'REMOVE'
+    return words(
+      `${apart(way)}recent: ${name}`,
+      o.seconds !== undefined && `seconds: ${options.seconds.kind.format(o.seconds)}`,
+      o.reap && 'reap',
+      o.hitcount !== undefined && `hit_count: ${o.hitcount}`,
+      o.rttl && 'TTL-Match',
+      `name: ${o.name}`,
+      `side: ${o.rdest ? 'dest' : 'source'}`,
+      o.mask && `mask: ${formatAny(o.mask)}`,
+    )
   },
   match: (o, { shared, time }, { family }) => {
     const stamps = o.hitcount === undefined ? STAMPS : 1 << (32 - Math.clz32(o.hitcount - 1))

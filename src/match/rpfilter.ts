@@ -6,6 +6,7 @@ import type { Packet } from '../packet/packet.ts'
 import type { Routing } from '../route/routing.ts'
 import * as type from '../route/type.ts'
 import { defineMatch } from '../rule/define.ts'
+import { words } from '../rule/listing.ts'
 import { flag } from '../rule/option.ts'
 import { BROADCAST_ADDRESS } from '../wire/ipv4.ts'
 
@@ -21,6 +22,14 @@ export const rpfilter = defineMatch({
     'accept-local': flag().help("the router's own addresses are right too"),
     invert: flag().help('they would not'),
   },
+  list: (o) =>
+    words(
+      'rpfilter',
+      o.loose && 'loose',
+      o.validmark && 'validmark',
+      o['accept-local'] && 'accept-local',
+      o.invert && 'invert',
+    ),
   looks: 'packet',
   match: (o, { routing }) => {
     const hit = o.invert ? 0 : 1

@@ -4,6 +4,7 @@
 import type { Packet } from '../packet/packet.ts'
 import { formatAny, parseStrict } from '../rule/address.ts'
 import { defineMatch } from '../rule/define.ts'
+import { listNumber, listRange, words } from '../rule/listing.ts'
 import { flag, list, u32, u32Range, unexpected, word } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { isAsked, onExtension } from './extension-header.ts'
@@ -42,6 +43,16 @@ export const rt = defineMatch({
       ? '--rt-0-not-strict: expected --rt-0-addrs to stand before it'
       : undefined
   },
+  list: (o) =>
+    words(
+      'rt',
+      listNumber('type', o['rt-type']),
+      listRange('segsleft', o['rt-segsleft']),
+      listNumber('length', o['rt-len']),
+      o['rt-0-res'] && 'reserved',
+      o['rt-0-addrs'] && `0-addrs ${o['rt-0-addrs'].map(formatAny).join(',')}`,
+      o['rt-0-not-strict'] && '0-not-strict',
+    ),
   looks: 'packet',
   match: (o) => {
     const { value, not } = o['rt-segsleft'] ?? EVERY_INDEX

@@ -2,6 +2,7 @@
 // matches.
 
 import { defineMatch } from '../rule/define.ts'
+import { words } from '../rule/listing.ts'
 import { flag } from '../rule/option.ts'
 
 export const socket = defineMatch({
@@ -13,6 +14,13 @@ export const socket = defineMatch({
     nowildcard: flag().help('sockets that listen on every address too'),
     'restore-skmark': flag().help("the packet gets the socket's mark"),
   },
+  list: (o) =>
+    words(
+      'socket',
+      o.transparent && '--transparent',
+      o.nowildcard && '--nowildcard',
+      o['restore-skmark'] && '--restore-skmark',
+    ),
   looks: 'packet',
   match: () => () => 0,
 })

@@ -1,6 +1,7 @@
 // Match statistic (xt_statistic): by chance, or every n-th packet. A rule counts by itself; its first packet is number 0.
 
 import { defineMatch } from '../rule/define.ts'
+import { apart, words } from '../rule/listing.ts'
 import { oneOf, u32, unexpected, word } from '../rule/option.ts'
 
 const EXPECTS = 'a probability from 0 to 1'
@@ -48,6 +49,13 @@ export const statistic = defineMatch({
     if (every === undefined || packet === undefined) return 'mode nth needs --every and --packet'
     return packet >= every.value ? `--packet ${packet} is too large: expected less than --every` : undefined
   },
+  list: ({ mode, probability: chance, every, packet }) =>
+    words(
+      `statistic mode ${mode}`,
+      chance && `${apart(chance)}probability ${probability.kind.format(chance.value)}`,
+      every && `${apart(every)}every ${every.value}`,
+      packet !== undefined && packet !== 0 && `packet ${packet}`,
+    ),
   match: ({ probability: chance, every, packet = 0 }, { random }) => {
     if (chance !== undefined) {
       const { value, not } = chance

@@ -2,6 +2,7 @@
 // same here, where a packet lies in one piece. The first occurrence from --from on has to end before --to.
 
 import { defineMatch } from '../rule/define.ts'
+import { words } from '../rule/listing.ts'
 import { flag, oneOf, Problem, u16, unexpected, word } from '../rule/option.ts'
 
 const MAX = 128
@@ -73,6 +74,17 @@ export const string = defineMatch({
     return { ...o, string: printable ? given : undefined, 'hex-string': printable ? undefined : given }
   },
   check: ({ from, to }) => (from > to ? `--from ${from} lies behind --to ${to}` : undefined),
+  list: (o) => {
+    const text = o.string ?? o['hex-string']
+    const option = o.string === undefined ? hex : plain
+    return words(
+      `STRING match ${text?.not ? '!' : ''} ${option.kind.format(text?.value as never)}`,
+      `ALGO name ${o.algo}`,
+      o.from !== 0 && `FROM ${o.from}`,
+      o.to !== 0xffff && `TO ${o.to}`,
+      o.icase && 'ICASE',
+    )
+  },
   looks: 'packet',
   match: (o) => {
     const { value: pattern, not } = o.string ?? o['hex-string'] ?? { value: new Uint8Array(1), not: false }

@@ -3,6 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import { defineMatch, HOTDROP } from '../rule/define.ts'
+import { bang } from '../rule/listing.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import { u16Range } from './number-range.ts'
@@ -13,6 +14,7 @@ export const tcpmssMatch = defineMatch({
   summary: 'the maximum segment size of a TCP SYN',
   protocols: [PROTO_TCP],
   options: { mss: u16Range().negatable().required().help('it lies there') },
+  list: ({ mss }) => `tcpmss match ${bang(mss)}${u16Range().kind.format(mss.value)}`,
   looks: 'packet',
   match: ({ mss: { value, not } }) => {
     const { min, max } = value

@@ -16,6 +16,7 @@ export const ttl = defineMatch({
   },
   exclusive: [['ttl-eq', 'ttl-lt', 'ttl-gt']],
   anyOf: ['ttl-eq', 'ttl-lt', 'ttl-gt'],
+  list: (o) => listByte('TTL', o['ttl-eq'], o['ttl-lt'], o['ttl-gt']),
   looks: 'packet',
   match: (o) => byteMatch(TTL, o['ttl-eq'], o['ttl-lt'], o['ttl-gt']),
 })
@@ -30,4 +31,15 @@ export function byteMatch(at: number, equal: Negatable<number> | undefined, belo
     const found = p.view.getUint8(p.start + at)
     return found < below && found > above ? 1 : 0
   }
+}
+
+/** `TTL match TTL == 5`, as listings show it. */
+export function listByte(name: string, equal: Negatable<number> | undefined, below?: number, above?: number): string {
+  const how =
+    equal !== undefined
+      ? `${equal.not ? '!=' : '=='} ${equal.value}`
+      : below !== undefined
+        ? `< ${below}`
+        : `> ${above}`
+  return `${name} match ${name} ${how}`
 }

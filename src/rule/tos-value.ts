@@ -32,6 +32,11 @@ export function tosValue(mask: number): Option<MaskedByte, false, false> {
   )
 }
 
+/** The name of a value; undefined where it has none, or where another mask than a name's is meant. */
+export function tosName({ value, mask }: MaskedByte): string | undefined {
+  return mask === 0x3f ? NAMES.find(([, named]) => named === value)?.[0] : undefined
+}
+
 function hex(value: number): string {
   return `0x${value.toString(16).padStart(2, '0')}`
 }

@@ -11,6 +11,7 @@ export const checksumTarget = defineTarget({
   tables: ['mangle'],
   terminal: false,
   options: { 'checksum-fill': flag().required().help('does it') },
+  list: () => 'CHECKSUM fill',
   target: () => (p) => {
     // Of a packet that is to be segmented every segment gets its own later.
     if (p.partial && p.gsoSize === 0) complete(p)

@@ -3,7 +3,8 @@
 
 import { NO_FLOW } from '../packet/packet.ts'
 import { CONTINUE, defineTarget, lastOf, type TargetFunction } from '../rule/define.ts'
-import { maskedMark } from '../rule/kinds.ts'
+import { hex, maskedMark } from '../rule/kinds.ts'
+import { words } from '../rule/listing.ts'
 import { flag, u8, u32 } from '../rule/option.ts'
 
 const bits = u32({ base: 16 })
@@ -52,6 +53,33 @@ export const connmarkTarget = defineTarget({
     const last = lastOf(o, [...WAYS, 'mask', 'ctmask'])
     const masked = last === 'mask' || last === 'ctmask' ? o[last] : undefined
     return { 'set-xmark': masked === undefined ? xmark : { value: xmark.value, mask: masked | 0 }, ...shifts }
+  },
+  list: (o) => {
+    const shifted = words(
+      o['left-shift-mark'] !== undefined && `left-shift-mark ${o['left-shift-mark']}`,
+      o['right-shift-mark'] !== undefined && `right-shift-mark ${o['right-shift-mark']}`,
+    )
+    if (o['save-mark'] || o['restore-mark']) {
+      const { nfmask = ALL, ctmask = ALL } = o
+      const all = nfmask === ALL && ctmask === ALL
+      const different = o['save-mark']
+        ? `nfmask ${hex(nfmask)} ctmask ~${hex(ctmask)}`
+        : `ctmask ${hex(ctmask)} nfmask ~${hex(nfmask)}`
+      const masks = all ? '' : nfmask === ctmask ? `mask ${hex(nfmask)}` : different
+      return words('CONNMARK', o['save-mark'] ? 'save' : 'restore', masks, shifted)
+    }
+    const { value, mask } = o['set-xmark'] ?? { value: 0, mask: 0 }
+    const how =
+      value === 0
+        ? `and ${hex(~mask)}`
+        : value === mask
+          ? `or ${hex(value)}`
+          : mask === 0
+            ? `xor ${hex(value)}`
+            : mask === -1
+              ? `set ${hex(value)}`
+              : `xset ${hex(value)}/${hex(mask)}`
+    return words('CONNMARK', how, shifted)
   },
   target: (o, { conntrack }) => {
     const { flows } = conntrack

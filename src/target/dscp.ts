@@ -13,6 +13,7 @@ export const dscpTarget = defineTarget({
   exclusive: [['set-dscp', 'set-dscp-class']],
   anyOf: ['set-dscp', 'set-dscp-class'],
   normalize: (o) => ({ 'set-dscp': o['set-dscp'] ?? o['set-dscp-class'] }),
+  list: (o) => `DSCP set ${dscpNumber.kind.format(o['set-dscp'] ?? 0)}`,
   target: ({ 'set-dscp': value = 0 }) => {
     return (p) => {
       changeTos(p, 0xfc, value << 2)

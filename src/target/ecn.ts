@@ -3,6 +3,7 @@
 
 import { DROP } from '../hook/hook.ts'
 import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { words } from '../rule/listing.ts'
 import { flag, u8 } from '../rule/option.ts'
 import { update16 } from '../wire/checksum.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
@@ -32,6 +33,14 @@ export const ecnTarget = defineTarget({
     const ofTcp = o['ecn-tcp-remove'] || o['ecn-tcp-ece'] !== undefined || o['ecn-tcp-cwr'] !== undefined
     return ofTcp && protocol !== PROTO_TCP ? 'TCP has these bits: expected -p tcp' : undefined
   },
+  list: (o) =>
+    words(
+      'ECN',
+      o['ecn-tcp-remove'] && 'TCP remove',
+      o['ecn-tcp-ece'] !== undefined && `ECE=${o['ecn-tcp-ece']}`,
+      o['ecn-tcp-cwr'] !== undefined && `CWR=${o['ecn-tcp-cwr']}`,
+      o['ecn-ip-ect'] !== undefined && `ECT codepoint=${o['ecn-ip-ect']}`,
+    ),
   target: (o) => {
     const field = o['ecn-ip-ect']
     const both = o['ecn-tcp-remove'] === true

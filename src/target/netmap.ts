@@ -35,6 +35,7 @@ export const netmap = defineTarget({
   conntrack: true,
   terminal: true,
   options: { to: network.required().help('the other network') },
+  list: ({ to }) => `to:${network.kind.format(to)}`,
   target: ({ to }, { nat }) => {
     const mapped: number[] = []
     const range: NatRange = { flags: MAP_IPS, min: mapped, max: mapped, minPort: 0, maxPort: 0, basePort: 0 }

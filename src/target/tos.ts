@@ -30,6 +30,14 @@ export const tosTarget = defineTarget({
     const xor = o['xor-tos']
     return xor === undefined ? o : { 'set-tos': { value: xor, mask: 0 } }
   },
+  list: (o, numeric) => {
+    const { value, mask } = o['set-tos'] ?? { value: 0, mask: 0 }
+    const two = (n: number) => `0x${n.toString(16).padStart(2, '0')}`
+    if (!numeric && value === 0) return `TOS and ${two(~mask & 0xff)}`
+    if (!numeric && value === mask) return `TOS or ${two(value)}`
+    if (!numeric && mask === 0) return `TOS xor ${two(value)}`
+    return `TOS set ${two(value)}/${two(mask)}`
+  },
   target: ({ 'set-tos': { value, mask } = { value: 0, mask: 0 } }) => {
     return (p) => {
       changeTos(p, mask, value)

@@ -18,6 +18,12 @@ export const ttlTarget = defineTarget({
   },
   exclusive: [['ttl-set', 'ttl-dec', 'ttl-inc']],
   anyOf: ['ttl-set', 'ttl-dec', 'ttl-inc'],
+  list: (o) =>
+    o['ttl-set'] !== undefined
+      ? `TTL set to ${o['ttl-set']}`
+      : o['ttl-dec'] !== undefined
+        ? `TTL decrement by ${o['ttl-dec']}`
+        : `TTL increment by ${o['ttl-inc']}`,
   target: (o) => {
     const set = o['ttl-set']
     const change = (o['ttl-inc'] ?? 0) - (o['ttl-dec'] ?? 0)
