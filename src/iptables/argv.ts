@@ -210,8 +210,6 @@ interface FileOption {
   readonly letter: string
   readonly name: string
   readonly value: 'none' | 'one' | 'may'
-  /** The legacy tool has it not. */
-  readonly variant?: Program['variant']
 }
 
 const RESTORE: readonly FileOption[] = [
@@ -226,8 +224,6 @@ const RESTORE: readonly FileOption[] = [
   { letter: 'W', name: 'wait-interval', value: 'may' },
   { letter: 'M', name: 'modprobe', value: 'one' },
   { letter: 'T', name: 'table', value: 'one' },
-  { letter: '4', name: 'ipv4', value: 'none', variant: 'nf_tables' },
-  { letter: '6', name: 'ipv6', value: 'none', variant: 'nf_tables' },
 ]
 const SAVE: readonly FileOption[] = [
   { letter: 'b', name: 'binary', value: 'none' },
@@ -236,15 +232,13 @@ const SAVE: readonly FileOption[] = [
   { letter: 't', name: 'table', value: 'one' },
   { letter: 'M', name: 'modprobe', value: 'one' },
   { letter: 'f', name: 'file', value: 'one' },
-  { letter: '4', name: 'ipv4', value: 'none', variant: 'nf_tables' },
-  { letter: '6', name: 'ipv6', value: 'none', variant: 'nf_tables' },
   { letter: 'V', name: 'version', value: 'none' },
 ]
 
 /** The arguments of iptables-restore and iptables-save. */
 export function readFileRequest(args: readonly string[], program: Program): FileRequest | 'version' | 'help' {
   const save = program.kind === 'save'
-  const known = (save ? SAVE : RESTORE).filter(({ variant = program.variant }) => variant === program.variant)
+  const known = save ? SAVE : RESTORE
   let warnings = ''
   const given = new Map<string, string>()
   const operands: string[] = []

@@ -18,13 +18,15 @@ export const VERSION = 'v1.8.9'
 const NAME = /^(ip6?tables)(?:-(legacy|nft))?(-save|-restore)?$/
 
 /** `iptables`, `iptables-legacy-save`, `ip6tables-nft`, ...; undefined for any other name. */
-export function programOf(called: string): Program | undefined {
-  const found = NAME.exec(called)
+export function programOf(given: string): Program | undefined {
+  const found = NAME.exec(given)
   if (found === null) return undefined
   const [, base, variant, behind = ''] = found
+  // The nft tools for files say of themselves what they are called.
+  const called = variant === 'nft' && behind !== '' ? `${base}-nft${behind}` : base + behind
   return {
     kind: behind === '' ? 'command' : behind === '-save' ? 'save' : 'restore',
-    name: base + behind,
+    name: called,
     family: base === 'iptables' ? 4 : 6,
     variant: variant === 'nft' ? 'nf_tables' : 'legacy',
   }

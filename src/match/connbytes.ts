@@ -41,6 +41,11 @@ export const connbytes = defineMatch({
     ...rest,
     connbytes: { value, not: not && value.min !== value.max },
   }),
+  list: (o) => {
+    const { value, not } = o.connbytes
+    const of = `connbytes mode ${o['connbytes-mode']} connbytes direction ${o['connbytes-dir']}`
+    return `${not ? '! ' : ''}connbytes ${range.kind.format(value)} ${of}`
+  },
   match: (o, { conntrack }) => {
     conntrack.account()
     const { value, not } = o.connbytes
