@@ -33,7 +33,8 @@ export const connlabel = defineMatch({
       .help('it has this label'),
     set: flag().help('it gets the label where it has it not'),
   },
-  list: ({ label: { value, not }, set }) => `connlabel ${not ? '! ' : ''}${value}${set ? ' set' : ''}`,
+  list: ({ label: { value, not }, set }) =>
+    `connlabel ${not ? '! ' : ''}${labelNames()?.name(value) ?? value}${set ? ' set' : ''}`,
   match: ({ label: { value: bit, not }, set }, { conntrack }) => {
     conntrack.useLabels()
     const { extensions } = conntrack.flows

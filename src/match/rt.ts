@@ -46,7 +46,8 @@ export const rt = defineMatch({
   list: (o) =>
     words(
       'rt',
-      listNumber('type', o['rt-type']),
+      // As a signed number, there too.
+      listNumber('type', o['rt-type'] && { ...o['rt-type'], value: o['rt-type'].value | 0 }),
       listRange('segsleft', o['rt-segsleft']),
       listNumber('length', o['rt-len']),
       o['rt-0-res'] && 'reserved',
