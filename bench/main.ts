@@ -19,6 +19,7 @@ interface Task {
   readonly flows?: number
   readonly hugePages?: boolean
   readonly rules?: Omit<RulesPath, 'quick'> | 'change' | 'load'
+  readonly family?: 4 | 6
 }
 
 const MEMORY: readonly Omit<Task, 'part' | 'quick'>[] = [
@@ -26,6 +27,8 @@ const MEMORY: readonly Omit<Task, 'part' | 'quick'>[] = [
   { flows: 10_000 },
   { flows: 1_000_000 },
   { flows: 1_000_000, hugePages: true },
+  { flows: 10_000, family: 6 },
+  { flows: 1_000_000, family: 6 },
 ]
 
 const RULES: readonly NonNullable<Task['rules']>[] = [
@@ -45,12 +48,12 @@ function tasksOf(part: Part, quick: boolean): Task[] {
   return part === 'memory' ? MEMORY.map((task) => ({ part, quick, ...task })) : [{ part, quick }]
 }
 
-async function measure({ part, quick, flows = 1, hugePages = false, rules = 'load' }: Task): Promise<Result> {
+async function measure({ part, quick, flows = 1, hugePages = false, family, rules = 'load' }: Task): Promise<Result> {
   switch (part) {
     case 'micro':
       return (await import('./micro/micro.ts')).micro(quick)
     case 'memory':
-      return (await import('./path/memory.ts')).memory({ flows, hugePages, quick })
+      return (await import('./path/memory.ts')).memory({ flows, hugePages, family, quick })
     case 'rules':
       if (rules === 'change') return (await import('./rules/change.ts')).rulesChange(quick)
       if (rules === 'load') return (await import('./rules/load.ts')).rulesLoad(quick)

@@ -58,6 +58,22 @@ export function checksumsRight(view: DataView, at: number): boolean {
   return fold(pseudo + sumOf(view, at + ip.MIN_HEADER, length)) === 0xffff
 }
 
+/** One family's packets of flow number `i`. */
+export interface Traffic {
+  /** From the client. */
+  write(view: DataView, at: number, i: number): void
+  /** What the server answers once the flow was masqueraded. */
+  writeReply(view: DataView, at: number, i: number): void
+  /** Whether a packet has the router's address as source, and right checksums. */
+  isMasqueraded(view: DataView, at: number): boolean
+}
+
+export const TRAFFIC4: Traffic = {
+  write: (view, at, i) => writePacket(view, at, flow(i)),
+  writeReply: (view, at, i) => writePacket(view, at, replyOf(flow(i))),
+  isMasqueraded: (view, at) => view.getInt32(at + ip.SOURCE) === MASQUERADE_ADDRESS && checksumsRight(view, at),
+}
+
 /** The numbers 0 to n - 1 in an order that is random and always the same. */
 export function shuffled(n: number): Int32Array {
   const order = Int32Array.from({ length: n }, (_, i) => i)

@@ -15,9 +15,26 @@ export const CONFIG: RouterConfig = {
   ],
 }
 
+/** The same for IPv6. */
+export const CONFIG6: RouterConfig = {
+  devices: {
+    lan: { addresses: ['fd00:0:1::1/64'], mtu: 1500 },
+    wan: { addresses: ['2001:db8:1::1/64'], mtu: 1500 },
+  },
+  routes: [
+    { to: 'fd00:1::/32', via: 'fd00:0:1::2', dev: 'lan' },
+    { to: '::/0', via: '2001:db8:1::2', dev: 'wan' },
+  ],
+}
+
 /** 20 rules in FORWARD, the last but one of which accepts established flows, and MASQUERADE; the same for every router. */
 export const RULES_FILE = `${ROOT}bench/rules.v4`
 
 export function rules(): string {
   return readFileSync(RULES_FILE, 'utf8')
+}
+
+/** As many for IPv6, and of the same kinds. */
+export function rules6(): string {
+  return readFileSync(`${ROOT}bench/rules.v6`, 'utf8')
 }

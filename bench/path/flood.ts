@@ -5,7 +5,7 @@
 import type { Device } from '../../src/device/device.ts'
 import type { Batch } from '../../src/packet/batch.ts'
 import type { Slab } from '../../src/packet/slab.ts'
-import { type Flow, LENGTH, writePacket } from '../packets.ts'
+import { LENGTH } from '../packets.ts'
 
 const WORDS = LENGTH / 4
 
@@ -26,11 +26,11 @@ export class FloodDevice implements Device {
     this.name = name
   }
 
-  /** Prepares `count` packets: number i is of the flow that `flowAt` says. */
-  prepare(count: number, flowAt: (i: number) => Flow): void {
+  /** Prepares `count` packets of LENGTH bytes: `write` writes number i. */
+  prepare(count: number, write: (view: DataView, at: number, i: number) => void): void {
     if (this.#packets.length !== count * WORDS) this.#packets = new Int32Array(count * WORDS)
     const view = new DataView(this.#packets.buffer)
-    for (let i = 0; i < count; i++) writePacket(view, i * LENGTH, flowAt(i))
+    for (let i = 0; i < count; i++) write(view, i * LENGTH, i)
     this.#at = 0
   }
 

@@ -11,7 +11,7 @@ import { RuleTaker } from '../../src/gateway/rule-taker.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import type { RuleSet } from '../../src/rule/model.ts'
 import { figure, type Result, say, type Target } from '../figure.ts'
-import { flow } from '../packets.ts'
+import { TRAFFIC4 } from '../packets.ts'
 import { CONFIG } from '../path/config.ts'
 import { FloodDevice } from '../path/flood.ts'
 import { blockList } from './sets.ts'
@@ -114,7 +114,7 @@ class Plane {
     })
     this.#taker = new RuleTaker(this.#engine)
     this.#sender = new RuleSender((order) => this.#orders.push(serialize(order)))
-    this.#lan.prepare(1000, flow)
+    this.#lan.prepare(1000, TRAFFIC4.write)
   }
 
   async change(before: RuleSet, after: RuleSet): Promise<RuleTaking> {
