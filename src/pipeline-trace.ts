@@ -13,7 +13,8 @@ import { count, matches } from './rule/interpreter.ts'
 import type { Chunks } from './rule/ledger.ts'
 import type { TableName } from './rule/model.ts'
 import type { ChainProgram } from './rule/program.ts'
-import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE, logText } from './target/log-text.ts'
+import { logText } from './target/log-text.ts'
+import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './target/log-text-transport.ts'
 
 /** syslog's level of the lines: warning. */
 const LEVEL = 4

@@ -81,6 +81,7 @@ import { nflog } from '../target/nflog.ts'
 import { nfqueue, queue } from '../target/queue.ts'
 import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
+import { reject6 } from '../target/reject6.ts'
 import { setTarget } from '../target/set.ts'
 import { snat } from '../target/snat.ts'
 import { tcpmss4, tcpmss6 } from '../target/tcpmss.ts'
@@ -190,6 +191,7 @@ export const BUILTIN = new Registry([
   notrack,
   redirect,
   reject,
+  reject6,
   returning,
   snat,
 ])

@@ -3,7 +3,7 @@
 // user chain pop; with nothing left to pop the built-in chain's policy decides, and only then does its counter count.
 
 import { DROP } from '../hook/hook.ts'
-import type { Packet } from '../packet/packet.ts'
+import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
 import { CONTINUE, HOTDROP, type MatchFunction, RETURN } from './define.ts'
 import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './entry.ts'
@@ -76,13 +76,15 @@ export const looked = { further: false }
 /** 1 when the rule matches, 0 when not, HOTDROP when a match could not judge the packet. */
 export function matches(e: Entry, p: Packet): number {
   const t = e.tests
-  if (t.protocol !== 0 && (p.protocol === t.protocol) === t.protocolNot) return 0
+  if (t.protocol !== 0 && (p.protocol === t.protocol) === t.protocolNot && p.protocol !== NO_PROTOCOL) return 0
   if (e.more === undefined) {
     if (((p.source & e.sourceMask) === e.source) === t.sourceNot) return 0
     if (((p.destination & e.destinationMask) === e.destination) === t.destinationNot) return 0
   } else if (!addressesMatch(e, e.more, p)) return 0
   if (t.inLinks !== undefined && t.inLinks[p.inLink] === 0) return 0
   if (t.outLinks !== undefined && t.outLinks[p.outLink] === 0) return 0
+  // Where IPv6's extension headers are cut off, no protocol can be compared.
+  if (p.protocol === NO_PROTOCOL && t.protocol !== 0) return HOTDROP
   if (t.fragments !== 0 && ((p.fragment & FRAGMENT_OFFSET_MASK) !== 0) !== (t.fragments === 1)) return 0
   if (t.ports) {
     if (p.transport === 0) {

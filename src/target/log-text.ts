@@ -1,4 +1,4 @@
-// The text of a LOG line for an IPv4 packet, as the kernel's nf_log_syslog writes it: the devices, then the headers as far as
+// The text of a LOG line, for an IPv4 packet here (log-text6.ts has IPv6's), as the kernel's nf_log_syslog writes it: the devices, then the headers as far as
 // they are there, and for an ICMP error the packet that it quotes in brackets. Building a string allocates, which a packet
 // path does not; a rule that logs is expected to be met seldom, or to be limited.
 
@@ -8,11 +8,8 @@ import type { Packet } from '../packet/packet.ts'
 import { formatAddress } from '../wire/address.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
-import * as tcp from '../wire/tcp.ts'
-
-export const LOG_TCP_SEQUENCE = 1
-export const LOG_TCP_OPTIONS = 2
-export const LOG_IP_OPTIONS = 4
+import { hex2, hexBytes, incomplete, LOG_IP_OPTIONS, type Rest, tcpText, udpText } from './log-text-transport.ts'
+import { packetText6 } from './log-text6.ts'
 
 /** The line behind the prefix. */
 export function logText(p: Packet, hook: number, flags: number, links: Links): string {
@@ -22,11 +19,12 @@ export function logText(p: Packet, hook: number, flags: number, links: Links): s
   const mac = inName === '' ? '' : 'MAC= '
   const end = p.start + p.length
   const mark = p.mark === 0 ? '' : `MARK=0x${(p.mark >>> 0).toString(16)} `
+  const packetText = p.family === 6 ? packetText6 : packetText4
   return `IN=${inName} OUT=${outName} ${mac}${packetText(p.view, p.start, end, flags, false)}${mark}`
 }
 
 /** @param quoted this is the packet that an ICMP error quotes: errors inside it are not taken apart */
-function packetText(view: DataView, at: number, end: number, flags: number, quoted: boolean): string {
+function packetText4(view: DataView, at: number, end: number, flags: number, quoted: boolean): string {
   if (end - at < ip.MIN_HEADER) return 'TRUNCATED'
   const headerLength = (view.getUint8(at) & 15) << 2
   const fragment = view.getUint16(at + ip.FLAGS_FRAGMENT)
@@ -61,60 +59,6 @@ function packetText(view: DataView, at: number, end: number, flags: number, quot
     default:
       return `${text}PROTO=${view.getUint8(at + ip.PROTOCOL)} `
   }
-}
-
-/** What stands behind an IP header. */
-interface Rest {
-  readonly view: DataView
-  readonly at: number
-  readonly end: number
-  /** A later fragment: there is no transport header. */
-  readonly later: boolean
-}
-
-function incomplete({ at, end }: Rest): string {
-  return `INCOMPLETE [${end - at} bytes] `
-}
-
-function tcpText(rest: Rest, flags: number): string {
-  const { view, at, end, later } = rest
-  let text = 'PROTO=TCP '
-  if (later) return text
-  if (end - at < tcp.MIN_HEADER) return text + incomplete(rest)
-  text += `SPT=${view.getUint16(at)} DPT=${view.getUint16(at + 2)} `
-  if ((flags & LOG_TCP_SEQUENCE) !== 0)
-    text += `SEQ=${view.getUint32(at + tcp.SEQUENCE)} ACK=${view.getUint32(at + tcp.ACKNOWLEDGEMENT)} `
-  // The last of the four reserved bits is Accurate ECN's flag, which kernels since 6.18 name.
-  const reserved = view.getUint8(at + tcp.DATA_OFFSET) & 0x0f
-  text += `WINDOW=${view.getUint16(at + tcp.WINDOW)} RES=0x${hex2((reserved & 0x0e) << 2)} `
-  if ((reserved & 1) !== 0) text += 'AE '
-  const set = view.getUint8(at + tcp.FLAGS)
-  for (const [bit, name] of TCP_FLAGS) if ((set & bit) !== 0) text += name
-  text += `URGP=${view.getUint16(at + tcp.URGENT)} `
-  const length = tcp.headerLength(view, at)
-  if ((flags & LOG_TCP_OPTIONS) !== 0 && length > tcp.MIN_HEADER) {
-    if (at + length > end) return `${text}OPT (TRUNCATED)`
-    text += `OPT (${hexBytes(view, at + tcp.MIN_HEADER, at + length)}) `
-  }
-  return text
-}
-
-const TCP_FLAGS: readonly (readonly [number, string])[] = [
-  [tcp.CWR, 'CWR '],
-  [tcp.ECE, 'ECE '],
-  [tcp.URG, 'URG '],
-  [tcp.ACK, 'ACK '],
-  [tcp.PSH, 'PSH '],
-  [tcp.RST, 'RST '],
-  [tcp.SYN, 'SYN '],
-  [tcp.FIN, 'FIN '],
-]
-
-function udpText(rest: Rest, name: string): string {
-  const { view, at, end, later } = rest
-  if (later) return `PROTO=${name} `
-  if (end - at < 8) return `PROTO=${name} ${incomplete(rest)}`
-  return `PROTO=${name} SPT=${view.getUint16(at)} DPT=${view.getUint16(at + 2)} LEN=${view.getUint16(at + 4)} `
 }
 
 function spiText(rest: Rest, name: string, header: number, spi: number): string {
@@ -165,18 +109,8 @@ function icmpText(rest: Rest, flags: number, quoted: boolean): string {
     default:
       return text
   }
-  if (!quoted) text += `[${packetText(view, at + icmp.HEADER, end, flags, true)}] `
+  if (!quoted) text += `[${packetText4(view, at + icmp.HEADER, end, flags, true)}] `
   if (type === icmp.DEST_UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED)
     text += `MTU=${view.getUint16(at + icmp.MTU)} `
-  return text
-}
-
-function hex2(value: number): string {
-  return value.toString(16).toUpperCase().padStart(2, '0')
-}
-
-function hexBytes(view: DataView, from: number, to: number): string {
-  let text = ''
-  for (let at = from; at < to; at++) text += hex2(view.getUint8(at))
   return text
 }

@@ -4,7 +4,8 @@
 import { CONTINUE, defineTarget } from '../rule/define.ts'
 import { parseNumber } from '../rule/number.ts'
 import { flag, Problem, shown, text, word } from '../rule/option.ts'
-import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE, logText } from './log-text.ts'
+import { logText } from './log-text.ts'
+import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './log-text-transport.ts'
 
 const LEVELS: Readonly<Record<string, number>> = {
   emerg: 0,

@@ -22,6 +22,9 @@ const BASELINE: Record<string, number> = {
   // No address that the configuration does not name: a TUN device's own would be random.
   'net.ipv6.conf.default.addr_gen_mode': 1,
   'net.ipv6.conf.default.accept_dad': 0,
+  // Reports of multicast listeners are said at once and not seconds later, into somebody's counters.
+  'net.ipv6.conf.all.mldv2_unsolicited_report_interval': 0,
+  'net.ipv6.conf.default.mldv2_unsolicited_report_interval': 0,
   // Labels are a hash of the flow with a secret.
   'net.ipv6.auto_flowlabels': 0,
   'net.ipv4.ip_forward': 1,
@@ -44,6 +47,9 @@ function emptyTable(table: string): string {
   const chains = CHAINS[table]?.split(' ') ?? []
   return [`*${table}`, ...chains.map((chain) => `:${chain} ACCEPT [0:0]`), 'COMMIT'].join('\n')
 }
+
+/** How long the kernel reports what it listens to on new devices, in milliseconds; those packets would be counted. */
+const LISTENER_REPORTS = 30
 
 const commandOf = (family: 4 | 6) => (family === 4 ? 'iptables' : 'ip6tables')
 
@@ -156,6 +162,7 @@ export class KernelRig implements Subject {
   async load(rules: string, family: 4 | 6 = 4): Promise<void> {
     const named = new Set([...rules.matchAll(/^\*\s*(\w+)/gm)].map(([, table]) => table!))
     const known = this.tables[family]
+    if (family === 6 && named.size > 0 && known.size === 0) await this.pause(LISTENER_REPORTS)
     const rest = [...known].filter((table) => !named.has(table)).map(emptyTable)
     for (const table of named) known.add(table)
     const text = [this.log_?.tagged(rules) ?? rules, ...rest].join('\n')
