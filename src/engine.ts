@@ -74,6 +74,7 @@ export type HookFunction = (p: Packet) => number
 export interface EngineCounters {
   /** Packets dropped, by reason. */
   readonly dropped: Readonly<Record<string, number>>
+  /** Of both families. */
   readonly conntrack: Readonly<Record<string, number>>
   readonly links: Readonly<Record<string, LinkCounters>>
 }
@@ -528,7 +529,7 @@ export class Engine {
       })
     return {
       dropped: named(REASONS, this.pipeline.dropped),
-      conntrack: this.conntrack.counters(),
+      conntrack: sums(this.conntrack.counters(), this.conntrack6.counters()),
       links: Object.fromEntries(links),
     }
   }
@@ -546,4 +547,8 @@ export class Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close()
   }
+}
+
+function sums(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value + (b[name] ?? 0)]))
 }

@@ -104,6 +104,11 @@ export class Pipeline6 implements Mouth, QueuedWay {
     this.localDefrag = defrag(sysctl['net.ipv6.ip6frag_time'], sysctl['net.ipv6.ip6frag_high_thresh'])
   }
 
+  /** Packets of which fragments wait for the others. */
+  get held(): number {
+    return this.defrag.held + this.localDefrag.held
+  }
+
   /** Fragments that have waited too long. */
   tick(): void {
     this.defrag.tick()

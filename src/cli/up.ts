@@ -7,6 +7,7 @@ import { TunfilterError } from '../errors.ts'
 interface Options {
   readonly config: string
   readonly rules?: string
+  readonly rules6?: string
   readonly logFormat?: 'text' | 'json'
   readonly control?: string | true
   readonly state?: string
@@ -21,6 +22,7 @@ export function upCommand(): Command {
     .description('run the gateway in the foreground')
     .requiredOption('--config <file>', 'devices, routes and sysctls (YAML)')
     .option('--rules <file>', 'rules in iptables-save form; without, every packet is accepted')
+    .option('--rules6 <file>', 'the same for IPv6, in ip6tables-save form')
     .option('--ipset <file>', 'sets that rules name, in ipset-save form')
     .option('--control [path]', 'listen for commands (tunfilter iptables, ipset, ...) on this Unix socket')
     .option('--state <file>', 'keep rules and sets there when they are changed, and begin with what is there')
@@ -40,8 +42,8 @@ export function upCommand(): Command {
       'after',
       `
 Signals:
-  SIGHUP            read the rules anew; flows stay, and a file that is refused changes nothing
-  SIGUSR1           print flows and counters to standard output
+  SIGHUP            read the rules of both families anew; flows stay, and a file that is refused changes nothing
+  SIGUSR1           print flows, rules and counters of both families to standard output
   SIGTERM, SIGINT   handle the packets that wait, print totals, end`,
     )
     .action(async (options: Options) => {

@@ -20,7 +20,9 @@ const TICK = 20
 /** Files; `-` is standard input or output. */
 export interface ReplayOptions {
   readonly config: string
-  readonly rules: string
+  /** Rule files of the two families; a family without one accepts every packet. */
+  readonly rules?: string
+  readonly rules6?: string
   readonly input: string
   /** Sets that rules name, in ipset-save form. */
   readonly ipset?: string
@@ -37,7 +39,8 @@ export interface ReplayOptions {
 
 export function replay(options: ReplayOptions): Summary {
   const config = readConfig(options.config)
-  const rules = readText(options.rules)
+  const read = (file: string | undefined) => (file === undefined ? undefined : readText(file))
+  const [rules, rules6] = [read(options.rules), read(options.rules6)]
   const sets = options.ipset === undefined ? '' : readText(options.ipset)
   const devices = Object.keys(config.devices)
   if (options.unnamed !== undefined && !devices.includes(options.unnamed))
@@ -54,7 +57,7 @@ export function replay(options: ReplayOptions): Summary {
   })
   const outputs = new Outputs()
   try {
-    return run(options, config, { rules, sets }, playback, outputs)
+    return run(options, config, { rules, rules6, sets }, playback, outputs)
   } finally {
     outputs.close()
     playback.close()
@@ -64,7 +67,7 @@ export function replay(options: ReplayOptions): Summary {
 function run(
   options: ReplayOptions,
   config: RouterConfig,
-  { rules, sets }: { readonly rules: string; readonly sets: string },
+  { rules, rules6, sets }: { readonly rules?: string; readonly rules6?: string; readonly sets: string },
   playback: Playback,
   outputs: Outputs,
 ): Summary {
@@ -74,7 +77,8 @@ function run(
   const log = (_level: number, line: string) => logged?.write(`${line}\n`)
   const engine = Engine.open({ config, devices: playback.devices, clock, random: seededRandom(options.seed), log })
   engine.loadSets(sets, { file: options.ipset })
-  engine.load(rules, { file: options.rules })
+  if (rules !== undefined) engine.load(rules, { file: options.rules })
+  if (rules6 !== undefined) engine.load(rules6, { file: options.rules6, family: 6 })
 
   logged = outputs.open(options.log)
   const nflog = options.nflog === undefined ? undefined : new NflogFile(options.nflog)
@@ -91,11 +95,13 @@ function run(
   nflog?.close()
   // An output without a packet is a capture too.
   playback.next()
-  outputs.open(options.counters)?.write(engine.saveRules({ counters: true }))
+  const saved = outputs.open(options.counters)
+  if (rules !== undefined) saved?.write(engine.saveRules({ counters: true }))
+  if (rules6 !== undefined) saved?.write(engine.saveRules({ counters: true, family: 6 }))
   const flows = outputs.open(options.conntrack)
   let count = 0
-  for (const view of engine.flows.source.views)
-    for (const line of formatFlows(view, engine.time)) {
+  for (const table of [engine.conntrack.flows, engine.conntrack6.flows])
+    for (const line of formatFlows(table, engine.time)) {
       flows?.write(`${line}\n`)
       count++
     }
@@ -106,7 +112,7 @@ function run(
 /** Time passes between two packets: while fragments are held, somebody may be told that the rest did not come. */
 function waitUntil(next: bigint, clock: VirtualClock, engine: Engine, playback: Playback): void {
   const end = milliseconds(next)
-  while (engine.pipeline.defrag.held > 0 && clock.now() + TICK < end) {
+  while (engine.pipeline.defrag.held + engine.pipeline6.held > 0 && clock.now() + TICK < end) {
     clock.advance(TICK)
     playback.time = BigInt(Math.round(clock.now() * 1000)) * 1000n
     engine.step()

@@ -39,6 +39,8 @@ export interface UpOptions {
   readonly config: string
   /** Rule file in iptables-save form; every packet is accepted when it is left out. */
   readonly rules?: string
+  /** The same for IPv6, in ip6tables-save form. */
+  readonly rules6?: string
   readonly logFormat?: LogFormat
   /** How packets come and go; `auto` when left out. */
   readonly io?: TunIo
@@ -62,8 +64,8 @@ export async function up(options: UpOptions): Promise<number> {
   const config = readConfig(options.config)
   const kept = options.state === undefined ? undefined : StateFile.read(options.state)
   const read = (file: string | undefined) => (file === undefined ? undefined : readRules(file))
-  const begin = kept ?? { iptables: read(options.rules), ipset: read(options.ipset) }
-  const given = { config, rules: begin.iptables, rules6: kept?.ip6tables, sets: begin.ipset }
+  const begin = kept ?? { iptables: read(options.rules), ip6tables: read(options.rules6), ipset: read(options.ipset) }
+  const given = { config, rules: begin.iptables, rules6: begin.ip6tables, sets: begin.ipset }
   return await new Gateway(options, given, kept ?? {}).ended
 }
 
@@ -210,8 +212,12 @@ class Gateway {
     if (control !== undefined)
       this.#control = await ControlServer.listen(control, [commands, ipset, new ConntrackProgram(flows)])
     const { devices, io, limits } = report
-    const file = rules?.file ?? 'none: every packet is accepted'
-    this.#log.info({ devices, io, rules: { file, count: countRules(commands.ruleSet(4)) }, limits }, 'started')
+    const none = { file: 'none: every packet is accepted', count: 0 }
+    const loaded = {
+      rules: rules === undefined ? none : { file: rules.file, count: countRules(commands.ruleSet(4)) },
+      ...(rules6 && { rules6: { file: rules6.file, count: countRules(commands.ruleSet(6)) } }),
+    }
+    this.#log.info({ devices, io, ...loaded, limits }, 'started')
   }
 
   /** Throws RefusedError with every complaint. */
@@ -220,19 +226,24 @@ class Gateway {
   }
 
   #reload(): void {
-    const file = this.#options.rules
+    const { rules, rules6 } = this.#options
     const commands = this.#commands
-    if (file === undefined) this.#log.warn('SIGHUP: there is no rule file to read again (--rules)')
-    else void commands?.inTurn(() => this.#load(file, commands))
+    if (rules === undefined && rules6 === undefined)
+      this.#log.warn('SIGHUP: there is no rule file to read again (--rules, --rules6)')
+    else void commands?.inTurn(() => this.#load({ rules, rules6 }, commands))
   }
 
-  /** Rejects nothing. */
-  async #load(file: string, commands: Commands): Promise<void> {
+  /** Both files or none: a mistake in one changes nothing. Rejects nothing. */
+  async #load(files: { readonly rules?: string; readonly rules6?: string }, commands: Commands): Promise<void> {
     const log = this.#log
     try {
-      const ruleSet = this.#parsed(readRules(file), 4)
-      await commands.take(carried(commands.ruleSet(4), ruleSet))
-      log.info({ rules: { file, count: countRules(ruleSet) } }, 'rules loaded; flows stay')
+      const read = Object.entries(files).flatMap(([name, file]) => {
+        if (file === undefined) return []
+        return [{ name, file, ruleSet: this.#parsed(readRules(file), name === 'rules' ? 4 : 6) }]
+      })
+      for (const { ruleSet } of read) await commands.take(carried(commands.ruleSet(ruleSet.family), ruleSet))
+      const loaded = read.map(({ name, file, ruleSet }) => [name, { file, count: countRules(ruleSet) }])
+      log.info(Object.fromEntries(loaded), 'rules loaded; flows stay')
     } catch (error) {
       for (const line of (error as Error).message.split('\n')) log.error(`reload: ${line}`)
       log.error('reload: refused; the old rules stay')
@@ -273,8 +284,11 @@ class Gateway {
         return
       case 'rules': {
         const commands = this.#commands
-        if (commands !== undefined)
-          print(save(commands.ruleSet(4), { counters: true, countersOf: commands.countersOf(4) }))
+        if (commands === undefined) return
+        for (const family of [4, 6] as const) {
+          const text = save(commands.ruleSet(family), { counters: true, countersOf: commands.countersOf(family) })
+          if (family === 4 || text !== '') print(family === 4 ? text : `# rules of IPv6\n${text}`)
+        }
         return
       }
       case 'ended':

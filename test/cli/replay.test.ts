@@ -123,6 +123,34 @@ describe('a replay', () => {
     expect(stdout).toMatch(/^ {2}ttl-exceeded +1$/m)
   })
 
+  test('takes rules of either family, or of both, and writes what both did', () => {
+    const addresses = '[10.0.1.1/24, "2001:db8:1::1/64"]'
+    writeFileSync(
+      path('node.yaml'),
+      `devices: { tun0: { addresses: ${addresses} }, tun1: { addresses: [203.0.113.1/24, "2001:db8:2::1/64"] } }\n`,
+    )
+    writeFileSync(
+      path('rules.v6'),
+      '*filter\n:FORWARD DROP [0:0]\n-A FORWARD -p udp -m conntrack --ctstate NEW -j ACCEPT\nCOMMIT\n',
+    )
+    capture([
+      [0, 'tun0', 'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 "ask"'],
+      [1, 'tun0', 'udp 10.0.1.2:1000 > 203.0.113.9:53 "ask" ipid 1'],
+      [2, 'tun1', 'udp [2001:db8:2::9]:53 > [2001:db8:1::2]:1000 "answer"'],
+    ])
+    const files = ['--config', 'node.yaml', '--rules6', 'rules.v6', 'in.pcapng', '--write', 'out.pcapng']
+    const { stdout } = replay(...files, '--rules', 'rules.v4', '--counters', 'counters', '--conntrack', 'flows')
+    expect(written().packets.map(([, device, line]) => [device, line])).toEqual([
+      ['tun1', 'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 "ask" hl 63'],
+      ['tun1', 'udp 203.0.113.1:1000 > 203.0.113.9:53 "ask" ipid 1 ttl 63'],
+    ])
+    expect(stdout).toMatch(/; 2 flows$/m)
+    expect(read('flows')).toMatch(/^ipv4 .*\nipv6 +10 udp +17 \d+ src=2001:db8:1::2 dst=2001:db8:2::9 /)
+    expect(read('counters')).toMatch(/MASQUERADE[\s\S]*:FORWARD DROP \[1:54\][\s\S]*\[1:51\] -A FORWARD -p udp/)
+    expect(replay(...files).status).toBe(0)
+    expect(replay('--config', 'node.yaml', 'in.pcapng').stderr).toContain('expected --rules, --rules6 or both')
+  })
+
   test('a capture in microseconds gives one in microseconds', () => {
     capture([[0.5, 'tun0', 'udp 10.0.1.2:1000 > 203.0.113.9:53']], ['tun0'], 6)
     replay(...FILES, '--write', 'out.pcapng')
