@@ -529,7 +529,7 @@ export class Engine {
       })
     return {
       dropped: named(REASONS, this.pipeline.dropped),
-      conntrack: sums(this.conntrack.counters(), this.conntrack6.counters()),
+      conntrack: this.conntrack.counters(),
       links: Object.fromEntries(links),
     }
   }
@@ -547,8 +547,4 @@ export class Engine {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close()
   }
-}
-
-function sums(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(a).map(([name, value]) => [name, value + (b[name] ?? 0)]))
 }

@@ -257,8 +257,9 @@ function wrongPart(p: Packet, at: number): number {
   const end = start + p.length
   const word = view.getUint16(at + extension.FRAGMENT_OFFSET)
   const offset = word & extension.OFFSET_BYTES
-  if (offset === 0 && p.protocol !== NO_PROTOCOL && p.start + p.headerLength + upperHeader(p.protocol) > end)
-    return icmpv6.INCOMPLETE_CHAIN << 16
+  const later = (p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0
+  const hasUpper = !later && p.protocol !== NO_PROTOCOL && p.protocol !== extension.NO_NEXT
+  if (hasUpper && start + p.headerLength + upperHeader(p.protocol) > end) return icmpv6.INCOMPLETE_CHAIN << 16
   const length = end - at - extension.FRAGMENT_HEADER
   if (offset + length > ip.MAX_PACKET) return at + extension.FRAGMENT_OFFSET - start
   if ((word & extension.MORE) !== 0 && (length & 7) !== 0) return ipv6.PAYLOAD_LENGTH

@@ -82,7 +82,7 @@ export class Local6 {
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(source, kind)) return this.#mouth.discard(answer)
     const speaker = this.#isOwnDestination(p)
       ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
-      : (routing.source ?? routing.selectSource(this.#deviceOf(answer, p), source))
+      : this.#speakerAbout(p, answer, source)
     if (speaker === undefined) return this.#mouth.discard(answer)
     const quote = Math.min(p.length, ipv6.MIN_MTU - ipv6.HEADER - icmpv6.HEADER)
     const at = answer.start + ipv6.HEADER
@@ -94,9 +94,11 @@ export class Local6 {
     this.#sendIcmp(answer, icmpv6.HEADER + quote, speaker, this.#label(answer, speaker, (kind << 8) | code), 0)
   }
 
-  /** Link-local answers leave by the device that the packet came in by; the source is chosen for the way that they take. */
-  #deviceOf(answer: Packet, p: Packet): number {
-    return answer.outLink === LOOPBACK ? p.inLink : answer.outLink
+  /** Who speaks about a packet that came in is chosen as if the answer left by the same device, whichever it leaves by. */
+  #speakerAbout(p: Packet, answer: Packet, destination: readonly number[]): readonly number[] | undefined {
+    const routing = this.#routing()
+    if (p.inLink !== NO_LINK) return routing.selectSource(p.inLink, destination)
+    return routing.source ?? routing.selectSource(answer.outLink, destination)
   }
 
   /** An address of the router's own; a link-local one has to be that of the device. */

@@ -60,7 +60,7 @@ const commandOf = (family: 4 | 6) => (family === 4 ? 'iptables' : 'ip6tables')
 function isHousekeeping(packet: Uint8Array): boolean {
   if (packet[0]! >> 4 !== 6) return false
   if (packet[6] === 0) return packet[40] === 58 && [131, 132, 143].includes(packet[48]!)
-  return packet[6] === 58 && packet[40] === 133
+  return packet[6] === 58 && packet[40] === 133 && packet[24] === 0xff
 }
 
 interface Far {
