@@ -11,7 +11,7 @@ import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as event from './events.ts'
-import { ACCOUNT_WORDS, EVENT_MASK, EXTRA_WORDS, LABEL_WORDS, PENDING, STAMP_WORDS } from './extensions.ts'
+import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker, keysOf } from './gre.ts'
@@ -19,9 +19,10 @@ import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
 import { TcpTracker } from './tcp.ts'
+import { Telling } from './telling.ts'
 import { type Template, Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
-import { DROPPED, INVALID, REOPEN, TRACKED, type Tracker, type Tracking } from './tracker.ts'
+import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
 import { UdpTracker } from './udp.ts'
 
 // Places in `stats`, with the names of `conntrack -S`.
@@ -69,10 +70,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly sysctl: Sysctl
   readonly timeouts: Timeouts
   readonly stats: Float64Array
-  /** Where events go; undefined while nobody listens. */
-  #events: event.EventWriter | undefined
-  /** Of flows that begin now, events are told. */
-  #listened = false
+  /** What is told of flows. */
+  readonly telling: Telling
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   /** The other family's, whose flows count against the same bound. */
@@ -91,7 +90,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.timeouts = new Timeouts(sysctl, extensions, policies)
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
-    this.listen(undefined)
+    this.telling = new Telling(this.flows, time, sysctl)
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
@@ -174,7 +173,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       const ct = this.#resolve(p)
       if (ct === NO_FLOW) return this.invalid(p)
       if (ct === FULL) return DROP
-      const said = this.#events === undefined ? tracker.track(p, ct) : this.#trackAndNote(p, ct, tracker)
+      const said = this.telling.active ? this.telling.track(p, ct, tracker) : tracker.track(p, ct)
       if (said === REOPEN) continue
       if (said === INVALID || said === DROPPED) {
         if (p.begins) this.flows.release(ct)
@@ -187,21 +186,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       if (p.direction === 1) this.flows.words[ct * f.WORDS + f.STATUS] |= f.SEEN_REPLY
       return ACCEPT
     }
-  }
-
-  #trackAndNote(p: Packet, ct: number, tracker: Tracker): number {
-    const { words } = this.flows
-    const base = ct * f.WORDS
-    const status = words[base + f.STATUS]
-    const state = p.begins ? -1 : words[base + f.TRACKER] & STATE_MASK
-    const said = tracker.track(p, ct)
-    if (said !== TRACKED) return said
-    const now = words[base + f.STATUS]
-    let bits = (now & ~status & f.ASSURED) !== 0 ? event.ASSURED : 0
-    if (p.direction === 1 && (status & f.SEEN_REPLY) === 0) bits |= event.REPLY
-    if (hasStates(p.protocol) && (words[base + f.TRACKER] & STATE_MASK) !== state) bits |= event.PROTOINFO
-    if (bits !== 0) this.#note(ct, bits)
-    return said
   }
 
   /** Finds the packet's flow, or begins one; NO_FLOW when its tuple cannot be, FULL when there is no room. */
@@ -271,7 +255,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     words[base + f.KEY] = key
     words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
     if (p.template !== 0) this.#templates.apply(p.template, ct, flows.extensions)
-    if (this.#listened) this.#listenTo(ct)
+    if (this.telling.begins) this.telling.begin(ct)
     p.ct = ct
     p.begins = true
     p.direction = 0
@@ -316,7 +300,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   confirm(p: Packet): number {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
     if (!p.begins) {
-      if (this.#events !== undefined && p.ct !== NO_FLOW) this.#tellPending(p.ct)
+      if (this.telling.active && p.ct !== NO_FLOW) this.telling.passed(p.ct)
       return ACCEPT
     }
     if (this.isTaken(p.ct)) {
@@ -325,9 +309,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     }
     p.begins = false
     this.#insert(p.ct)
-    if (this.#events !== undefined) {
-      this.#note(p.ct, event.NEW)
-      this.#tellPending(p.ct)
+    if (this.telling.active) {
+      this.telling.note(p.ct, event.NEW)
+      this.telling.passed(p.ct)
     }
     return ACCEPT
   }
@@ -357,8 +341,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const { words } = this.flows
     if ((words[ct * f.WORDS + f.STATUS] & f.NAT) !== 0) this.flows.linkBySource(ct)
     this.#insert(ct)
-    if (this.#listened) this.#listenTo(ct)
-    this.tell(ct, event.ALL & ~event.DESTROY, port)
+    if (this.telling.begins) this.telling.begin(ct)
+    this.telling.tell(ct, event.ALL & ~event.DESTROY, port)
   }
 
   /** The packet is at its end: a flow that it began and that was not confirmed goes with it. */
@@ -411,7 +395,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   over(p: Packet, ct: number): void {
     this.count(p, ct)
-    if (this.#events !== undefined) this.#tellEnd(ct, 0)
+    if (this.telling.active) this.telling.end(ct, 0)
     this.flows.words[ct * f.WORDS + f.EXPIRES] = this.time.now
   }
 
@@ -433,7 +417,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const at = ct * f.WORDS + f.MARK
     if (words[at] === (mark | 0)) return
     words[at] = mark
-    if (this.#events !== undefined) this.#note(ct, event.MARK)
+    if (this.telling.active) this.telling.note(ct, event.MARK)
   }
 
   /** Sets a label, 0 to 127; false where the flow cannot carry any. */
@@ -444,55 +428,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const at = ct * LABEL_WORDS + (bit >> 5)
     if ((labels[at] & (1 << (bit & 31))) !== 0) return true
     labels[at] |= 1 << (bit & 31)
-    if (this.#events !== undefined) this.#note(ct, event.LABEL)
+    if (this.telling.active) this.telling.note(ct, event.LABEL)
     return true
-  }
-
-  // ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** Where events go from now on; undefined when nobody listens any more. */
-  listen(events: event.EventWriter | undefined): void {
-    const told = this.sysctl['net.netfilter.nf_conntrack_events']
-    this.#events = told === 0 ? undefined : events
-    this.#listened = told === 1 || this.#events !== undefined
-    if (this.#listened) this.flows.extensions.extra()
-  }
-
-  /** Of this flow, which is just being begun, events are told: all, or those that a CT target named. */
-  #listenTo(ct: number): void {
-    const extras = this.flows.extensions.extra()
-    if (extras[ct * EXTRA_WORDS + EVENT_MASK] === 0) extras[ct * EXTRA_WORDS + EVENT_MASK] = event.ALL
-  }
-
-  /** Something happened to the flow: told when the packet that caused it has passed all hooks. */
-  #note(ct: number, bits: number): void {
-    const { extras } = this.flows.extensions
-    if (extras !== undefined) extras[ct * EXTRA_WORDS + PENDING] |= bits
-  }
-
-  #tellPending(ct: number): void {
-    const { extras } = this.flows.extensions
-    if (extras === undefined) return
-    const at = ct * EXTRA_WORDS + PENDING
-    const bits = extras[at]
-    if (bits === 0) return
-    extras[at] = 0
-    this.tell(ct, bits, 0)
-  }
-
-  /** The flow ends: told at once, and nothing more of it. */
-  #tellEnd(ct: number, port: number): void {
-    const { stamps, extras } = this.flows.extensions
-    if (stamps !== undefined) stamps[ct * STAMP_WORDS + 1] = this.time.wall
-    this.tell(ct, event.DESTROY, port)
-    if (extras !== undefined) extras[ct * EXTRA_WORDS + EVENT_MASK] = 0
-  }
-
-  /** Tells events at once, if this flow's are told. */
-  tell(ct: number, bits: number, port: number): void {
-    const { extensions } = this.flows
-    if ((bits & extensions.extraOf(ct, EVENT_MASK) & event.ALL) === 0) return
-    this.#events?.write(this.flows, ct, bits, port, this.time.now, this.time.wall)
   }
 
   /** The number of a template, for `assign`: made once, when the rule is. */
@@ -508,7 +445,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** @param port of the command that asks for it; 0 for packets and time */
   kill(ct: number, port = 0): void {
-    if (this.#events !== undefined) this.#tellEnd(ct, port)
+    if (this.telling.active) this.telling.end(ct, port)
     this.flows.remove(ct)
     this.flows.unlinkBySource(ct)
     this.flows.release(ct)
@@ -551,13 +488,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       }
     }
   }
-}
-
-/** Of the first tracker word, for protocols with states. */
-const STATE_MASK = 0xf
-
-function hasStates(protocol: number): boolean {
-  return protocol === ip.PROTO_TCP || protocol === ip.PROTO_SCTP
 }
 
 /** No record left, and nothing to drop early. */

@@ -133,7 +133,7 @@ class Changes {
     if (!this.#isThere(flow)) return { done: [0], refused: 'ENOENT' }
     const refused = this.#apply(flow.ct, set)
     if (refused !== undefined) return { done: [0], refused, ct: flow.ct }
-    this.#conntrack.tell(flow.ct, events.ALL & ~(events.NEW | events.RELATED | events.DESTROY), this.#port)
+    this.#conntrack.telling.tell(flow.ct, events.ALL & ~(events.NEW | events.RELATED | events.DESTROY), this.#port)
     return { done: [1], ct: flow.ct }
   }
 

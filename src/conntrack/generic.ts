@@ -24,8 +24,4 @@ export class GenericTracker implements Tracker {
   mayDropEarly(): boolean {
     return false
   }
-
-  stateName(): string {
-    return ''
-  }
 }

@@ -34,10 +34,6 @@ export class GreTracker implements Tracker {
   mayDropEarly(): boolean {
     return false
   }
-
-  stateName(): string {
-    return ''
-  }
 }
 
 /** The tuple's keys where others have ports: source << 16 | destination. -1 for what says that it is PPTP's and is not. */

@@ -42,8 +42,4 @@ export class IcmpTracker implements Tracker {
   mayDropEarly(): boolean {
     return false
   }
-
-  stateName(): string {
-    return ''
-  }
 }

@@ -16,7 +16,6 @@ import {
   HEARTBEAT_SENT,
   NONE,
   nextSctpState,
-  SCTP_STATES,
   SHUTDOWN_ACK_SENT,
   SHUTDOWN_SENT,
 } from './sctp-states.ts'
@@ -64,10 +63,6 @@ export class SctpTracker implements Tracker {
     this.#words = tracking.flows.words
     this.#verify = tracking.sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
     this.#timeouts = tracking.timeouts.for('sctp')
-  }
-
-  stateName(ct: number): string {
-    return SCTP_STATES[this.#words[ct * f.WORDS + f.TRACKER] & STATE_MASK] ?? ''
   }
 
   mayDropEarly(ct: number): boolean {

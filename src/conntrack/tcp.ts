@@ -24,7 +24,6 @@ import {
   LAST_ACK,
   nextState,
   PASS,
-  STATES,
   SYN_RECV,
   SYN_SENT,
   SYN_SENT2,
@@ -67,10 +66,6 @@ export class TcpTracker implements Tracker {
     this.#trustResets = sysctl['net.netfilter.nf_conntrack_tcp_ignore_invalid_rst'] !== 0
     this.#maxRetransmissions = sysctl['net.netfilter.nf_conntrack_tcp_max_retrans']
     this.#timeouts = tracking.timeouts.for('tcp')
-  }
-
-  stateName(ct: number): string {
-    return STATES[r.state(this.#words, ct * f.WORDS + f.TRACKER)]
   }
 
   mayDropEarly(ct: number): boolean {

@@ -29,8 +29,6 @@ export interface Tracker {
   mayDropEarly(ct: number): boolean
   /** The router itself ended the connection (REJECT with a RST). */
   close?(ct: number): void
-  /** State as `conntrack -L` prints it, '' for protocols without one. */
-  stateName(ct: number): string
 }
 
 /** What trackers work with. */

@@ -55,10 +55,6 @@ export class UdpTracker implements Tracker {
     return false
   }
 
-  stateName(): string {
-    return ''
-  }
-
   #wrong(p: Packet): boolean {
     if (p.transport === 0) return true
     const length = p.view.getUint16(p.transport + udp.LENGTH)

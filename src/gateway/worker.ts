@@ -194,7 +194,7 @@ class DataPlane {
         return
       case 'listen': {
         const writer = order.memory === undefined ? undefined : new EventWriter(order.memory)
-        for (const conntrack of this.#conntracks) conntrack.listen(writer)
+        for (const conntrack of this.#conntracks) conntrack.telling.listen(writer)
         return
       }
       case 'list':

@@ -10,6 +10,8 @@ import type { Conntrack } from '../../src/conntrack/conntrack.ts'
 import { Conntrack4 } from '../../src/conntrack/conntrack4.ts'
 import { Conntrack6 } from '../../src/conntrack/conntrack6.ts'
 import { FlowTable6 } from '../../src/conntrack/flows6.ts'
+import * as f from '../../src/conntrack/record.ts'
+import { stateName } from '../../src/conntrack/states.ts'
 import { loadNative, POLLIN } from '../../src/device/native.ts'
 import { ACCEPT } from '../../src/hook/hook.ts'
 import { Packet } from '../../src/packet/packet.ts'
@@ -178,7 +180,7 @@ export class BesideKernel {
   #describe(ct: number): string {
     const { flows } = this.conntrack
     const protocol = flows.protocol(ct)
-    const words = [String(protocol), this.conntrack.tracker(protocol).stateName(ct)]
+    const words = [String(protocol), stateName(protocol, flows.words[ct * f.WORDS + f.TRACKER]!)]
     for (const direction of [0, 1]) {
       if (flows instanceof FlowTable6)
         words.push(format6(flows.sourceWords(ct, direction)), format6(flows.destinationWords(ct, direction)))

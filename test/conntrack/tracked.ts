@@ -1,6 +1,8 @@
 // Conntrack on a virtual clock, fed with bytes: what the unit tests of the trackers look at.
 
 import { Conntrack4 } from '../../src/conntrack/conntrack4.ts'
+import * as f from '../../src/conntrack/record.ts'
+import { stateName } from '../../src/conntrack/states.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
 import { Slab } from '../../src/packet/slab.ts'
@@ -47,7 +49,7 @@ export class Tracked {
     for (let ct = 0; ct < flows.used; ct++) {
       const left = (flows.expires(ct) - this.time.now) | 0
       if (!flows.inUse(ct) || left <= 0) continue
-      const state = this.conntrack.tracker(flows.protocol(ct)).stateName(ct)
+      const state = stateName(flows.protocol(ct), flows.words[ct * f.WORDS + f.TRACKER]!)
       found.push([state, left / 1000, (flows.status(ct) & 4) !== 0 ? 'ASSURED' : ''].filter(Boolean).join(' '))
     }
     return found.join(', ') || 'none'

@@ -51,13 +51,13 @@ export class OwnFlowSource implements FlowSource {
       const memory = eventMemory()
       this.#reader = new EventReader(memory)
       const writer = new EventWriter(memory)
-      for (const conntrack of this.#conntracks) conntrack.listen(writer)
+      for (const conntrack of this.#conntracks) conntrack.telling.listen(writer)
     }
     return () => {
       this.#listeners.delete(listener)
       if (this.#listeners.size > 0) return
       this.#reader = undefined
-      for (const conntrack of this.#conntracks) conntrack.listen(undefined)
+      for (const conntrack of this.#conntracks) conntrack.telling.listen(undefined)
     }
   }
 
