@@ -3,7 +3,6 @@
 // serves all listeners.
 
 import type { Reading } from '../conntrack/command/entry.ts'
-import { summed } from '../conntrack/command/own-source.ts'
 import type { FlowSource } from '../conntrack/command/run.ts'
 import { STATS } from '../conntrack/conntrack.ts'
 import { EventReader, eventMemory, type SharedEvents, type TakenEvent } from '../conntrack/events.ts'
@@ -17,9 +16,11 @@ const INTERVAL = 5
 /** Events that are told at one look, so that other clients are served too. */
 const AT_ONCE = 4096
 
-/** What the data plane says of a table when it starts; one a family. */
+/** What the data plane says of its tables when it starts. */
 export interface FlowsReport {
-  readonly flows: SharedFlows
+  /** One a family. */
+  readonly flows: readonly SharedFlows[]
+  /** Of both. */
   readonly statistics: Float64Array
 }
 
@@ -36,7 +37,7 @@ interface Listener {
 
 export class SharedFlowSource implements FlowSource {
   readonly views: readonly FlowView[]
-  readonly #statistics: readonly Float64Array[]
+  readonly #statistics: Float64Array
   readonly #orders: FlowOrders
   readonly #clock = new SystemClock()
   readonly #time = new Time()
@@ -44,13 +45,13 @@ export class SharedFlowSource implements FlowSource {
   #memory: SharedEvents | undefined
   #timer: NodeJS.Timeout | undefined
 
-  constructor(tables: readonly FlowsReport[], orders: FlowOrders) {
-    this.views = tables.map(({ flows }) => {
-      const view = new FlowView(flows)
-      view.extensions.adopt(flows.extensions)
+  constructor({ flows, statistics }: FlowsReport, orders: FlowOrders) {
+    this.views = flows.map((each) => {
+      const view = new FlowView(each)
+      view.extensions.adopt(each.extensions)
       return view
     })
-    this.#statistics = tables.map(({ statistics }) => statistics)
+    this.#statistics = statistics
     this.#orders = orders
   }
 
@@ -65,7 +66,7 @@ export class SharedFlowSource implements FlowSource {
   }
 
   statistics(): Readonly<Record<string, number>> {
-    return summed(this.#statistics.map((values) => Object.fromEntries(STATS.map((name, i) => [name, values[i]]))))
+    return Object.fromEntries(STATS.map((name, i) => [name, this.#statistics[i]]))
   }
 
   change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer> {

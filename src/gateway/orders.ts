@@ -78,7 +78,7 @@ export type Report =
       readonly io: string
       readonly limits: Readonly<Record<string, number>>
       readonly families: SetsAnswer['families']
-      readonly tables: readonly FlowsReport[]
+      readonly tables: FlowsReport
     }
   | {
       readonly kind: 'changed'

@@ -110,7 +110,7 @@ class DataPlane {
   run(): void {
     const { slab, conntrack } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
-    const tables = this.#conntracks.map(({ flows, stats }) => ({ flows: flows.shared, statistics: stats }))
+    const tables = { flows: this.#conntracks.map(({ flows }) => flows.shared), statistics: conntrack.stats }
     report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families, tables })
     for (const { flows } of this.#conntracks)
       flows.extensions.grown = () =>

@@ -17,7 +17,7 @@ export class OwnFlowSource implements FlowSource {
   readonly #listeners = new Set<Listener>()
   #reader: EventReader | undefined
 
-  /** @param conntracks one a family */
+  /** @param conntracks one a family; they count into the same statistics */
   constructor(conntracks: readonly Conntrack[]) {
     this.#conntracks = conntracks
   }
@@ -32,7 +32,7 @@ export class OwnFlowSource implements FlowSource {
   }
 
   statistics(): Readonly<Record<string, number>> {
-    return summed(this.#conntracks.map((conntrack) => conntrack.counters()))
+    return this.#conntracks[0].counters()
   }
 
   change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer> {
@@ -70,11 +70,4 @@ export class OwnFlowSource implements FlowSource {
     const count = reader.lost()
     if (count > 0) for (const { lost } of this.#listeners) lost(count)
   }
-}
-
-/** Statistics of several tables as one's. */
-export function summed(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const sum: Record<string, number> = {}
-  for (const each of all) for (const [name, value] of Object.entries(each)) sum[name] = (sum[name] ?? 0) + value
-  return sum
 }
