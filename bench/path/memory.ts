@@ -18,7 +18,7 @@ import { FloodDevice } from './flood.ts'
 /** Millions of packets a second that are wanted of 10,000 established flows and 20 rules; IPv6 may take a third longer. */
 const MILLIONS_WANTED = { 4: 2, 6: 1.5 }
 /** IPv6 has 64 bytes of addresses more. */
-const BYTES_A_FLOW_WANTED = { 4: 160, 6: 224 }
+const BYTES_A_FLOW_WANTED = { 4: 128, 6: 224 }
 /** What may be left on the heap after a million packets. */
 const GROWTH_ALLOWED = 64 * 1024
 /** A clock's reading is a number on the heap, once a batch. More than this a packet would be a packet's own. */
