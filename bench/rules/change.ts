@@ -157,11 +157,8 @@ class Plane {
     globalThis.gc?.()
     globalThis.gc?.()
     const { heapUsed, arrayBuffers } = process.memoryUsage()
-    return (
-      heapUsed +
-      arrayBuffers +
-      this.#engine.program.ledger.chunks.length * this.#engine.program.ledger.chunks[0].byteLength
-    )
+    const ledger = this.#engine.program.ledger.chunks.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    return heapUsed + arrayBuffers + ledger
   }
 
   close(): void {
