@@ -3,8 +3,9 @@
 // tcp_v6_send_reset, ndisc_send_na, ndisc_send_redirect and nf_send_reset6 (RFC 4443, RFC 4861, RFC 9293 3.10.7).
 
 import type { Conntrack6 } from '../conntrack/conntrack6.ts'
+import { Quoted6 } from '../conntrack/quoted6.ts'
 import { LOOPBACK, NO_LINK } from '../device/link.ts'
-import type { Packet } from '../packet/packet.ts'
+import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { readHeader6 } from '../packet/parse6.ts'
 import type { Routing6 } from '../route/routing6.ts'
 import * as type from '../route/type.ts'
@@ -349,12 +350,24 @@ function mayAnswerMulticast(p: Packet, kind: number, code: number, info: number)
   return (p.view.getUint8(p.start + info) & 0xc0) === 0x80
 }
 
-/** Whether p is an ICMPv6 error itself, or ICMPv6 of which not even the type is there. */
+/** Whether p is an ICMPv6 error itself, or ICMPv6 of which not even the type is there; that may be in another fragment. */
 function quotesError(p: Packet): boolean {
-  if (p.protocol !== ip.PROTO_ICMPV6 || (p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return false
-  if (p.headerLength >= p.length) return true
-  return icmpv6.isError(p.view.getUint8(p.start + p.headerLength))
+  const { view, start } = p
+  const end = start + p.length
+  let { protocol } = p
+  let at = start + p.headerLength
+  if (protocol === NO_PROTOCOL) {
+    // This walk looks at two bytes of a header where that of rules wants to see four of a routing header.
+    if (!upper.read(view, start, end) || upper.later) return false
+    protocol = upper.protocol
+    at = upper.transport
+  }
+  if (protocol !== ip.PROTO_ICMPV6 || (p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return false
+  if (at >= end) return (p.fragment & ip.MF) === 0
+  return icmpv6.isError(view.getUint8(at))
 }
+
+const upper = new Quoted6()
 
 function isUnicast(word0: number, word1: number, word2: number, word3: number): boolean {
   return !ipv6.isMulticast(word0) && !ipv6.isUnspecified(word0, word1, word2, word3)

@@ -58,9 +58,9 @@ const commandOf = (family: 4 | 6) => (family === 4 ? 'iptables' : 'ip6tables')
  * listens to (MLDv2), and solicitations of routers.
  */
 function isHousekeeping(packet: Uint8Array): boolean {
-  if (packet[0]! >> 4 !== 6) return false
+  if (packet[0]! >> 4 !== 6 || packet[24] !== 0xff) return false
   if (packet[6] === 0) return packet[40] === 58 && [131, 132, 143].includes(packet[48]!)
-  return packet[6] === 58 && packet[40] === 133 && packet[24] === 0xff
+  return packet[6] === 58 && packet[40] === 133
 }
 
 interface Far {
