@@ -28,10 +28,10 @@ ${of.map(helpOf).join('')}`
 }
 
 function helpOf(declaration: ExtensionDeclaration): string {
-  const { name, kind, summary, options } = declaration
+  const { name, kind, summary, options, notes = '' } = declaration
   const lines = Object.entries(options).map(([option, of]) => helpOfOption(option, of as Option<unknown>))
   const none = lines.length === 0 ? '  (none)\n' : ''
-  return `\n${name} ${kind} options: (${summary})\n${lines.join('')}${none}`
+  return `\n${name} ${kind} options: (${summary})\n${lines.join('')}${none}${notes}`
 }
 
 function helpOfOption(name: string, { kind, traits }: Option<unknown>): string {

@@ -35,6 +35,11 @@ export function icmpTypes(names: IcmpNames, expects: string, every?: number): Op
   )
 }
 
+/** For help: every name, a code's below its type's. */
+export function icmpNotes(title: string, names: IcmpNames): string {
+  return `${title}:\n${names.map(([name, means]) => `${means.includes('/') ? '   ' : ''}${name}\n`).join('')}`
+}
+
 /** `icmp echo-request`, `icmptype 8 code 0`, as listings show it. */
 export function listIcmp(protocol: string, names: IcmpNames, { type, code }: IcmpType, not: boolean, numeric: boolean) {
   const written = code < 0 ? String(type) : `${type}/${code}`

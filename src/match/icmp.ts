@@ -3,7 +3,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { PROTO_ICMP } from '../wire/ipv4.ts'
-import { icmpMatch, icmpTypes, listIcmp } from './icmp-type.ts'
+import { icmpMatch, icmpNotes, icmpTypes, listIcmp } from './icmp-type.ts'
 
 /** Names of types and of codes, as iptables lists them; `type` or `type/code`. */
 const NAMES = `any:255 echo-reply:0 pong:0 destination-unreachable:3 network-unreachable:3/0 host-unreachable:3/1
@@ -25,6 +25,7 @@ const types = icmpTypes(NAMES, "a type's name, a number from 0 to 255, TYPE/CODE
 export const icmp = defineMatch({
   name: 'icmp',
   summary: 'ICMP type and code',
+  notes: icmpNotes('Valid ICMP Types', NAMES),
   families: [4],
   protocols: [PROTO_ICMP],
   options: { 'icmp-type': types.negatable().required().help('type, with or without code, by name or number') },

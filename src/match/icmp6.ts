@@ -3,7 +3,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { PROTO_ICMPV6 } from '../wire/ipv4.ts'
-import { icmpMatch, icmpTypes, listIcmp } from './icmp-type.ts'
+import { icmpMatch, icmpNotes, icmpTypes, listIcmp } from './icmp-type.ts'
 
 const NAMES =
   `destination-unreachable:1 no-route:1/0 communication-prohibited:1/1 beyond-scope:1/2 address-unreachable:1/3
@@ -19,6 +19,7 @@ const types = icmpTypes(NAMES, "a type's name, a number from 0 to 255, or TYPE/C
 export const icmp6 = defineMatch({
   name: 'icmp6',
   summary: 'ICMPv6 type and code',
+  notes: icmpNotes('Valid ICMPv6 Types', NAMES),
   families: [6],
   protocols: [PROTO_ICMPV6],
   options: { 'icmpv6-type': types.negatable().required().help('type, with or without code, by name or number') },

@@ -60,6 +60,8 @@ export interface Declaration<O extends Options> {
   readonly name: string
   /** One line for help and documentation, beginning in lower case. */
   readonly summary: string
+  /** Further lines of its help, each ending in a line break: names that its values may have, and the like. */
+  readonly notes?: string
   /** Families that have it; both when left out. */
   readonly families?: readonly Family[]
   /** `-p` must be one of these. */
