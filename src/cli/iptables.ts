@@ -13,13 +13,14 @@ const COMMANDS: Readonly<Record<string, string>> = {
   ip6tables: 'the same for IPv6',
   'ip6tables-save': 'the same for IPv6',
   'ip6tables-restore': 'the same for IPv6',
+  'iptables-xml': 'print rules from standard input as XML',
   conntrack: 'list, watch and change its flows, as conntrack does',
   ipset: 'list and change the sets of the running gateway, as ipset does',
 }
 
 /** The other names that iptables has; the gateway tells them apart. */
 const VARIANTS = Object.keys(COMMANDS)
-  .filter((name) => name.includes('tables'))
+  .filter((name) => /tables(-save|-restore)?$/.test(name))
   .flatMap((name) => ['-legacy', '-nft'].map((variant) => name.replace(/^ip6?tables/, `$&${variant}`)))
 
 export function iptablesCommands(): Command[] {

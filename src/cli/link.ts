@@ -15,6 +15,7 @@ export const LINKS: readonly string[] = [
   ),
   'xtables-legacy-multi',
   'xtables-nft-multi',
+  'iptables-xml',
   'ipset',
   'conntrack',
 ]

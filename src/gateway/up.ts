@@ -9,6 +9,7 @@ import { Commands } from '../control/commands.ts'
 import { ConntrackProgram } from '../control/conntrack.ts'
 import { IpsetProgram, type SetsAnswer } from '../control/ipset.ts'
 import { ControlServer } from '../control/server.ts'
+import { iptablesXml } from '../control/xml.ts'
 import { loadNative, type Native } from '../device/native.ts'
 import type { TunIo } from '../device/tun.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
@@ -210,7 +211,7 @@ class Gateway {
     this.#flows = flows
     const { control } = this.#options
     if (control !== undefined)
-      this.#control = await ControlServer.listen(control, [commands, ipset, new ConntrackProgram(flows)])
+      this.#control = await ControlServer.listen(control, [commands, ipset, new ConntrackProgram(flows), iptablesXml])
     const { devices, io, limits } = report
     const none = { file: 'none: every packet is accepted', count: 0 }
     const loaded = {
