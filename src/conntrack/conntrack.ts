@@ -14,7 +14,7 @@ import * as event from './events.ts'
 import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
-import { GreTracker, keysOf } from './gre.ts'
+import { GreTracker, keysAt } from './gre.ts'
 import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
@@ -197,7 +197,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       if (p.transport === 0) return NO_FLOW
       ports = (p.sport << 16) | p.dport
     } else if (p.protocol === ip.PROTO_GRE) {
-      ports = keysOf(p)
+      ports = keysAt(p.view, p.transport, p.start + p.length)
       if (ports < 0) return NO_FLOW
     }
     const found =

@@ -19,6 +19,7 @@ import {
   WRONG_MESSAGE,
 } from './conntrack.ts'
 import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
+import { keysAt } from './gre.ts'
 import { Quoted6 } from './quoted6.ts'
 import * as f from './record.ts'
 
@@ -128,6 +129,10 @@ export class Conntrack6 extends Conntrack<FlowTable6> {
 
   /** The PORTS word of the quoted packet's inverse, or NOT_INVERTIBLE where too little is quoted. */
   #invertedPorts(view: DataView, { protocol, transport, end }: Quoted6): number {
+    if (protocol === ip.PROTO_GRE) {
+      const keys = keysAt(view, transport, end)
+      return keys < 0 ? NOT_INVERTIBLE : keys << 16
+    }
     if (!this.hasPorts(protocol)) return 0
     if (protocol !== ip.PROTO_ICMPV6)
       return transport + 4 > end ? NOT_INVERTIBLE : (view.getUint16(transport + 2) << 16) | view.getUint16(transport)

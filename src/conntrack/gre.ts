@@ -36,10 +36,12 @@ export class GreTracker implements Tracker {
   }
 }
 
-/** The tuple's keys where others have ports: source << 16 | destination. -1 for what says that it is PPTP's and is not. */
-export function keysOf(p: Packet): number {
-  const { view, transport } = p
-  const end = p.start + p.length
+/**
+ * The tuple's keys where others have ports: source << 16 | destination. -1 for what says that it is PPTP's and is not.
+ * @param transport offset of the GRE header, 0 where there is none
+ * @param end offset behind the last byte that is there
+ */
+export function keysAt(view: DataView, transport: number, end: number): number {
   if (transport === 0 || transport + gre.HEADER > end) return 0
   if ((view.getUint16(transport + gre.FLAGS) & gre.VERSION_MASK) !== gre.PPTP_VERSION) return 0
   if (transport + gre.PPTP_HEADER > end || view.getUint16(transport + gre.PROTOCOL) !== gre.PROTOCOL_PPP) return -1

@@ -7,6 +7,7 @@
 import type { Packet } from '../packet/packet.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
+import { keysAt } from './gre.ts'
 
 /** A tuple as the flow table looks it up; reused for packet after packet. */
 export class InnerTuple {
@@ -50,6 +51,11 @@ export function innerTuple(p: Packet, out: InnerTuple): boolean {
       if (type < 0) return false
       out.ports = (view.getUint16(transport + icmp.ID) << 16) | (type << 8) | view.getUint8(transport + icmp.CODE)
       return true
+    }
+    case ip.PROTO_GRE: {
+      const keys = keysAt(view, transport, end)
+      out.ports = keys << 16
+      return keys >= 0
     }
     default:
       return true

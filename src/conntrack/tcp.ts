@@ -73,6 +73,16 @@ export class TcpTracker implements Tracker {
     return state >= FIN_WAIT && state <= CLOSE
   }
 
+  close(ct: number): void {
+    const record = ct * f.WORDS
+    const at = record + f.TRACKER
+    const words = this.#words
+    if (r.state(words, at) === CLOSE) return
+    r.setState(words, at, CLOSE)
+    if ((words[record + f.STATUS] & f.FIXED_TIMEOUT) === 0)
+      words[record + f.EXPIRES] = (this.#tracking.time.now + this.#timeouts.of(ct)[CLOSE]) | 0
+  }
+
   track(p: Packet, ct: number): number {
     const kind = this.#kind(p)
     if (kind < 0) return INVALID

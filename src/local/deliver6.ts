@@ -156,6 +156,8 @@ export class Delivery6 {
   }
 
   #portUnreachable(p: Packet): void {
+    // As in IPv4: the error finds its flow by itself, or rules leave it untracked.
+    this.#local.giveUp(p)
     this.#local.error(p, icmpv6.DEST_UNREACHABLE, icmpv6.PORT_UNREACHABLE, 0)
   }
 

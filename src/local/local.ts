@@ -79,12 +79,10 @@ export class Local {
         if (p.routeType === type.LOCAL && this.#tcpIsWhole(p)) this.#resetClosed(p)
         return
       case ip.PROTO_UDP:
-        if (p.routeType === type.LOCAL && this.#udpIsWhole(p))
-          this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+        if (p.routeType === type.LOCAL && this.#udpIsWhole(p)) this.#portUnreachable(p)
         return
       case ip.PROTO_UDPLITE:
-        if (p.routeType === type.LOCAL && this.#udpLiteIsWhole(p))
-          this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+        if (p.routeType === type.LOCAL && this.#udpLiteIsWhole(p)) this.#portUnreachable(p)
         return
       case ip.PROTO_IGMP:
         return
@@ -132,6 +130,8 @@ export class Local {
   error(p: Packet, kind: number, code: number, info: number): void {
     if ((p.fragment & ip.FRAGMENT_OFFSET_MASK) !== 0) return
     if (p.routeType === type.BROADCAST || p.routeType === type.MULTICAST) return
+    // While Linux sends an ICMP message of its own, its socket for that is taken, and another one cannot be sent about it.
+    if (p.protocol === ip.PROTO_ICMP && p.depth > 0 && p.inLink === NO_LINK) return
     const { view } = p
     if (p.protocol === ip.PROTO_ICMP) {
       if (p.start + p.length <= p.start + p.headerLength) return
@@ -192,6 +192,12 @@ export class Local {
     this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, 0, p.destination, p.source, false)
   }
 
+  /** UDP gives the flow up before it looks for a socket: the error finds its flow by itself, or rules leave it untracked. */
+  #portUnreachable(p: Packet): void {
+    this.#conntrack.forget(p)
+    this.error(p, icmp.DEST_UNREACHABLE, icmp.PORT_UNREACHABLE, 0)
+  }
+
   /** A segment for a port that nothing listens on. */
   #resetClosed(p: Packet): void {
     if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
@@ -217,7 +223,7 @@ export class Local {
   #prepare(p: Packet, destination: number): Packet | undefined {
     if (destination === 0 || ip.isMulticast(destination) || destination === ip.BROADCAST_ADDRESS) return undefined
     const routing = this.#routing()
-    if (!routing.output(destination) || routing.type === type.BROADCAST) return undefined
+    if (!routing.output(destination)) return undefined
     const answer = this.#mouth.take(p)
     if (answer === undefined) return undefined
     answer.outLink = routing.link

@@ -63,6 +63,11 @@ export class Local6 {
 
   // ── errors ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The packet is no longer its flow's. */
+  giveUp(p: Packet): void {
+    this.#conntrack.forget(p)
+  }
+
   /**
    * Sends an ICMPv6 error about a packet to its source, if one may be sent (RFC 4443, 2.4): never about an ICMPv6 error or to a
    * source that is no single host, about what went to many only where that is allowed; within the rate limits; no longer than

@@ -7,6 +7,8 @@ import type { Conntrack } from '../conntrack/conntrack.ts'
 import * as f from '../conntrack/record.ts'
 import { ACCEPT, DROP, INPUT, POSTROUTING } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
+import * as gre from '../wire/gre.ts'
+import * as ip from '../wire/ipv4.ts'
 import type { Binding } from './binding.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from './range.ts'
 
@@ -77,6 +79,7 @@ export abstract class Nat {
   #translate(p: Packet, manip: number, base: number): number {
     const { words } = this.#conntrack.flows
     if (!changes(words[base + f.STATUS], manip, p.direction)) return ACCEPT
+    if (p.protocol === ip.PROTO_GRE && !mayRewriteGre(p, manip)) return DROP
     // What the packet is to become is the inverse of the other direction's tuple.
     const other = p.direction ^ 1
     const ports = words[base + other * f.TUPLE_WORDS + f.PORTS]
@@ -149,4 +152,14 @@ export function changes(status: number, manip: number, direction: number): boole
 
 function toAddress(range: NatRange, address: readonly number[]): NatRange {
   return { ...range, flags: range.flags | MAP_IPS, min: address, max: address }
+}
+
+/**
+ * Linux looks for the key of GRE's header, whether there is one or not; and because a key is the destination's, it gives up on
+ * versions that it does not know where it changes that.
+ */
+function mayRewriteGre(p: Packet, manip: number): boolean {
+  if (p.length - p.headerLength < gre.PPTP_HEADER) return false
+  if (manip === MANIP_SRC) return true
+  return (p.view.getUint16(p.start + p.headerLength + gre.FLAGS) & gre.VERSION_MASK) <= gre.PPTP_VERSION
 }

@@ -175,8 +175,7 @@ class RuleWriter {
           `-m conntrack ${not}--ct${chance.pick(['orig', 'repl'])}${chance.pick(['src', 'dst'])} ${this.#address().replace(/\/255.*/, '')}`,
         () => `-m conntrack ${not}--ctproto ${chance.pick(['6', '17', '1'])}`,
         () => `-m connmark ${not}--mark ${chance.pick(['0x1', '0x0', '0x2/0x3'])}`,
-        () =>
-          `-m connlimit --connlimit-${chance.pick(['upto', 'above'])} ${chance.pick([1, 2, 5])} --connlimit-mask ${chance.pick([32, 24])} --connlimit-saddr`,
+        // Not connlimit: within one tick the kernel counts packets that were dropped.
         () =>
           `-m connbytes ${not}--connbytes ${chance.pick(['1:2', '3', '100:900'])} --connbytes-mode ${chance.pick(['packets', 'bytes', 'avgpkt'])} --connbytes-dir ${chance.pick(['both', 'original', 'reply'])}`,
       )
@@ -236,7 +235,7 @@ class RuleWriter {
       return chance.pick([
         { text: `-j DNAT --to-destination ${host}` },
         { text: `-j DNAT --to-destination ${host}:${port}`, protocol: transport },
-        { text: `-j DNAT --to-destination ${host}:5000-5002`, protocol: transport },
+        { text: `-j DNAT --to-destination ${host}:5000-5999`, protocol: transport },
         { text: '-j DNAT --to-destination 10.0.1.2-10.0.1.9' },
         { text: `-j REDIRECT --to-ports ${port}`, protocol: transport },
         { text: '-j REDIRECT' },
@@ -245,7 +244,7 @@ class RuleWriter {
     const source = chance.pick([...own, '203.0.113.50'])
     const all = [
       { text: `-j SNAT --to-source ${source}` },
-      { text: `-j SNAT --to-source ${source}:3000-3001`, protocol: transport },
+      { text: `-j SNAT --to-source ${source}:3000-3999`, protocol: transport },
       { text: '-j SNAT --to-source 203.0.113.50-203.0.113.53' },
       { text: '-j SNAT --to-source 203.0.113.50-203.0.113.53 --persistent' },
       { text: '-j NETMAP --to 203.0.113.64/28' },
@@ -254,7 +253,7 @@ class RuleWriter {
       all.push(
         { text: '-j MASQUERADE' },
         { text: '-j MASQUERADE' },
-        { text: '-j MASQUERADE --to-ports 2000-2002', protocol: transport },
+        { text: '-j MASQUERADE --to-ports 2000-2999', protocol: transport },
         { text: '-j MASQUERADE --random' },
       )
     return chance.pick(all)

@@ -39,7 +39,7 @@ const ERRORS = [
   'port-unreachable',
   'host-unreachable',
   'net-unreachable',
-  'frag-needed mtu 1400',
+  'frag-needed mtu 1500',
   'time-exceeded',
   'admin-prohibited',
 ]
@@ -95,7 +95,7 @@ function stray(chance: Chance, net: Network): Step {
     '127.0.0.1',
     '203.0.113.255',
   ])
-  const source = chance.pick([from.address, from.address, from.address, '127.0.0.1', '10.0.1.255', ...net.own])
+  const source = chance.pick([from.address, from.address, from.address, '127.0.0.1', ...net.own])
   const rest = chance.pick([
     `udp ${source}:${chance.pick(net.ports)} > ${to}:${chance.pick(net.ports)} len 9`,
     `tcp ${source}:${chance.pick(net.ports)} > ${to}:${chance.pick(net.ports)} ${chance.pick(['.', 'R', 'S.', 'F.', 'none', 'SF', 'P.'])} seq 5 ack 9`,
@@ -105,7 +105,11 @@ function stray(chance: Chance, net: Network): Step {
     `udp ${source}:53 > ${to}:53 len 30 MF`,
     `ip ${source} > ${to} proto 17 frag 1480 len 40`,
   ])
-  return { kind: 'line', device: from.device, line: `${rest}${common(chance)}` }
+  return {
+    kind: 'line',
+    device: from.device,
+    line: `${rest}${rest.startsWith('ip ') ? common(chance).replace(' sum bad', '') : common(chance)}`,
+  }
 }
 
 /** Two hosts that mostly understand each other. Sequence numbers are the talk's own and go on whatever the router does. */
@@ -242,8 +246,8 @@ function lineOf(
     case 'icmp':
       return `icmp ${source} > ${destination} ${side === 0 ? 'echo-request' : 'echo-reply'} id ${sport} seq 1${words}`
     case 'other':
-      // The payload's first bytes are counted up from 0: PPTP's version, and not its protocol. With 32 it is plain GRE.
-      return `ip ${source} > ${destination} proto 47${words.replace(/ sum bad/, '').replace(/len (\d+)/, dport === 80 ? 'len $1' : 'len $1 from 32')}`
+      // The payload's first bytes are counted up from 0: PPTP's version, and not its protocol. From 39 on it is plain GRE.
+      return `ip ${source} > ${destination} proto 47${words.replace(/ sum bad/, '').replace(/len (\d+)/, dport === 80 ? 'len $1' : 'len $1 from 39')}`
     default:
       return `${protocol} ${source}:${sport} > ${destination}:${dport}${words}`
   }
