@@ -45,13 +45,19 @@ export interface Outcome {
 export class Judge {
   #rig: KernelRig | undefined
   #network = ''
+  readonly #silence: number
+
+  /** @param silence milliseconds without a packet after which the kernel is taken to have said all that it has to say */
+  constructor(silence = 0.3) {
+    this.#silence = silence
+  }
 
   async rigFor({ config }: Network): Promise<KernelRig> {
     const wanted = JSON.stringify(config)
     if (this.#rig !== undefined && this.#network === wanted) await this.#rig.reset()
     else {
       await this.close()
-      this.#rig = await KernelRig.open(config, { silence: 0.3, patience: 0.3 })
+      this.#rig = await KernelRig.open(config, { silence: this.#silence, patience: this.#silence })
       this.#network = wanted
     }
     return this.#rig as KernelRig

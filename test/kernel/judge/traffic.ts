@@ -35,14 +35,8 @@ export interface Traffic {
 }
 
 const OPTIONS = ['', '', ' <mss 1460,sackOK,ts 1 0,nop,wscale 7>', ' <mss 1460>', ' <nop,nop,ts 5 6>']
-const ERRORS = [
-  'port-unreachable',
-  'host-unreachable',
-  'net-unreachable',
-  'frag-needed mtu 1500',
-  'time-exceeded',
-  'admin-prohibited',
-]
+// Not frag-needed: Linux learns from it how long packets of its own may be, also from other cases, and the engine does not.
+const ERRORS = ['port-unreachable', 'host-unreachable', 'net-unreachable', 'time-exceeded', 'admin-prohibited']
 
 export function traffic(chance: Chance, net: Network): Traffic {
   const flows = Array.from({ length: chance.between(1, 5) }, () => flow(chance, net))
@@ -58,7 +52,9 @@ export function traffic(chance: Chance, net: Network): Traffic {
     } else if (protocol === 'tcp') steps.push({ kind: 'say', flow: at, ...tcp[at]!.next() })
     else {
       const side = chance.once(2) ? 1 : 0
-      const length = chance.pick([0, 1, 20, 100, 550, 1400, 3000])
+      // An echo reply is cut for the first way that Linux sees for it, also where NAT then gives it another one.
+      const whole = protocol === 'icmp' && net.own.includes(flows[at]!.server)
+      const length = chance.pick(whole ? [0, 1, 20, 100] : [0, 1, 20, 100, 550, 1400, 3000])
       const text = chance.once(6) ? ' "GET abc"' : ` len ${length}`
       const split = length > 1000 && chance.once(2) ? chance.pick([576, 1280, 1500]) : undefined
       steps.push({ kind: 'say', flow: at, side, words: `${text}${common(chance)}`, split })
