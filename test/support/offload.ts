@@ -4,26 +4,33 @@
 import type { Device } from '../../src/device/device.ts'
 import type { Batch } from '../../src/packet/batch.ts'
 import type { Slab } from '../../src/packet/slab.ts'
-import { fold, pseudoSum4 } from '../../src/wire/checksum.ts'
+import { fold, pseudoSum4, sumOf } from '../../src/wire/checksum.ts'
 import * as vnet from '../../src/wire/vnet.ts'
 import { bytesOf } from './packets.ts'
 
-/** IPv4 without options, TCP or UDP: header and packet. @param gsoSize 0 for a partial checksum alone */
+/** Without IP options or extension headers, TCP or UDP: header and packet. @param gsoSize 0 for a partial checksum alone */
 export function offloaded(line: string, gsoSize: number): Uint8Array {
   const packet = bytesOf(line)
   const bytes = new Uint8Array(vnet.SIZE + packet.length)
   bytes.set(packet, vnet.SIZE)
   const view = new DataView(bytes.buffer)
   const ip = vnet.SIZE
-  const tcp = packet[9] === 6
-  const sum = pseudoSum4(view.getInt32(ip + 12), view.getInt32(ip + 16), packet[9]!, packet.length - 20)
-  view.setUint16(ip + 20 + (tcp ? 16 : 6), fold(sum))
+  const six = packet[0]! >> 4 === 6
+  const ipHeader = six ? 40 : 20
+  const protocol = packet[six ? 6 : 9]!
+  const tcp = protocol === 6
+  const length = packet.length - ipHeader
+  const sum = six
+    ? sumOf(view, ip + 8, 32) + protocol + length
+    : pseudoSum4(view.getInt32(ip + 12), view.getInt32(ip + 16), protocol, length)
+  view.setUint16(ip + ipHeader + (tcp ? 16 : 6), fold(sum))
   bytes[ip + vnet.FLAGS] = vnet.NEEDS_CHECKSUM
-  bytes[ip + vnet.GSO_TYPE] = gsoSize === 0 ? vnet.GSO_NONE : tcp ? vnet.GSO_TCP4 : vnet.GSO_UDP_L4
-  const headers = 20 + (tcp ? (packet[32]! >> 4) * 4 : 8)
+  const segments = tcp ? (six ? vnet.GSO_TCP6 : vnet.GSO_TCP4) : vnet.GSO_UDP_L4
+  bytes[ip + vnet.GSO_TYPE] = gsoSize === 0 ? vnet.GSO_NONE : segments
+  const headers = ipHeader + (tcp ? (packet[ipHeader + 12]! >> 4) * 4 : 8)
   view.setUint16(ip + vnet.HEADER_LENGTH, headers, true)
   view.setUint16(ip + vnet.GSO_SIZE, gsoSize, true)
-  view.setUint16(ip + vnet.CHECKSUM_START, 20, true)
+  view.setUint16(ip + vnet.CHECKSUM_START, ipHeader, true)
   view.setUint16(ip + vnet.CHECKSUM_OFFSET, tcp ? 16 : 6, true)
   return bytes
 }
