@@ -1,6 +1,8 @@
 // Match cluster (xt_cluster): which of the nodes of a cluster a flow is for, by a hash of its original source address. A packet
-// without a flow matches neither the nodes nor their negation.
+// without a flow matches neither the nodes nor their negation. Of an IPv6 address Linux hashes the first 32 bits only, so whole
+// allocations go to one node; so it is here.
 
+import type { FlowTable6 } from '../conntrack/flows6.ts'
 import { hashWord, scale } from '../nat/hash.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
@@ -15,7 +17,6 @@ export const cluster = defineMatch({
   name: 'cluster',
   summary: 'the node of a cluster that a flow is for, by its source address',
   conntrack: true,
-  families: [4],
   options: {
     'cluster-local-node': u32({ min: 1, max: NODES }).negatable().help('it is for this node; the first is 1'),
     'cluster-local-nodemask': word<number>(
@@ -53,10 +54,18 @@ export const cluster = defineMatch({
       : undefined
   },
   looks: 'packet',
-  match: (o, { conntrack: { flows } }) => {
+  match: (o, { conntrack: { flows } }, { family }) => {
     const { value: nodes, not } = o['cluster-local-nodemask'] ?? { value: 0, not: false }
     const total = o['cluster-total-nodes']
     const seed = o['cluster-hash-seed'] | 0
+    if (family === 6) {
+      const flows6 = flows as FlowTable6
+      return ({ ct }) => {
+        if (ct === NO_FLOW) return 0
+        const node = scale(hashWord(flows6.addresses[flows6.sourceAt(ct, 0)], seed), total)
+        return (((nodes >>> node) & 1) === 1) === not ? 0 : 1
+      }
+    }
     return (p) => {
       if (p.ct === NO_FLOW) return 0
       const node = scale(hashWord(flows.source(p.ct, 0), seed), total)

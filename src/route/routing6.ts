@@ -113,6 +113,19 @@ export class Routing6 {
   }
 
   /**
+   * The route back to a packet's source: of equally long ones that of the device that the packet came in by, and for
+   * addresses that mean something on one device only no other device's.
+   */
+  back(word0: number, word1: number, word2: number, word3: number, link: number): Route6 | undefined {
+    if (ipv6.isLinkLocal(word0)) return this.#onLink(link, word0, word1, word2, word3)
+    const found = this.#at(this.#tables.find(word0, word1, word2, word3))
+    if (found === undefined || found.link === link || found.type === type.LOCAL) return found
+    const beside = ({ network, prefixLength, link: its }: Route6) =>
+      its === link && prefixLength === found.prefixLength && equal6(network, found.network)
+    return this.main.routes.find(beside) ?? found
+  }
+
+  /**
    * Where a packet of the router's own to p's destination goes: outLink, nexthop, mtu and routeType of p. Local destinations go
    * by the loopback device.
    * @param link the device for destinations that mean something on one device only; otherwise any is right
