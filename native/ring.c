@@ -26,6 +26,7 @@
 #define COMPLETIONS 2048
 /* user_data of the read; a write's is its place in the batch. */
 #define READ UINT64_C(0x100000000)
+#define CANCEL UINT64_C(0x200000000)
 
 struct pending {
   uint16_t buffer;
@@ -116,6 +117,7 @@ static int reap(struct ring *r, int32_t *descriptors) {
   const unsigned tail = atomic_load_explicit(r->cq_tail, memory_order_acquire);
   for (; head != tail; head++) {
     const struct io_uring_cqe *c = &r->completions[head & r->cq_mask];
+    if (c->user_data == CANCEL) continue;
     if (c->user_data != READ) {
       const int i = (int)c->user_data;
       if (c->res != descriptors[2 * i + 1] + VNET_HDR_LENGTH) descriptors[2 * i + 1] = c->res < 0 ? c->res : -EIO;
@@ -205,7 +207,28 @@ int ring_transmit(struct ring *r, int32_t *descriptors, int count) {
   return written;
 }
 
+/*
+ * Takes the read back. A ring that is closed with a read under way lets go of the device some time later, and until then the device
+ * is still there, and busy.
+ */
+static void cancel_read(struct ring *r) {
+  struct io_uring_sqe *e = next_entry(r);
+  e->opcode = IORING_OP_ASYNC_CANCEL;
+  e->addr = READ;
+  e->user_data = CANCEL;
+  unsigned submit = publish(r);
+  for (int tries = 0; r->armed && tries < 100; tries++) {
+    const int n = enter(r, submit, 1);
+    if (n < 0) return;
+    submit -= (unsigned)n;
+    reap(r, NULL);
+    /* What was read ahead is given up, so that there is room for the read's end. */
+    r->pending_head = r->pending_tail;
+  }
+}
+
 void ring_close(struct ring *r) {
+  if (r->armed) cancel_read(r);
   if (r->fd >= 0) close(r->fd);
   if (r->queues) munmap(r->queues, r->queues_length);
   if (r->entries) munmap(r->entries, SUBMISSIONS * sizeof *r->entries);

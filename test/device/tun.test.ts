@@ -108,6 +108,17 @@ describe.each(['read', 'uring'] as const)('a TUN device by %s', (io) => {
     expect(tun.receive(slab, rx, 4)).toBe(1)
   })
 
+  test(...needsTun('one that is closed is gone at once, and its name is free'), () => {
+    const netns = `/proc/self/fd/${own(native.anonymousNetns())}`
+    for (let i = 0; i < 200; i++) {
+      const tun = new TunDevice({ name: 'tun0', netns, io })
+      native.setLink(netns, { name: 'tun0', up: true })
+      tun.attach(new Slab(300))
+      tun.close()
+      expect(native.listLinks(netns).map(({ name }) => name)).toEqual(['lo'])
+    }
+  })
+
   test(...needsTun('one that was deleted is ready, and fails with EBADFD both ways'), () => {
     const { netns, tun, slab } = newTun(io)
     native.deleteLink(netns, 'tun0')
