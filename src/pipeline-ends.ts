@@ -71,12 +71,12 @@ export class Ends {
     return this.#backlog.length >= BACKLOG_MAX
   }
 
-  /** The loopback device: the packet in p's slot comes in again, with the flow that p has; the slot is taken over. */
+  /** The loopback device: the packet in p's slot comes in again, with the flow and the route that p has; the slot is taken over. */
   loop(p: Packet): void {
-    const { ct, ctinfo, direction, zone, mark, trace, depth } = p
+    const { ct, ctinfo, direction, zone, mark, trace, depth, routeType } = p
     const looped = this.packet()
     looped.begin(p.start, p.length, LOOPBACK)
-    Object.assign(looped, { ct, ctinfo, direction, zone, mark, trace, depth })
+    Object.assign(looped, { ct, ctinfo, direction, zone, mark, trace, depth, routeType })
     this.#backlog.push(looped)
   }
 

@@ -160,6 +160,8 @@ export class Pipeline6 implements Mouth, QueuedWay {
   }
 
   #route(p: Packet): void {
+    // What was looped back has its route still.
+    if (p.inLink === LOOPBACK && p.routeType === type.LOCAL) return this.#deliver(p)
     const said = this.routing.input(p)
     if (said !== ROUTED) return this.#unroutable(p, said)
     if (p.routeType === type.UNICAST) return this.#forward(p)
@@ -291,7 +293,8 @@ export class Pipeline6 implements Mouth, QueuedWay {
   #fragment(p: Packet): void {
     const mtu = Math.max(p.mtu, ipv6.MIN_MTU)
     const largest = p.fragmentMax & 0xffff
-    if ((p.inLink !== NO_LINK && largest === 0) || largest > mtu) return this.#tooBig(p)
+    const stays = p.inLink !== NO_LINK || (p.fragment & ip.DF) !== 0
+    if ((stays && largest === 0) || largest > mtu) return this.#tooBig(p)
     if (p.partial && p.gsoSize === 0) complete(p)
     this.#outLink = p.outLink
     if (fragmentOut6(p, mtu, this.#random(), this.#emit) === 0) return this.drop(p, REASON['no-slot'])

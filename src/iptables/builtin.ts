@@ -86,7 +86,7 @@ import { setTarget } from '../target/set.ts'
 import { snat } from '../target/snat.ts'
 import { tcpmss4, tcpmss6 } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
-import { tee } from '../target/tee.ts'
+import { tee4, tee6 } from '../target/tee.ts'
 import { tosTarget } from '../target/tos.ts'
 import { tproxy4, tproxy6 } from '../target/tproxy.ts'
 import { trace } from '../target/trace.ts'
@@ -95,7 +95,8 @@ import { accept, drop, returning } from '../target/verdict.ts'
 import { Registry } from './registry.ts'
 
 export const BUILTIN = new Registry([
-  tee,
+  tee4,
+  tee6,
   trace,
   nfqueue,
   queue,

@@ -52,6 +52,6 @@ export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<s
   match: new Set(`ipvs nfacct rateest unclean`.split(/\s+/)),
   target: new Set(
     `CLUSTERIP DNPT LED MIRROR
-    RATEEST SECMARK SNPT SYNPROXY TEE ULOG`.split(/\s+/),
+    RATEEST SECMARK SNPT SYNPROXY ULOG`.split(/\s+/),
   ),
 }

@@ -49,13 +49,18 @@ export class Duplicates {
     if (hook === PREROUTING || hook === INPUT) view.setUint8(start + ip.TTL, view.getUint8(start + ip.TTL) - 1)
     ip.writeChecksum(view, start, p.headerLength)
     readHeader4(copy)
-    copy.partial = p.partial
-    copy.gsoSize = p.gsoSize
-    copy.segment = p.segment
-    copy.mark = p.mark
-    copy.priority = p.priority
-    copy.trace = p.trace
-    copy.fragmentMax = p.fragmentMax
-    copy.ctinfo = CT_UNTRACKED
+    inherit(copy, p)
   }
+}
+
+/** What a copy has of the packet that it is one of. */
+export function inherit(copy: Packet, p: Packet): void {
+  copy.partial = p.partial
+  copy.gsoSize = p.gsoSize
+  copy.segment = p.segment
+  copy.mark = p.mark
+  copy.priority = p.priority
+  copy.trace = p.trace
+  copy.fragmentMax = p.fragmentMax
+  copy.ctinfo = CT_UNTRACKED
 }

@@ -19,6 +19,7 @@ import * as extension from '../wire/ipv6-extension.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import * as vnet from '../wire/vnet.ts'
+import { Duplicates6 } from './duplicates6.ts'
 import type { Mouth } from './local.ts'
 import type { IcmpCredit } from './rate.ts'
 import { IcmpRate6 } from './rate6.ts'
@@ -35,6 +36,8 @@ const OPTION_HEADER = 8
 const ADVERTISEMENT = 24
 
 export class Local6 {
+  /** What TEE sends. */
+  readonly duplicates: Duplicates6
   readonly #conntrack: Conntrack6
   readonly #routing: () => Routing6
   readonly #mouth: Mouth
@@ -55,6 +58,7 @@ export class Local6 {
     this.#conntrack = conntrack
     this.#routing = routing
     this.#mouth = mouth
+    this.duplicates = new Duplicates6(routing, mouth)
     this.#rate = new IcmpRate6(time, sysctl, credit)
     this.#hopLimit = sysctl['net.ipv6.conf.all.hop_limit']
     this.#labelled = ((AUTO_LABEL >>> sysctl['net.ipv6.auto_flowlabels']) & 1) !== 0

@@ -42,7 +42,10 @@ export class Packet {
   destination3 = 0
   /** Of the upper layer; for a later fragment as its header says, NO_PROTOCOL where that cannot be known. */
   protocol = 0
-  /** The word with DF, MF and the fragment offset; for IPv6 made of its fragment header (packet/parse6.ts), 0 without one. */
+  /**
+   * The word with DF, MF and the fragment offset; for IPv6 made of its fragment header (packet/parse6.ts), 0 without one, and
+   * with DF for a copy by target TEE.
+   */
   fragment = 0
   /**
    * Offset in the slab of the transport header, 0 when its fixed part is not whole: a later fragment, or cut off. TCP has
