@@ -4,6 +4,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { benchCommand } from './bench.ts'
 import { checkCommand } from './check.ts'
 import { printError } from './error.ts'
 import { iptablesCommands, iptablesVariants } from './iptables.ts'
@@ -23,7 +24,14 @@ const program = new Command('tunfilter')
   .configureHelp({ showGlobalOptions: false })
   .enablePositionalOptions()
 
-for (const command of [upCommand(), replayCommand(), checkCommand(), linkCommand(), ...iptablesCommands()])
+for (const command of [
+  upCommand(),
+  replayCommand(),
+  checkCommand(),
+  benchCommand(),
+  linkCommand(),
+  ...iptablesCommands(),
+])
   program.addCommand(command)
 for (const command of iptablesVariants()) program.addCommand(command, { hidden: true })
 

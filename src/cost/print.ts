@@ -1,0 +1,168 @@
+// What a rule set costs, for the eye: aligned columns, one question a paragraph.
+
+import type { Cost, CostReport, RulePlace, Timing, Timings } from './cost.ts'
+
+/** Lines of a list of rules that may be long. */
+const LISTED = 10
+
+type Row = readonly string[]
+
+export function printCost(report: CostReport): string {
+  const { traffic, withoutRules, subjects } = report
+  const of =
+    traffic.kind === 'flows'
+      ? `${whole(traffic.flows)} flows, ${whole(traffic.packets)} packets`
+      : `${whole(traffic.packets)} packets of the capture`
+  const head = `${subjects.map(({ name, rules }) => `${name}: ${whole(rules)} rules`).join('; ')}; ${of}\n`
+  const named = (subject: Cost) => (subjects.length > 1 ? `${subject.name}: ` : '')
+  return [
+    head,
+    aligned(timingRows(report)),
+    ...(subjects.length > 1 ? [] : [printAbove(subjects[0].timings, withoutRules)]),
+    ...subjects.map((subject) => `${named(subject)}${printOutcome(subject)}`),
+    ...subjects.flatMap((subject) => [printTested(subject, named(subject)), ...printRules(subject, named(subject))]),
+  ]
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+/** The columns that fit the traffic. */
+export function timingRows({ traffic, withoutRules, subjects }: CostReport): Row[] {
+  const columns = traffic.kind === 'flows' ? ['new flow', 'established'] : ['empty flow table', 'flows known']
+  const row = (name: string, timings: Timings) => [
+    name,
+    whole(timings.rules),
+    ...[timings.new, timings.established].flatMap((timing) => [nanoseconds(timing), spread(timing)]),
+  ]
+  const rows = [['ns a packet', 'rules', columns[0], 'spread', columns[1], 'spread']]
+  rows.push(row('without rules', withoutRules))
+  for (const subject of subjects) {
+    rows.push(row(subject.name, subject.timings))
+    for (const scaled of subject.scaled)
+      rows.push(
+        'skipped' in scaled
+          ? [`  ${scaled.times} times`, '', `not measured: ${scaled.skipped}`, '', '', '']
+          : row(`  ${scaled.times} times the rules`, scaled),
+      )
+  }
+  if (subjects.length === 2) {
+    const [a, b] = subjects.map(({ timings }) => timings)
+    rows.push([
+      'the second to the first',
+      ratio(b.rules, a.rules),
+      ratio(b.new.median, a.new.median),
+      '',
+      ratio(b.established?.median, a.established?.median),
+      '',
+    ])
+  }
+  return rows
+}
+
+function printAbove(timings: Timings, without: Timings): string {
+  const more = (a: Timing | undefined, b: Timing | undefined) =>
+    a === undefined || b === undefined ? '-' : `${Math.round(a.median - b.median)} ns`
+  return (
+    'rules, connection tracking and NAT, above plain routing: ' +
+    `${more(timings.new, without.new)}, ${more(timings.established, without.established)}\n`
+  )
+}
+
+function printOutcome({ outcome }: Cost): string {
+  const parts = (['forwarded', 'answered', 'delivered', 'dropped', 'held'] as const).flatMap((what) =>
+    outcome[what] > 0
+      ? [`${what === 'delivered' ? 'taken by the router' : what} ${percent(outcome[what] / outcome.packets)}`]
+      : [],
+  )
+  const reasons = Object.entries(outcome.reasons).sort(([, a], [, b]) => b - a)
+  const why = reasons.map(([reason, n]) => `${reason} ${percent(n / outcome.packets)}`).join(', ')
+  return `packets ${parts.join(', ')}${why === '' ? '' : `\n  stopped by: ${why}`}\n`
+}
+
+function printTested(cost: Cost, named: string): string {
+  const rows: Row[] = [
+    ['rules tested, one by one', 'packets in', 'a packet', 'share'],
+    ...testedRows(cost, LISTED).map((row) => row.slice(0, 4)),
+  ]
+  if (rows.length === 1) return ''
+  const part =
+    cost.testedPackets < cost.outcome.packets ? `  (counted with ${whole(cost.testedPackets)} packets)\n` : ''
+  return `${named}${aligned(rows)}${part}`
+}
+
+/** Hooks, and under each its chains: name, packets, rules a packet, share. */
+export function testedRows({ hooks, chains }: Cost, most: number): Row[] {
+  const numbers = (packets: number, tests: number, share: number) => [
+    whole(packets),
+    packets === 0 ? '-' : (tests / packets).toFixed(1),
+    percent(share),
+  ]
+  return hooks.flatMap(({ hook, packets, tests, share }) => {
+    const own = chains.filter((chain) => chain.hook === hook)
+    const rows: Row[] = [[hook, ...numbers(packets, tests, share)]]
+    for (const chain of own.slice(0, most))
+      rows.push([`  ${chain.table} ${chain.chain}`, ...numbers(chain.packets, chain.tests, chain.share)])
+    if (own.length > most) rows.push([`  and ${whole(own.length - most)} chains more`, '', '', ''])
+    return rows
+  })
+}
+
+function printRules(cost: Cost, named: string): string[] {
+  const { hottest, dead, shadowed, outcome } = cost
+  const list = (places: readonly (RulePlace & { readonly by?: number })[]) => [
+    ...places
+      .slice(0, LISTED)
+      .map(
+        (place) =>
+          `  ${place.table}  ${place.text}${place.by === undefined ? '' : `   (rule ${place.number}, by rule ${place.by})`}\n`,
+      ),
+    ...(places.length > LISTED ? [`  and ${whole(places.length - LISTED)} more (--json has all)\n`] : []),
+  ]
+  const incomplete = cost.shadowedComplete ? '' : ' (not every rule was looked at)'
+  return [
+    hottest.length === 0
+      ? ''
+      : `${named}hottest rules, by packets\n${aligned(
+          hottest.map(({ packets, table, text }) => [
+            `  ${percent(packets / outcome.packets)}`,
+            whole(packets),
+            table,
+            text,
+          ]),
+          3,
+        )}`,
+    dead.length === 0 ? '' : `${named}never matched in this traffic: ${whole(dead.length)}\n${list(dead).join('')}`,
+    shadowed.length === 0 && incomplete === ''
+      ? ''
+      : `${named}never reached, an earlier rule takes all of it: ${whole(shadowed.length)}${incomplete}\n${list(shadowed).join('')}`,
+  ]
+}
+
+function nanoseconds(timing: Timing | undefined): string {
+  return timing === undefined ? '-' : whole(Math.round(timing.median))
+}
+
+function spread(timing: Timing | undefined): string {
+  return timing === undefined ? '' : `${Math.round(timing.low)}-${Math.round(timing.high)}`
+}
+
+function ratio(a: number | undefined, b: number | undefined): string {
+  return a === undefined || b === undefined || b === 0 ? '-' : `${(a / b).toFixed(2)} x`
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`
+}
+
+function whole(n: number): string {
+  return n.toLocaleString('en')
+}
+
+/** The first column and those from `text` on to the left, the others to the right. */
+function aligned(rows: readonly Row[], text = 99): string {
+  if (rows.length === 0) return ''
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => (row[i].startsWith('not ') ? 0 : row[i].length))))
+  const line = (row: Row) =>
+    row.map((cell, i) => (i === 0 || i >= text - 1 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
+  return `${rows.map((row) => line(row).trimEnd()).join('\n')}\n`
+}
