@@ -79,7 +79,8 @@ export abstract class Nat {
   #translate(p: Packet, manip: number, base: number): number {
     const { words } = this.#conntrack.flows
     if (!changes(words[base + f.STATUS], manip, p.direction)) return ACCEPT
-    if (p.protocol === ip.PROTO_GRE && !mayRewriteGre(p, manip)) return DROP
+    if (p.protocol === ip.PROTO_GRE && !mayRewriteGre(p.view, p.start + p.headerLength, p.start + p.length, manip))
+      return DROP
     // What the packet is to become is the inverse of the other direction's tuple.
     const other = p.direction ^ 1
     const ports = words[base + other * f.TUPLE_WORDS + f.PORTS]
@@ -158,8 +159,8 @@ function toAddress(range: NatRange, address: readonly number[]): NatRange {
  * Linux looks for the key of GRE's header, whether there is one or not; and because a key is the destination's, it gives up on
  * versions that it does not know where it changes that.
  */
-function mayRewriteGre(p: Packet, manip: number): boolean {
-  if (p.length - p.headerLength < gre.PPTP_HEADER) return false
+export function mayRewriteGre(view: DataView, transport: number, end: number, manip: number): boolean {
+  if (transport + gre.PPTP_HEADER > end) return false
   if (manip === MANIP_SRC) return true
-  return (p.view.getUint16(p.start + p.headerLength + gre.FLAGS) & gre.VERSION_MASK) <= gre.PPTP_VERSION
+  return (view.getUint16(transport + gre.FLAGS) & gre.VERSION_MASK) <= gre.PPTP_VERSION
 }

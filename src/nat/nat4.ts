@@ -10,7 +10,7 @@ import { checksum } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as ip from '../wire/ipv4.ts'
 import { Binding4 } from './binding4.ts'
-import { changes, Nat } from './nat.ts'
+import { changes, mayRewriteGre, Nat } from './nat.ts'
 import { MANIP_DST, MANIP_SRC } from './range.ts'
 import { rewrite, rewriteAt } from './rewrite4.ts'
 
@@ -55,13 +55,16 @@ export class Nat4 extends Nat {
     if (!later && this.#conntrack.hasPorts(innerProtocol) && inner + innerHeader + QUOTED_TRANSPORT > end) return DROP
     // The quoted packet went the other way: its other end is the one that was changed there.
     const innerSource = manip === MANIP_DST
+    const innerManip = innerSource ? MANIP_SRC : MANIP_DST
+    if (!later && innerProtocol === ip.PROTO_GRE && !mayRewriteGre(view, inner + innerHeader, end, innerManip))
+      return DROP
     rewriteAt(
       view,
       inner,
       later || inner + innerHeader >= end ? 0 : inner + innerHeader,
       end,
       innerProtocol,
-      innerSource ? MANIP_SRC : MANIP_DST,
+      innerManip,
       innerSource ? words[other + f.SOURCE] : words[other + f.DESTINATION],
       innerSource || innerProtocol === ip.PROTO_ICMP ? ports >>> 16 : ports & 0xffff,
       false,

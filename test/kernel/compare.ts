@@ -22,6 +22,8 @@ export class Correspondence {
   private readonly toKernel = new Map<number, number>()
   /** IP ids that were handed in: a packet with one of these was forwarded, and keeps it. */
   private readonly ids = new Set<number>()
+  /** The same of ICMP errors: an error of the router's own may by chance have the id of some other packet. */
+  private readonly errorIds = new Set<number>()
   /** Ports and identifiers that were handed in: others in a list of flows were picked by whose list it is, and seen nowhere else. */
   private readonly ports = new Set<number>()
 
@@ -30,6 +32,7 @@ export class Correspondence {
     if (bytes.length >= 6) this.ids.add((bytes[4]! << 8) | bytes[5]!)
     const packet = decode(bytes)
     if (packet.proto === 'raw') return bytes
+    if (packet.inner !== undefined && typeof packet.fields.ipid === 'number') this.errorIds.add(packet.fields.ipid)
     for (const port of [packet.sourcePort, packet.destinationPort, packet.fields.id])
       if (typeof port === 'number') this.ports.add(port)
     return encode(this.mapped(packet, (port) => this.toEngine.get(port) ?? port))
@@ -42,7 +45,8 @@ export class Correspondence {
     if (ours.proto === 'raw' || theirs.proto === 'raw' || !this.learn(ours, theirs)) return false
     const expected = this.mapped(ours, (port) => this.toEngine.get(port) ?? port)
     const id = theirs.fields.ipid ?? 0
-    if (!this.ids.has(Number(expected.fields.ipid ?? 0)) && !this.ids.has(Number(id))) expected.fields.ipid = id
+    const ids = expected.inner === undefined ? this.ids : this.errorIds
+    if (!ids.has(Number(expected.fields.ipid ?? 0)) && !ids.has(Number(id))) expected.fields.ipid = id
     try {
       return hexOf(encode(expected)) === hexOf(engine)
     } catch {
