@@ -1,5 +1,5 @@
 // Match socket (xt_socket): an open socket of the router's is the packet's. No process has one here, so as in Linux without any, nothing
-// matches.
+// matches. As there, packets are put together from their fragments for it.
 
 import { defineMatch } from '../rule/define.ts'
 import { words } from '../rule/listing.ts'
@@ -8,6 +8,7 @@ import { flag } from '../rule/option.ts'
 export const socket = defineMatch({
   name: 'socket',
   summary: 'there is an open socket for the packet; no process has one here',
+  defrag: true,
   hooks: ['PREROUTING', 'INPUT'],
   options: {
     transparent: flag().help('only sockets that may have addresses of others'),
