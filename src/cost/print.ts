@@ -11,9 +11,9 @@ export function printCost(report: CostReport): string {
   const { traffic, withoutRules, subjects } = report
   const of =
     traffic.kind === 'flows'
-      ? `${whole(traffic.flows)} flows, ${whole(traffic.packets)} packets`
+      ? `${whole(traffic.flows)} flow${traffic.flows === 1 ? '' : 's'}, ${whole(traffic.packets)} packets`
       : `${whole(traffic.packets)} packets of the capture`
-  const head = `${subjects.map(({ name, rules }) => `${name}: ${whole(rules)} rules`).join('; ')}; ${of}\n`
+  const head = `${subjects.map(({ name, rules }) => `${name}: ${whole(rules)} rule${rules === 1 ? '' : 's'}`).join('; ')}; ${of}\n`
   const named = (subject: Cost) => (subjects.length > 1 ? `${subject.name}: ` : '')
   return [
     head,

@@ -5,6 +5,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { opening } from '../../src/cost/packets.ts'
+import { PcapngWriter } from '../../src/device/pcapng/writer.ts'
 import { builtCommand } from '../support/build.ts'
 
 const command = builtCommand()
@@ -53,6 +55,27 @@ test('--json gives every figure, of both rule sets with --against', () => {
 test('--html writes a page', () => {
   expect(run(['rules', '--html', 'cost.html', ...QUICK]).status).toBe(0)
   expect(readFileSync(join(folder, 'cost.html'), 'utf8')).toMatch(/^<!doctype html>.*<svg.*<\/html>\n$/s)
+})
+
+test('--traffic takes the packets of a capture, whose interfaces are the devices', () => {
+  const capture = (name: string) => {
+    const writer = new PcapngWriter(join(folder, 'in.pcapng'), [{ name }], { resolution: 6 })
+    const flow = { source: 0x0ac9_0009, destination: 0x0808_0808, protocol: 6, sport: 1000 }
+    for (const dport of [80, 81, 82]) writer.write(0, 0n, opening({ ...flow, dport }))
+    writer.close()
+  }
+  capture('lan')
+  const { status, stdout } = run(['rules', '--traffic', 'in.pcapng', '--json', '--seconds', '0'])
+  expect(status).toBe(0)
+  const { traffic, subjects } = JSON.parse(stdout)
+  expect(traffic).toMatchObject({ kind: 'capture', packets: 3 })
+  expect(subjects[0].outcome).toMatchObject({ packets: 3, forwarded: 1, dropped: 2 })
+  capture('eth7')
+  const refused = run(['rules', '--traffic', 'in.pcapng', '--seconds', '0'])
+  expect([refused.status, refused.stderr]).toEqual([
+    1,
+    "tunfilter: in.pcapng: interface 'eth7' is no device: expected 'lan', 'wan'\n",
+  ])
 })
 
 test('refuses rules with all their complaints, and measures nothing', () => {

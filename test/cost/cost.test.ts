@@ -165,5 +165,5 @@ test('the page needs nothing from elsewhere and shows names as they are', async 
   expect(page).toContain('<svg')
   expect(page).toContain('&#60;b&#62;')
   expect(page).not.toMatch(/<b>|https?:|src=|<link/)
-  expect(printCost(report)).toMatch(/^rules: 1 rules; 1 flows, 5 packets\n/)
+  expect(printCost(report)).toMatch(/^rules: 1 rule; 1 flow, 5 packets\n/)
 })
