@@ -11,10 +11,10 @@ import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './rule/entry.ts'
 import type { Environment } from './rule/environment.ts'
 import { count, matches } from './rule/interpreter.ts'
 import type { Chunks } from './rule/ledger.ts'
+import { logText } from './rule/log-text.ts'
+import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './rule/log-text-transport.ts'
 import type { TableName } from './rule/model.ts'
 import type { ChainProgram } from './rule/program.ts'
-import { logText } from './target/log-text.ts'
-import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './target/log-text-transport.ts'
 
 /** syslog's level of the lines: warning. */
 const LEVEL = 4

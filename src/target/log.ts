@@ -2,10 +2,10 @@
 // in Linux; a packet that was forwarded, or that this router made, has no socket, so nothing is said there nor here.
 
 import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { logText } from '../rule/log-text.ts'
+import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from '../rule/log-text-transport.ts'
 import { parseNumber } from '../rule/number.ts'
 import { flag, Problem, shown, text, word } from '../rule/option.ts'
-import { logText } from './log-text.ts'
-import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './log-text-transport.ts'
 
 const LEVELS: Readonly<Record<string, number>> = {
   emerg: 0,
