@@ -78,6 +78,7 @@ import { markTarget } from '../target/mark.ts'
 import { masquerade } from '../target/masquerade.ts'
 import { netmap } from '../target/netmap.ts'
 import { nflog } from '../target/nflog.ts'
+import { dnpt, snpt } from '../target/npt.ts'
 import { nfqueue, queue } from '../target/queue.ts'
 import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
@@ -117,6 +118,8 @@ export const BUILTIN = new Registry([
   quota,
   checksumTarget,
   netmap,
+  snpt,
+  dnpt,
   tcpoptstrip,
   ecnTarget,
   dscpTarget,

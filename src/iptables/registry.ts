@@ -50,8 +50,5 @@ const FAMILIES: readonly Family[] = [4, 6]
 /** Names of iptables' own that nothing here enforces yet: they are refused by name, not as unknown. */
 export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<string>>> = {
   match: new Set(`ipvs nfacct rateest unclean`.split(/\s+/)),
-  target: new Set(
-    `CLUSTERIP DNPT LED MIRROR
-    RATEEST SECMARK SNPT SYNPROXY ULOG`.split(/\s+/),
-  ),
+  target: new Set(`CLUSTERIP LED MIRROR RATEEST SECMARK SYNPROXY ULOG`.split(/\s+/)),
 }
