@@ -5,6 +5,7 @@
 
 import { PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
+import { FloodDevice } from '../../src/cost/flood.ts'
 import { loadNative } from '../../src/device/native.ts'
 import { Engine } from '../../src/engine.ts'
 import { Batch } from '../../src/packet/batch.ts'
@@ -13,7 +14,6 @@ import { figure, median, type Result, round, say, type Target } from '../figure.
 import { LENGTH, shuffled, TRAFFIC4, type Traffic } from '../packets.ts'
 import { TRAFFIC6 } from '../packets6.ts'
 import { CONFIG, CONFIG6, rules, rules6 } from './config.ts'
-import { FloodDevice } from './flood.ts'
 
 /** Millions of packets a second that are wanted of 10,000 established flows and 20 rules; IPv6 may take a third longer. */
 const MILLIONS_WANTED = { 4: 2, 6: 1.5 }
@@ -47,8 +47,16 @@ export async function memory({ flows, hugePages, family = 4, quick }: MemoryOpti
   const order = shuffled(flows)
   // What the benchmark itself needs is touched before the first look at the memory.
   const prepared = Math.max(flows, 64)
-  wan.prepare(prepared, (view, at, i) => traffic.writeReply(view, at, order[i % flows]))
-  lan.prepare(prepared, (view, at, i) => traffic.write(view, at, order[i % flows]))
+  wan.prepare(
+    prepared,
+    () => LENGTH,
+    (view, at, i) => traffic.writeReply(view, at, order[i % flows]),
+  )
+  lan.prepare(
+    prepared,
+    () => LENGTH,
+    (view, at, i) => traffic.write(view, at, order[i % flows]),
+  )
   const rssBefore = residentAfterCollection()
 
   const engine = Engine.open({

@@ -4,6 +4,7 @@
 // garbage collection in them; the control side's heap is in the same process, so there is more to collect than in the worker.
 
 import { deserialize, serialize } from 'node:v8'
+import { FloodDevice } from '../../src/cost/flood.ts'
 import { Engine } from '../../src/engine.ts'
 import type { Order } from '../../src/gateway/orders.ts'
 import { RuleSender } from '../../src/gateway/rule-sender.ts'
@@ -11,9 +12,8 @@ import { RuleTaker } from '../../src/gateway/rule-taker.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import type { RuleSet } from '../../src/rule/model.ts'
 import { figure, type Result, say, type Target } from '../figure.ts'
-import { TRAFFIC4 } from '../packets.ts'
+import { LENGTH, TRAFFIC4 } from '../packets.ts'
 import { CONFIG } from '../path/config.ts'
-import { FloodDevice } from '../path/flood.ts'
 import { blockList } from './sets.ts'
 
 /** As in gateway/worker.ts. */
@@ -114,7 +114,7 @@ class Plane {
     })
     this.#taker = new RuleTaker(this.#engine)
     this.#sender = new RuleSender((order) => this.#orders.push(serialize(order)))
-    this.#lan.prepare(1000, TRAFFIC4.write)
+    this.#lan.prepare(1000, () => LENGTH, TRAFFIC4.write)
   }
 
   async change(before: RuleSet, after: RuleSet): Promise<RuleTaking> {

@@ -1,10 +1,10 @@
 // What a packet costs under a rule set: established and new flows, through the whole engine in memory. One process a rule set.
 
+import { FloodDevice } from '../../src/cost/flood.ts'
 import { Engine } from '../../src/engine.ts'
 import { figure, median, type Result, say } from '../figure.ts'
-import { shuffled, TRAFFIC4 } from '../packets.ts'
+import { LENGTH, shuffled, TRAFFIC4 } from '../packets.ts'
 import { CONFIG } from '../path/config.ts'
-import { FloodDevice } from '../path/flood.ts'
 import { blockList, kubeProxy } from './sets.ts'
 
 const OURS = { who: 'tunfilter' }
@@ -30,8 +30,16 @@ export function rulesPath({ where, rules, services, interpreted = false, quick }
   const packets = interpreted && rules > 1000 ? 20_000 : quick ? 300_000 : 1_000_000
   const established = open(text, FLOWS, interpreted)
   const order = shuffled(FLOWS)
-  established.lan.prepare(FLOWS, (view, at, i) => TRAFFIC4.write(view, at, order[i % FLOWS]))
-  established.wan.prepare(FLOWS, (view, at, i) => TRAFFIC4.writeReply(view, at, order[i % FLOWS]))
+  established.lan.prepare(
+    FLOWS,
+    () => LENGTH,
+    (view, at, i) => TRAFFIC4.write(view, at, order[i % FLOWS]),
+  )
+  established.wan.prepare(
+    FLOWS,
+    () => LENGTH,
+    (view, at, i) => TRAFFIC4.writeReply(view, at, order[i % FLOWS]),
+  )
   run(established, 'lan', FLOWS)
   run(established, 'wan', FLOWS)
   if (established.engine.conntrack.flows.count !== FLOWS)
@@ -44,7 +52,11 @@ export function rulesPath({ where, rules, services, interpreted = false, quick }
   const news: number[] = []
   const few = interpreted && rules > 1000 ? 5000 : FRESH
   for (let round = 0; round <= rounds; round++) {
-    fresh.lan.prepare(few, (view, at, i) => TRAFFIC4.write(view, at, round * FRESH + i))
+    fresh.lan.prepare(
+      few,
+      () => LENGTH,
+      (view, at, i) => TRAFFIC4.write(view, at, round * FRESH + i),
+    )
     const cost = run(fresh, 'lan', few)
     const { flows } = fresh.engine.conntrack
     if (flows.count !== few) throw new Error(`bench/rules: ${flows.count} new flows of ${few}: ${where}`)

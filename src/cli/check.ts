@@ -1,8 +1,8 @@
 // `tunfilter check`: rule files judged without a gateway, devices or root.
 
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { RefusedError, TunfilterError } from '../errors.ts'
+import { nameOf, readText } from '../gateway/text-file.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
 import { printError } from './error.ts'
 
@@ -31,7 +31,7 @@ export function checkCommand(): Command {
       const sets = options.ipset === undefined ? undefined : await readSets(options.ipset)
       for (const file of files) {
         try {
-          const ruleSet = parseRestore(readRules(file), { file: nameOf(file), family, sets })
+          const ruleSet = parseRestore(readText(file), { file: nameOf(file), family, sets })
           if (options.print) process.stdout.write(save(ruleSet))
         } catch (error) {
           if (!(error instanceof RefusedError) && !(error instanceof TunfilterError)) throw error
@@ -48,24 +48,12 @@ async function readSets(file: string): Promise<SetFamilies | undefined> {
   const { protocolName, protocolNumber, servicePort } = await import('../rule/names.ts')
   const store = storeToJudge({ protocolName, protocolNumber, servicePort })
   try {
-    loadSets(store, readRules(file), nameOf(file))
+    loadSets(store, readText(file), nameOf(file))
     return store
   } catch (error) {
     if (!(error instanceof TunfilterError)) throw error
     printError(error)
     process.exitCode = 1
     return undefined
-  }
-}
-
-function nameOf(file: string): string {
-  return file === '-' ? 'standard input' : file
-}
-
-function readRules(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (cause) {
-    throw new TunfilterError('ERR_RULE_FILE', `${file}: ${(cause as Error).message}`, { cause })
   }
 }

@@ -1,14 +1,15 @@
 // `tunfilter bench` from files: rules, configuration, sets and capture are read and judged before anything is measured.
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { RouterConfig } from '../config.ts'
 import { LINKTYPE_IPV4, LINKTYPE_RAW } from '../device/pcapng/blocks.ts'
 import { PcapngReader } from '../device/pcapng/reader.ts'
 import { TunfilterError } from '../errors.ts'
 import { readConfig } from '../gateway/config.ts'
+import { nameOf, readText } from '../gateway/text-file.ts'
 import { parseRestore } from '../iptables/restore.ts'
-import { STRIDE } from '../packet/slab.ts'
 import { type CostOptions, type CostReport, costOf, type Subject, type Traffic } from './cost.ts'
+import { LONGEST } from './flood.ts'
 import type { Arrival } from './lane.ts'
 import { costPage } from './page.ts'
 import { inventRouter } from './router.ts'
@@ -33,7 +34,7 @@ export async function bench(options: BenchOptions): Promise<CostReport> {
   if (options.rules === '-' && options.against === '-')
     throw new TunfilterError('ERR_OPTIONS', 'only one of the two rule files can be standard input')
   const subjects = [options.rules, ...(options.against === undefined ? [] : [options.against])].map((file): Subject => {
-    const name = file === '-' ? 'standard input' : file
+    const name = nameOf(file)
     return { name, rules: parseRestore(readText(file), { file: name, family: 4 }) }
   })
   const sets = options.ipset === undefined ? undefined : readText(options.ipset)
@@ -70,7 +71,7 @@ function readCapture(file: string, devices: readonly string[]): Arrival[] {
           'ERR_CAPTURE_INTERFACE',
           `${file}: interface '${device}' has link type ${linkType}: expected 101 (RAW) or 228 (IPV4)`,
         )
-      if (packet.data[0] >>> 4 === 4 && packet.data.length <= STRIDE)
+      if (packet.data[0] >>> 4 === 4 && packet.data.length <= LONGEST)
         packets.push({ device, bytes: packet.data.slice() })
     }
   } finally {
@@ -78,14 +79,6 @@ function readCapture(file: string, devices: readonly string[]): Arrival[] {
   }
   if (packets.length === 0) throw new TunfilterError('ERR_CAPTURE', `${file}: expected packets of IPv4, there is none`)
   return packets
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (cause) {
-    throw new TunfilterError('ERR_RULE_FILE', `${file}: ${(cause as Error).message}`, { cause })
-  }
 }
 
 function writeText(file: string, text: string): void {

@@ -11,7 +11,7 @@ import { seededRandom } from '../random.ts'
 import type { RuleSet } from '../rule/model.ts'
 import { VirtualClock } from '../time.ts'
 import { PROTO_ICMP, PROTO_TCP } from '../wire/ipv4.ts'
-import { CostDevice } from './device.ts'
+import { FloodDevice } from './flood.ts'
 import * as packets from './packets.ts'
 import type { Flow } from './traffic.ts'
 
@@ -56,11 +56,13 @@ export class Lane {
   readonly engine: Engine
   readonly outcome: Outcome = { packets: 0, forwarded: 0, answered: 0, delivered: 0, dropped: 0, held: 0, reasons: {} }
   readonly #clock = new VirtualClock(Date.UTC(2026, 0, 1))
-  readonly #devices: ReadonlyMap<string, CostDevice>
+  readonly #devices: ReadonlyMap<string, FloodDevice>
+  /** What left while it was watched, by device in the order in which they transmit. */
+  #left: Arrival[] = []
   readonly #droppedBefore = new Float64Array(REASONS.length)
 
   constructor({ config, rules, sets = '', flows, interpreted }: LaneOptions) {
-    this.#devices = new Map(Object.keys(config.devices).map((name) => [name, new CostDevice(name)]))
+    this.#devices = new Map(Object.keys(config.devices).map((name) => [name, new FloodDevice(name)]))
     const sysctl = {
       // Tables that are nearly full let go of flows that are not assured.
       'net.netfilter.nf_conntrack_max': Math.max(flows * 2, 65_536),
@@ -131,7 +133,7 @@ export class Lane {
   /** Has these packets ready for run(). */
   prepare(arrivals: readonly Arrival[]): void {
     for (const device of this.#devices.values())
-      device.prepare(arrivals.filter((arrival) => arrival.device === device.name).map(({ bytes }) => bytes))
+      device.preparePackets(arrivals.filter((arrival) => arrival.device === device.name).map(({ bytes }) => bytes))
   }
 
   /** Runs what is prepared through, this many times; gives the nanoseconds that it took. */
@@ -139,7 +141,7 @@ export class Lane {
     const devices = [...this.#devices.values()]
     let left = 0
     for (const device of devices) {
-      device.allow(times)
+      device.allow(device.prepared * times)
       left += device.left
     }
     const begin = performance.now()
@@ -156,11 +158,13 @@ export class Lane {
 
   /** Lets one packet through; gives what left because of it, and counts what became of it. */
   #through({ device, bytes }: Arrival): Arrival[] {
-    this.#devices.get(device)?.offer(bytes)
+    const from = this.#devices.get(device)
+    from?.preparePackets([bytes])
+    from?.allow(1)
     this.#clock.advance(A_PACKET)
     this.engine.step()
-    const left: Arrival[] = []
-    for (const [name, out] of this.#devices) for (const packet of out.take()) left.push({ device: name, bytes: packet })
+    const left = this.#left
+    if (left.length > 0) this.#left = []
     const { outcome } = this
     outcome.packets++
     const { dropped } = this.engine.pipeline
@@ -180,7 +184,14 @@ export class Lane {
   }
 
   #watch(on: boolean): void {
-    for (const device of this.#devices.values()) device.keeps = on
+    for (const device of this.#devices.values())
+      device.inspect = on
+        ? ({ buffer }, start, length) =>
+            this.#left.push({
+              device: device.name,
+              bytes: new Uint8Array(buffer.slice(start, start + length) as ArrayBuffer),
+            })
+        : undefined
     this.#droppedBefore.set(this.engine.pipeline.dropped)
   }
 }

@@ -2,7 +2,7 @@
 // same files and the same seed give the same result, bit for bit. Outputs are opened only when configuration, rules and
 // capture have been found good: what is refused leaves no files behind.
 
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import type { RouterConfig } from '../config.ts'
 import { formatFlows } from '../conntrack/command/line.ts'
 import { Playback } from '../device/pcapng.ts'
@@ -13,6 +13,7 @@ import { VirtualClock } from '../time.ts'
 import { readConfig } from './config.ts'
 import { NflogFile } from './nflog-file.ts'
 import type { Summary } from './summary.ts'
+import { readText } from './text-file.ts'
 
 /** How often timers are looked at, in milliseconds. */
 const TICK = 20
@@ -121,14 +122,6 @@ function waitUntil(next: bigint, clock: VirtualClock, engine: Engine, playback: 
 
 function milliseconds(nanoseconds: bigint): number {
   return Number(nanoseconds / 1_000_000n) + Number(nanoseconds % 1_000_000n) / 1e6
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (cause) {
-    throw new TunfilterError('ERR_RULE_FILE', `${file}: ${(cause as Error).message}`, { cause })
-  }
 }
 
 /** Files that are written as text comes. */
