@@ -46,6 +46,9 @@ export interface UserHook extends Step {
 export interface Tracking {
   input(p: Packet): number
   confirm(p: Packet): number
+  /** Whether flows may have their sequence numbers adjusted, and the step that does it. */
+  readonly adjusting: boolean
+  adjust(p: Packet): number
   /** Two words a flow, cleared when it begins, for what rules decided about it (rule/verdict-memory.ts). */
   readonly flows?: { readonly decided: Int32Array }
 }
@@ -79,6 +82,10 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => conntrack.input(p) }
     const confirm = { name: 'confirm', reason: REASON['confirm-clash'], run: (p: Packet) => conntrack.confirm(p) }
     for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
+    if (conntrack.adjusting) {
+      const adjust = { name: 'seqadj', reason: REASON.conntrack, run: (p: Packet) => conntrack.adjust(p) }
+      for (const at of [INPUT, POSTROUTING]) way.add(at, { ...adjust, priority: hook.PRIORITY_CONFIRM })
+    }
     for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
   }
   const memory = memoryOf(program, conntrack)

@@ -18,6 +18,7 @@ import { GreTracker, keysAt } from './gre.ts'
 import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
+import { adjust } from './seqadj.ts'
 import { TcpTracker } from './tcp.ts'
 import { Telling } from './telling.ts'
 import { type Template, Templates } from './template.ts'
@@ -72,6 +73,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly stats: Float64Array
   /** What is told of flows. */
   readonly telling: Telling
+  /** Something was asked for since the start that changes what streams are counted by (seqadj.ts). */
+  adjusting = false
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   /** The other family's, whose flows count against the same bound. */
@@ -294,6 +297,13 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.direction = 0
     this.stats[STAT_INVALID]++
     return ACCEPT
+  }
+
+  /** The step before confirm, where `adjusting`: the segment gets the numbers that its receiver counts in. */
+  adjust(p: Packet): number {
+    const said = adjust(this.flows, p)
+    if (said === DROP) this.stats[STAT_DROP]++
+    return said
   }
 
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */

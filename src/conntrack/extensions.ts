@@ -1,6 +1,6 @@
 // What only some flows have, in arrays beside the records, each made when it is first needed: until then a flow costs neither
-// memory nor time for it. Linux calls these a conntrack's extensions. Each array is shared, so that the control side reads it
-// too, and `grown` says that a new one is there.
+// memory nor time for it. Linux calls these a conntrack's extensions. Each array that the control side reads too is shared, and
+// `grown` says that a new one is there.
 //
 // What always holds: a record that is allocated has none of it, whatever the flow had that was there before; and a flow that
 // is older than an array has nothing in it (no counts, no labels), as on Linux.
@@ -13,6 +13,9 @@ export const LABEL_BITS = 128
 const HAS_LABELS = 4
 /** Start and stop, in milliseconds since the epoch; 0 for "not yet" and "unknown". */
 export const STAMP_WORDS = 2
+/** Of one direction, and of both: what sequence numbers are moved by (seqadj.ts). */
+export const DIRECTION_ADJUSTMENT_WORDS = 3
+export const ADJUSTMENT_WORDS = 6
 /** POLICY, HELPER_ID, EVENT_MASK, PENDING, MASTER. */
 export const EXTRA_WORDS = 5
 
@@ -41,6 +44,8 @@ export class Extensions implements SharedExtensions {
   stamps: Float64Array<SharedArrayBuffer> | undefined
   labels: Int32Array<SharedArrayBuffer> | undefined
   extras: Int32Array<SharedArrayBuffer> | undefined
+  /** ADJUSTMENT_WORDS a flow, which the packet path alone looks at. */
+  adjustments: Int32Array | undefined
   /** Whether there is any. */
   any = false
   /** Called when there is a new array. */
@@ -91,6 +96,15 @@ export class Extensions implements SharedExtensions {
     return this.extras
   }
 
+  /** From now on flows may have their sequence numbers adjusted. */
+  adjust(): Int32Array {
+    if (this.adjustments === undefined) {
+      this.adjustments = new Int32Array(this.#max * ADJUSTMENT_WORDS)
+      this.any = true
+    }
+    return this.adjustments
+  }
+
   #grow(): void {
     this.any = true
     this.grown?.()
@@ -101,6 +115,7 @@ export class Extensions implements SharedExtensions {
     this.accounts?.fill(0, ct * ACCOUNT_WORDS, (ct + 1) * ACCOUNT_WORDS)
     this.stamps?.fill(0, ct * STAMP_WORDS, (ct + 1) * STAMP_WORDS)
     this.extras?.fill(0, ct * EXTRA_WORDS, (ct + 1) * EXTRA_WORDS)
+    this.adjustments?.fill(0, ct * ADJUSTMENT_WORDS, (ct + 1) * ADJUSTMENT_WORDS)
     if (this.labels !== undefined) {
       this.labels.fill(0, ct * LABEL_WORDS, (ct + 1) * LABEL_WORDS)
       this.labels[ct * LABEL_WORDS + HAS_LABELS] = 1

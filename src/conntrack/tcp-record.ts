@@ -10,8 +10,6 @@
 //   0- 3  the original direction's sender: END, MAX_END, MAX_WINDOW, MAX_ACK
 //   4- 7  the reply direction's sender, likewise
 //   8-10  the segment that was last noted: sequence number, acknowledgement, end
-//
-// Sequence numbers are compared by difference, as RFC 9293 (3.4) does.
 
 /** Words of one sender. */
 export const SENDER_WORDS = 4
@@ -47,6 +45,11 @@ export const SIMULTANEOUS = 0x80
 
 export const SCALE_SHIFT = 8
 export const PASSED_SHIFT = 16
+
+/** Whether sequence number a stands before b: they are compared by difference (RFC 9293, 3.4). */
+export function before(a: number, b: number): boolean {
+  return ((a - b) | 0) < 0
+}
 
 const STATE_MASK = 0xf
 const KIND_SHIFT = 4

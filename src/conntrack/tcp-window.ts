@@ -10,6 +10,7 @@
 import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as f from './record.ts'
+import { type AdjustedFlows, sequenceOffset } from './seqadj.ts'
 import * as r from './tcp-record.ts'
 import { KIND_ACK, SYN_RECV, SYN_SENT } from './tcp-states.ts'
 
@@ -19,8 +20,7 @@ export const STALE = 1
 export const OUT_OF_WINDOW = 2
 
 /** The arrays that a connection's words are in. */
-export interface TcpWords {
-  readonly words: Int32Array
+export interface TcpWords extends AdjustedFlows {
   readonly sequences: Int32Array
 }
 
@@ -35,10 +35,6 @@ export function segmentEnd(p: Packet): number {
   const data = p.start + p.length - transport - tcp.headerLength(view, transport)
   const counted = ((flags & tcp.SYN) >>> 1) + (flags & tcp.FIN)
   return (view.getInt32(transport + tcp.SEQUENCE) + data + counted) | 0
-}
-
-function before(a: number, b: number): boolean {
-  return ((a - b) | 0) < 0
 }
 
 /** WINDOW_SCALE, SACK_PERMITTED and the scale that a SYN's options announce, as OPTIONS has them. */
@@ -84,7 +80,7 @@ function highestAcknowledged(p: Packet, acknowledgement: number): number {
     if (option === tcp.OPTION_SACK && length >= 10 && (length - 2) % 8 === 0) {
       for (let edge = at + 6; edge < at + length; edge += 8) {
         const right = view.getInt32(edge)
-        if (before(highest, right)) highest = right
+        if (r.before(highest, right)) highest = right
       }
       break
     }
@@ -134,6 +130,12 @@ export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number
   const selective =
     tcp.headerLength(view, transport) > tcp.MIN_HEADER && (r.flags(words, at, direction ^ 1) & r.SACK_PERMITTED) !== 0
   if (selective) highest = highestAcknowledged(p, ack)
+  if ((words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) !== 0) {
+    // It acknowledges what it received; what is kept of the other side is what that one sent.
+    const offset = sequenceOffset(flows, ct, direction ^ 1, (ack - 1) | 0)
+    ack = (ack - offset) | 0
+    highest = (highest - offset) | 0
+  }
 
   const state = r.state(words, at)
   if (sequences[sender + r.MAX_WINDOW] === 0) {
@@ -143,7 +145,7 @@ export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number
     } else {
       joinSender(sequences, sender, receiver, end, rawWindow << r.scale(words, at, direction), highest)
     }
-  } else if (isSyn && before(sequences[sender + r.END], end) && (state === SYN_SENT || state === SYN_RECV)) {
+  } else if (isSyn && r.before(sequences[sender + r.END], end) && (state === SYN_SENT || state === SYN_RECV)) {
     // A later attempt, or another one's answer: it may differ in everything from what was seen before.
     beginSender(flows, ct, p, end, rawWindow)
     if (direction === 1 && !isAck) return IN_WINDOW
@@ -167,20 +169,20 @@ export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number
   const window = isSyn ? rawWindow : rawWindow << r.scale(words, at, direction)
   const offered = (window + highest - ack) | 0
   if (sequences[sender + r.MAX_WINDOW] >>> 0 < offered >>> 0) sequences[sender + r.MAX_WINDOW] = offered
-  if (before(sequences[sender + r.END], end)) {
+  if (r.before(sequences[sender + r.END], end)) {
     sequences[sender + r.END] = end
     words[at + r.OPTIONS + direction] |= r.UNACKNOWLEDGED
   }
   if (isAck) {
     const known = (r.flags(words, at, direction) & r.MAX_ACK_SET) !== 0
-    if (!known || before(sequences[sender + r.MAX_ACK], ack)) sequences[sender + r.MAX_ACK] = ack
+    if (!known || r.before(sequences[sender + r.MAX_ACK], ack)) sequences[sender + r.MAX_ACK] = ack
     words[at + r.OPTIONS + direction] |= r.MAX_ACK_SET
   }
 
-  if (sequences[receiver + r.MAX_WINDOW] !== 0 && before(sequences[sender + r.MAX_END], end))
+  if (sequences[receiver + r.MAX_WINDOW] !== 0 && r.before(sequences[sender + r.MAX_END], end))
     sequences[receiver + r.MAX_WINDOW] += end - sequences[sender + r.MAX_END]
   const limit = (highest + window) | 0
-  if (before((sequences[receiver + r.MAX_END] - 1) | 0, limit))
+  if (r.before((sequences[receiver + r.MAX_END] - 1) | 0, limit))
     sequences[receiver + r.MAX_END] = window === 0 ? limit + 1 : limit
   if (ack === sequences[receiver + r.END]) words[at + r.OPTIONS + (direction ^ 1)] &= ~r.UNACKNOWLEDGED
 
@@ -224,10 +226,10 @@ function judge(
   const receiverEnd = sequences[receiver + r.END]
   const receiverWindow = sequences[receiver + r.MAX_WINDOW]
   const oldest = (receiverEnd - Math.max(sequences[sender + r.MAX_WINDOW] >>> 0, OLD_ACK) - 1) | 0
-  const notTooOld = before(oldest, highest)
-  const known = !before(receiverEnd, highest)
-  const wanted = before((senderEnd - receiverWindow - 1) | 0, end)
-  if (before(sequences[sender + r.MAX_END], sequence)) {
+  const notTooOld = r.before(oldest, highest)
+  const known = !r.before(receiverEnd, highest)
+  const wanted = r.before((senderEnd - receiverWindow - 1) | 0, end)
+  if (r.before(sequences[sender + r.MAX_END], sequence)) {
     const beyond = (end - sequences[sender + r.MAX_END] + 1) >>> 0
     const near = receiverWindow !== 0 && wanted && beyond <= receiverWindow >>> 0
     return near && notTooOld && known ? OVERSHOT : OUT_OF_WINDOW
