@@ -106,6 +106,8 @@ export class KernelRig implements Subject {
   private readonly silence: number
   /** When packets last went in. */
   private sentAt = performance.now()
+  /** By how many milliseconds a pause was longer than asked for, at most: a busy machine. */
+  late = 0
   private readonly tables = { 4: new Set<string>(), 6: new Set<string>() }
   private readonly patience: number
   private accounting = 0
@@ -239,6 +241,7 @@ export class KernelRig implements Subject {
       await this.shell.run(HOUSEWORK)
     }
     await until(end)
+    this.late = Math.max(this.late, performance.now() - end)
     this.sentAt = end
   }
 
