@@ -2,92 +2,44 @@
 // of packets, each packet walks the pipeline to its end, then what is to leave is written. Rules change between rounds
 // only. The engine does not know which thread it is in, and takes time and chance from outside.
 
-import type { RouterConfig } from './config.ts'
 import { FlowList } from './conntrack/command/flow-list.ts'
 import { Conntrack4 } from './conntrack/conntrack4.ts'
 import { Conntrack6 } from './conntrack/conntrack6.ts'
-import type { Device } from './device/device.ts'
-import { type Links, LOOPBACK, NO_LINK, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
-import { RefusedError, TunfilterError } from './errors.ts'
+import type { Links } from './device/link.ts'
+import { countersNow, type EngineCounters } from './engine-counters.ts'
+import { Devices } from './engine-devices.ts'
+import type { EngineOptions, HookFunction } from './engine-options.ts'
+import { Generations } from './engine-rules.ts'
+import { TunfilterError } from './errors.ts'
 import type { HookName } from './hook/hook.ts'
 import { HOOK_NAMES } from './hook/hook.ts'
 import { type IpsetResult, runIpset } from './ipset/command.ts'
 import { listSets } from './ipset/list.ts'
 import { loadSets } from './ipset/load.ts'
 import { SetStore } from './ipset/store.ts'
-import { parseRestore } from './iptables/restore.ts'
-import { save } from './iptables/save.ts'
 import { IcmpCredit } from './local/rate.ts'
 import { NflogGroups, type NflogListener, type NflogOptions } from './nfnetlink/nflog.ts'
 import { type QueueListener, type QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
-import { Batch } from './packet/batch.ts'
-import { Packet } from './packet/packet.ts'
+import type { Packet } from './packet/packet.ts'
 import { REASON, REASONS } from './packet/reason.ts'
 import { Slab } from './packet/slab.ts'
 import { Pipeline } from './pipeline.ts'
 import { Ends } from './pipeline-ends.ts'
 import type { UserHook } from './pipeline-register.ts'
 import { Pipeline6 } from './pipeline6.ts'
-import { type Random, systemRandom } from './random.ts'
+import { systemRandom } from './random.ts'
 import { buildLinks, buildRoutes, buildRoutes6 } from './route/build.ts'
 import { Routing } from './route/routing.ts'
 import { Routing6 } from './route/routing6.ts'
 import type { Build } from './rule/build.ts'
-import { carried } from './rule/carry.ts'
-import { changeOf } from './rule/change.ts'
-import { countersIn } from './rule/counters.ts'
-import type { Environment, LogSink } from './rule/environment.ts'
+import type { Environment } from './rule/environment.ts'
 import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
 import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
 import { Program } from './rule/program.ts'
-import { wrongSets } from './rule/set-reference.ts'
 import { Shared } from './rule/shared.ts'
 import { type Sysctl, sysctls } from './sysctl.ts'
-import { IDLE_TIMERS, type IdleTimer } from './target/idletimer.ts'
+import { IdleTimers } from './target/idletimer.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
-import * as vnet from './wire/vnet.ts'
-
-export interface EngineOptions {
-  readonly config: RouterConfig
-  /** By the names that the configuration gives; every configured device must be there. */
-  readonly devices: ReadonlyMap<string, Device>
-  /** The system's when left out. */
-  readonly clock?: Clock
-  /** Seeded from the system when left out; a seeded one makes runs repeatable. */
-  readonly random?: Random
-  /** Packets that can be under way at once; 1024 when left out. */
-  readonly slots?: number
-  /** Rules are walked one by one: slower, with the same outcome. For who wants to be sure of that. */
-  readonly interpretRules?: boolean
-  /** Where lines of LOG go; nowhere when left out. */
-  readonly log?: LogSink
-  /** Something that an operator should know, once each time that it begins: a device that failed, a full flow table. */
-  readonly notice?: (message: string) => void
-}
-
-/**
- * A user's hook: sees the packet during the call only (`p.copy()` keeps it) and says ACCEPT (or CONTINUE), DROP, or STOLEN
- * when it took the packet over: that is then counted as such.
- */
-export type HookFunction = (p: Packet) => number
-
-export interface EngineCounters {
-  /** Packets dropped, by reason. */
-  readonly dropped: Readonly<Record<string, number>>
-  /** Of both families. */
-  readonly conntrack: Readonly<Record<string, number>>
-  readonly links: Readonly<Record<string, LinkCounters>>
-}
-
-export interface LinkCounters {
-  readonly rxPackets: number
-  readonly rxBytes: number
-  readonly rxErrors: number
-  readonly txPackets: number
-  readonly txBytes: number
-  readonly txDropped: number
-  readonly txErrors: number
-}
 
 /** How often timers are looked at, in milliseconds of the engine's clock. */
 const TICK = 20
@@ -109,22 +61,15 @@ export class Engine {
   readonly #clock: Clock
   readonly #environment: Environment
   readonly #notice: (message: string) => void
-  readonly #rx = new Batch()
-  readonly #packet: Packet
+  readonly #devices: Devices
   readonly #users: UserHook[] = []
   readonly #nflog: NflogGroups
   readonly #queues: Queues
   /** A round is under way, at whose end verdicts are carried out. */
   #inside = false
-  readonly #idleListeners = new Set<(label: string) => void>()
+  readonly #idle: IdleTimers
   readonly #ends: Ends
-  readonly #programs: Readonly<Record<Family, Program>>
-  readonly #ruleSets: Record<Family, RuleSet> = {
-    4: { family: 4, tables: new Map() },
-    6: { family: 6, tables: new Map() },
-  }
-  /** The counters of rules and policies by the rule sets' objects; made when they are first asked for. */
-  readonly #countersOf: Partial<Record<Family, (of: Chain | Rule) => Counters>> = {}
+  readonly #rules: Generations
   #ticked: number
   #full = false
 
@@ -162,7 +107,7 @@ export class Engine {
     this.conntrack6.onFull = () => this.#tellFull()
     this.flows = new FlowList([this.conntrack, this.conntrack6])
     this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })
-    this.#packet = new Packet(this.slab)
+    this.#devices = new Devices(this.#ends, this.#receivePacket, notice)
     this.#nflog = new NflogGroups(this.links, this.time, notice)
     this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
     this.#environment = {
@@ -180,9 +125,11 @@ export class Engine {
       shared: new Shared(),
       sets: this.sets,
     }
+    this.#idle = new IdleTimers(this.#environment.shared)
     const how = { interpreted: options.interpretRules }
     const environment6 = { ...this.#environment, conntrack: this.conntrack6, nat: this.pipeline6.nat }
-    this.#programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
+    const programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
+    this.#rules = new Generations(programs, this.sets)
     this.#register()
   }
 
@@ -195,34 +142,20 @@ export class Engine {
    * @param options.family 6 for the rules of ip6tables; 4 when left out
    */
   load(text: string, options: { readonly file?: string; readonly family?: Family } = {}): void {
-    this.loadRules(parseRestore(text, { file: options.file ?? 'rules', family: options.family ?? 4 }))
+    this.#rules.load(text, options)
+    this.#register()
   }
 
   /** The same for a rule set that was parsed already. */
   loadRules(ruleSet: RuleSet): void {
-    const wrong = wrongSets(ruleSet, this.sets)
-    const nowhere = { file: 'rules', line: 1, column: 1 }
-    if (wrong.length > 0)
-      throw new RefusedError(
-        'ERR_RULES',
-        wrong.map(({ message, place = nowhere }) => ({ ...place, message })),
-      )
-    this.changeRules(carried(this.#ruleSets[ruleSet.family], ruleSet))
+    this.#rules.loadRules(ruleSet)
+    this.#register()
   }
 
   /** Takes over a rule set that was made of the running one: rules that are the same objects go on counting. */
   changeRules(ruleSet: RuleSet): void {
-    const { family } = ruleSet
-    const build = this.beginChange(family)
-    try {
-      for (const piece of changeOf(this.#ruleSets[family], ruleSet)) build.take(piece)
-      build.complete()
-    } catch (error) {
-      build.abandon()
-      throw error
-    }
-    this.#ruleSets[family] = ruleSet
-    this.commitChange(build)
+    this.#rules.change(ruleSet)
+    this.#register()
   }
 
   /**
@@ -230,49 +163,43 @@ export class Engine {
    * complete (commitChange) or gives it up (Build.abandon); one at a time, and `ruleSet` knows nothing of it.
    */
   beginChange(family: Family): Build {
-    return this.#programs[family].begin()
+    return this.#rules.begin(family)
   }
 
   /** Puts it in force; gives what Build.commit does. */
   commitChange(build: Build): Int32Array {
-    const places = build.commit()
-    const program = this.#programs[build.family]
-    delete this.#countersOf[build.family]
-    this.sets.setRules(build.family, () => program.setUses())
+    const places = this.#rules.commit(build)
     this.#register()
     return places
   }
 
   /** IPv4's rules. */
   get ruleSet(): RuleSet {
-    return this.#ruleSets[4]
+    return this.#rules.ruleSet(4)
   }
 
   ruleSetOf(family: Family): RuleSet {
-    return this.#ruleSets[family]
+    return this.#rules.ruleSet(family)
   }
 
   /** IPv4's rules, made ready for packets. */
   get program(): Program {
-    return this.#programs[4]
+    return this.#rules.program(4)
   }
 
   /** A family's rules, made ready for packets. */
   programOf(family: Family): Program {
-    return this.#programs[family]
+    return this.#rules.program(family)
   }
 
   /** Current counters of a chain's policy or a rule of the running rule set. */
   countersOf(of: Chain | Rule, family: Family = 4): Counters {
-    const counters = this.#countersOf[family] ?? countersIn(this.#ruleSets[family], this.#programs[family])
-    this.#countersOf[family] = counters
-    return counters(of)
+    return this.#rules.countersOf(of, family)
   }
 
   /** The rules as iptables-save, or ip6tables-save, prints them, without comment lines. */
   saveRules(options: { readonly counters?: boolean; readonly family?: Family } = {}): string {
-    const { counters = false, family = 4 } = options
-    return save(this.#ruleSets[family], { counters, countersOf: (of) => this.countersOf(of, family) })
+    return this.#rules.save(options)
   }
 
   // ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -329,7 +256,7 @@ export class Engine {
       [4, this.pipeline],
       [6, this.pipeline6],
     ] as const) {
-      const program = this.#programs[family]
+      const program = this.#rules.program(family)
       pipeline.register(program, program.tracking > 0, program.defragmenting > 0, this.#users)
     }
   }
@@ -344,10 +271,7 @@ export class Engine {
     this.time.set(this.#clock.now())
     if (((this.time.now - this.#ticked) | 0) >= TICK) this.tick()
     this.#inside = true
-    let received = 0
-    const { all } = this.links
-    for (let i = 1; i < all.length; i++) received += this.#receive(all[i].index)
-    return received + this.#finish()
+    return this.#devices.receive() + this.#finish()
   }
 
   /**
@@ -359,7 +283,7 @@ export class Engine {
     const settled = this.#queues.settle()
     this.#ends.drain(this.#receivePacket)
     this.#nflog.deliver()
-    this.#flush()
+    this.#devices.flush()
     this.flows.source.tell()
     this.#inside = false
     return settled
@@ -373,65 +297,10 @@ export class Engine {
     this.#finish()
   }
 
-  #receive(index: number): number {
-    const link = this.links.at(index)
-    if (!link.alive || link.device === undefined) return 0
-    const rx = this.#rx
-    const most = this.#fill(rx)
-    const n = most === 0 ? 0 : link.device.receive(this.slab, rx, most)
-    for (let i = Math.max(n, 0); i < most; i++) this.slab.give(rx.start(i))
-    if (n < 0) {
-      this.#failed(index, -n)
-      return 0
-    }
-    const p = this.#packet
-    const { counters } = link
-    counters[RX_PACKETS] += n
-    const { offload } = link
-    for (let i = 0; i < n; i++) {
-      const length = rx.length(i)
-      counters[RX_BYTES] += length
-      if (!offload) vnet.clear(this.slab.view, rx.start(i))
-      p.begin(rx.start(i), length, index)
-      this.#receivePacket(p)
-      this.#ends.drain(this.#receivePacket)
-    }
-    return n
-  }
-
   /** Each family has a way of its own; what is neither is told so on IPv4's. */
   readonly #receivePacket = (p: Packet): void => {
     if (this.slab.view.getUint8(p.start) >>> 4 === 6) this.pipeline6.receive(p)
     else this.pipeline.receive(p)
-  }
-
-  /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
-  #fill(rx: Batch): number {
-    const reserve = this.slab.slots >> 2
-    // What waits to be sent gives its slots back, or the devices that come first would starve the others.
-    if (this.slab.free < reserve + rx.capacity) this.#flush()
-    const most = Math.min(rx.capacity, this.slab.free - reserve)
-    for (let i = 0; i < most; i++) rx.set(i, this.slab.take(), 0)
-    return Math.max(most, 0)
-  }
-
-  #flush(): void {
-    const { all } = this.links
-    const { dropped } = this.pipeline
-    for (let i = 0; i < all.length; i++) {
-      const link = all[i]
-      if (link.tx.count === 0) continue
-      link.flush(this.slab, dropped)
-      while (link.untold.length > 0)
-        this.#notice(`${link.name}: transmit failed (errno ${link.untold.shift()}); counted from now on`)
-    }
-  }
-
-  #failed(index: number, errno: number): void {
-    const link = this.links.at(index)
-    link.counters[RX_ERRORS]++
-    link.alive = false
-    this.#notice(`${link.name}: receive failed (errno ${errno}); the device is left alone, the others go on`)
   }
 
   /** Sends a packet of the router's own: bytes of a whole IP packet, routed by its destination, through OUTPUT. */
@@ -447,7 +316,7 @@ export class Engine {
   tick(): void {
     this.#ticked = this.time.now
     this.#full = false
-    if (this.#idleListeners.size > 0) this.#tellIdle()
+    this.#idle.tick()
     this.#nflog.tick()
     this.conntrack.tick()
     this.conntrack6.tick()
@@ -462,8 +331,7 @@ export class Engine {
 
   /** Seconds that each timer of the rules has left, rounded up, by its label; 0 when it has run out. */
   idleTimers(): ReadonlyMap<string, number> {
-    const timers = this.#environment.shared.all<IdleTimer>(IDLE_TIMERS)
-    return new Map(timers.map(({ label, left }) => [label, Math.ceil(left / 1000)]))
+    return this.#idle.left()
   }
 
   /**
@@ -471,13 +339,7 @@ export class Engine {
    * @returns a function that ends it
    */
   onIdle(listener: (label: string) => void): () => void {
-    this.#idleListeners.add(listener)
-    return () => this.#idleListeners.delete(listener)
-  }
-
-  #tellIdle(): void {
-    for (const timer of this.#environment.shared.all<IdleTimer>(IDLE_TIMERS))
-      if (timer.hasRunOut()) for (const listener of this.#idleListeners) listener(timer.label)
+    return this.#idle.listen(listener)
   }
 
   // ── NFLOG and NFQUEUE ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -519,19 +381,7 @@ export class Engine {
   // ── what happened ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   counters(): EngineCounters {
-    const named = (names: readonly string[], values: Float64Array) =>
-      Object.fromEntries(names.map((name, i) => [name, values[i]]))
-    const links = this.links.all
-      .filter((link) => link.index !== LOOPBACK && link.index !== NO_LINK)
-      .map((link) => {
-        const [rxPackets, rxBytes, txPackets, txBytes, rxErrors, txDropped, txErrors] = link.counters
-        return [link.name, { rxPackets, rxBytes, rxErrors, txPackets, txBytes, txDropped, txErrors }] as const
-      })
-    return {
-      dropped: named(REASONS, this.pipeline.dropped),
-      conntrack: this.conntrack.counters(),
-      links: Object.fromEntries(links),
-    }
+    return countersNow(this.links, this.#ends.dropped, this.conntrack)
   }
 
   /** Closes every device. */

@@ -18,7 +18,9 @@ export {
 export type { Device } from './device/device.ts'
 export { MemoryDevice } from './device/memory.ts'
 export { TunDevice, type TunOptions } from './device/tun.ts'
-export { Engine, type EngineCounters, type EngineOptions, type HookFunction, type LinkCounters } from './engine.ts'
+export { Engine } from './engine.ts'
+export type { EngineCounters, LinkCounters } from './engine-counters.ts'
+export type { EngineOptions, HookFunction } from './engine-options.ts'
 export { type Complaint, type Place, RefusedError, TunfilterError } from './errors.ts'
 export {
   ACCEPT,

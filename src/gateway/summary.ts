@@ -1,6 +1,6 @@
 // What happened, in a few aligned lines, or as JSON.
 
-import type { EngineCounters } from '../engine.ts'
+import type { EngineCounters } from '../engine-counters.ts'
 
 export interface Summary extends EngineCounters {
   /** Packets of the capture, those that no device was there for, and the time that it spans. */

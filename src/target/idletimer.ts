@@ -4,10 +4,11 @@
 
 import { CONTINUE, defineTarget } from '../rule/define.ts'
 import { flag, Problem, shown, u32, word } from '../rule/option.ts'
+import type { Shared } from '../rule/shared.ts'
 import type { Time } from '../time.ts'
 
 /** Kind under which timers are shared. */
-export const IDLE_TIMERS = 'IDLETIMER'
+const IDLE_TIMERS = 'IDLETIMER'
 
 /** Seconds whose milliseconds fit into an int32. */
 const TIMEOUT_MAX = 2147482
@@ -54,6 +55,34 @@ export class IdleTimer {
     if (!this.#untold || this.left > 0) return false
     this.#untold = false
     return true
+  }
+}
+
+/** The timers that rules name, and who is told when one has run out. */
+export class IdleTimers {
+  readonly #shared: Shared
+  readonly #listeners = new Set<(label: string) => void>()
+
+  constructor(shared: Shared) {
+    this.#shared = shared
+  }
+
+  /** Seconds that each has left, rounded up, by its label. */
+  left(): ReadonlyMap<string, number> {
+    const timers = this.#shared.all<IdleTimer>(IDLE_TIMERS)
+    return new Map(timers.map(({ label, left }) => [label, Math.ceil(left / 1000)]))
+  }
+
+  /** Gives a function that ends it. */
+  listen(listener: (label: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  tick(): void {
+    if (this.#listeners.size === 0) return
+    for (const timer of this.#shared.all<IdleTimer>(IDLE_TIMERS))
+      if (timer.hasRunOut()) for (const listener of this.#listeners) listener(timer.label)
   }
 }
 
