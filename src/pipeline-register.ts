@@ -49,6 +49,8 @@ export interface Tracking {
   /** Whether flows may have their sequence numbers adjusted, and the step that does it. */
   readonly adjusting: boolean
   adjust(p: Packet): number
+  /** Connection helpers, and whether a rule has asked for one. */
+  readonly announced: { readonly isUsed: boolean; help(p: Packet): number }
   /** Two words a flow, cleared when it begins, for what rules decided about it (rule/verdict-memory.ts). */
   readonly flows?: { readonly decided: Int32Array }
 }
@@ -87,6 +89,10 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...adjust, priority: hook.PRIORITY_CONFIRM })
     }
     for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
+    if (conntrack.announced.isUsed) {
+      const help = { name: 'helper', reason: REASON.conntrack, run: (p: Packet) => conntrack.announced.help(p) }
+      for (const at of [INPUT, POSTROUTING]) way.add(at, { ...help, priority: hook.PRIORITY_HELPER })
+    }
   }
   const memory = memoryOf(program, conntrack)
   for (const [i, [table, at, priority]] of TABLES.entries()) {

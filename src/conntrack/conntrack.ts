@@ -10,11 +10,13 @@ import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, 
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
+import { Announced } from './announced.ts'
 import * as event from './events.ts'
-import { ACCOUNT_WORDS, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
+import { ACCOUNT_WORDS, HELPER_ID, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker, keysAt } from './gre.ts'
+import { helperName } from './helper/index.ts'
 import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
@@ -75,6 +77,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly telling: Telling
   /** Something was asked for since the start that changes what streams are counted by (seqadj.ts). */
   adjusting = false
+  /** Flows that others have announced, and the helpers that read the announcements. */
+  readonly announced: Announced
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   /** The other family's, whose flows count against the same bound. */
@@ -94,6 +98,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     this.telling = new Telling(this.flows, time, sysctl)
+    this.announced = new Announced(this.flows, time)
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
@@ -146,7 +151,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   }
 
   /** Name of the connection helper with this number, '' for none. */
-  readonly helperName = (_number: number): string => ''
+  readonly helperName = helperName
 
   tracker(protocol: number): Tracker {
     return this.#trackers[protocol]
@@ -179,7 +184,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
       const said = this.telling.active ? this.telling.track(p, ct, tracker) : tracker.track(p, ct)
       if (said === REOPEN) continue
       if (said === INVALID || said === DROPPED) {
-        if (p.begins) this.flows.release(ct)
+        if (p.begins) this.#giveUp(ct)
         p.begins = false
         if (said === INVALID) return this.invalid(p)
         p.ct = NO_FLOW
@@ -263,6 +268,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.begins = true
     p.direction = 0
     p.ctinfo = CT_NEW
+    if (this.announced.expectations.count !== 0) this.announced.begin(p)
     return ct
   }
 
@@ -320,7 +326,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.begins = false
     this.#insert(p.ct)
     if (this.telling.active) {
-      this.telling.note(p.ct, event.NEW)
+      const { flows } = this
+      const kind = (flows.status(p.ct) & f.EXPECTED) === 0 ? event.NEW : event.RELATED
+      this.telling.note(p.ct, kind | (flows.extensions.extraOf(p.ct, HELPER_ID) === 0 ? 0 : event.HELPER))
       this.telling.passed(p.ct)
     }
     return ACCEPT
@@ -359,8 +367,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   forget(p: Packet): void {
     if (p.ct === NO_FLOW) return
     if (p.begins) {
-      this.flows.unlinkBySource(p.ct)
-      this.flows.release(p.ct)
+      this.#giveUp(p.ct)
       p.begins = false
     }
     p.ct = NO_FLOW
@@ -457,8 +464,14 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   kill(ct: number, port = 0): void {
     if (this.telling.active) this.telling.end(ct, port)
     this.flows.remove(ct)
+    this.#giveUp(ct)
+  }
+
+  /** The flow is in no index any more. */
+  #giveUp(ct: number): void {
     this.flows.unlinkBySource(ct)
-    this.flows.release(ct)
+    if (this.flows.extensions.extras === undefined) this.flows.release(ct)
+    else this.announced.release(ct)
   }
 
   #expired(ct: number): boolean {
@@ -482,6 +495,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   tick(): void {
     const { flows } = this
     const crowded = this.total > 0.95 * flows.max
+    if (this.announced.expectations.count !== 0) this.announced.expectations.tick()
     for (let n = Math.min(REAP_PER_TICK, flows.used); n > 0; n--) {
       if (this.#reaped >= flows.used) this.#reaped = 0
       const ct = this.#reaped++

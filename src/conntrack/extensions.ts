@@ -16,8 +16,8 @@ export const STAMP_WORDS = 2
 /** Of one direction, and of both: what sequence numbers are moved by (seqadj.ts). */
 export const DIRECTION_ADJUSTMENT_WORDS = 3
 export const ADJUSTMENT_WORDS = 6
-/** POLICY, HELPER_ID, EVENT_MASK, PENDING, MASTER. */
-export const EXTRA_WORDS = 5
+/** POLICY, HELPER_ID, EVENT_MASK, PENDING, MASTER, RELATIVES. */
+export const EXTRA_WORDS = 6
 
 // Places in a flow's extras.
 /** Number of the timeout policy, 0 for the sysctls. */
@@ -30,6 +30,8 @@ export const EVENT_MASK = 2
 export const PENDING = 3
 /** Record + 1 of the flow that announced this one, 0 for none. */
 export const MASTER = 4
+/** How many flows there are that this one announced: they hold its record, also when it is over. */
+export const RELATIVES = 5
 
 /** The arrays as they cross to another thread. */
 export interface SharedExtensions {

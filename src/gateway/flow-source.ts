@@ -9,6 +9,7 @@ import { EventReader, eventMemory, type SharedEvents, type TakenEvent } from '..
 import type { SharedExtensions } from '../conntrack/extensions.ts'
 import type { FlowAnswer, FlowChange } from '../conntrack/flow-change.ts'
 import { FlowView, type SharedFlows } from '../conntrack/flow-view.ts'
+import { helperName } from '../conntrack/helper/index.ts'
 import { SystemClock, Time } from '../time.ts'
 
 /** Milliseconds between looks into the ring. */
@@ -62,7 +63,7 @@ export class SharedFlowSource implements FlowSource {
 
   reading(): Reading {
     this.#time.set(this.#clock.now())
-    return { now: this.#time.now, wall: this.#time.wall, helperName: () => '' }
+    return { now: this.#time.now, wall: this.#time.wall, helperName }
   }
 
   statistics(): Readonly<Record<string, number>> {

@@ -143,8 +143,8 @@ class Application {
     return this.#refused(standard ? NO_RULE : NO_CHAIN)
   }
 
-  #invalid({ message }: Invalid): Failure {
-    return this.#refused(`Invalid argument. ${message}.`)
+  #invalid({ message, missing }: Invalid): Failure {
+    return this.#refused(`${missing ? NO_CHAIN : 'Invalid argument.'} ${message}.`)
   }
 
   /** A rule that no table could hold is looked for. */

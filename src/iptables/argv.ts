@@ -7,7 +7,7 @@ import { parseNumber } from '../rule/number.ts'
 import { wrongSet } from '../rule/set-reference.ts'
 import { BUILTIN } from './builtin.ts'
 import type { CommandKind, Invalid, Read } from './command.ts'
-import type { ExtensionDeclaration } from './extension.ts'
+import type { By, ExtensionDeclaration } from './extension.ts'
 import type { Global } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -102,7 +102,7 @@ export function readRequest(
   const read = (table: TableName, anyChain: boolean) => {
     const options = new Options()
     const chains = ruleSet.tables.get(table)?.chains
-    const complaints: { message: string; by?: 'tables' }[] = []
+    const complaints: { message: string; by?: By }[] = []
     const of: ExtensionDeclaration[] = []
     const context = {
       registry: declarations,

@@ -44,6 +44,8 @@ export interface Read {
 /** Why a rule whose words are right cannot stand in any table as it is. */
 export interface Invalid {
   readonly message: string
+  /** Something that it names is not there. */
+  readonly missing: boolean
   /** `verdict` also where it has no target. */
   readonly action: 'verdict' | 'target' | 'jump'
 }

@@ -1,16 +1,25 @@
 // One use of a match or target while its rule is being read: options given so far, and what is said of them at the end of
 // the rule. What always holds: a value is stored only if its kind took it.
 
-import type { MatchDeclaration, Options, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
+import {
+  type MatchDeclaration,
+  NotThere,
+  type Options,
+  type OptionValues,
+  type Surroundings,
+  type TargetDeclaration,
+} from '../rule/define.ts'
 import { protocolName } from '../rule/names.ts'
 import { type Option, type ParseContext, Problem } from '../rule/option.ts'
 import type { Word } from './lexer.ts'
 
 /**
- * @param by 'tables' where it is not the words that are wrong but the rules as they are do not allow it: that is another exit
- * status
+ * Where it is not the words that are wrong but the rules as they are do not allow it: that is another exit status. 'missing':
+ * something that they name is not there.
  */
-export type Complain = (column: number, message: string, by?: 'tables') => void
+export type By = 'tables' | 'missing'
+
+export type Complain = (column: number, message: string, by?: By) => void
 
 export type ExtensionDeclaration = MatchDeclaration | TargetDeclaration
 
@@ -55,7 +64,7 @@ export class Extension {
   finish(around: Surroundings, complain: Complain): OptionValues | undefined {
     const { declaration } = this
     const { options } = declaration
-    const refuse = (message: string, by?: 'tables') => {
+    const refuse = (message: string, by?: By) => {
       complain(this.word.column, message, by)
       return undefined
     }
@@ -76,6 +85,7 @@ export class Extension {
     for (const key of this.#given) if (this.#values[key] === undefined) return undefined
     const normal = declaration.normalize?.(this.#values, around) ?? this.#values
     const wrong = declaration.check?.(normal, around)
+    if (wrong instanceof NotThere) return refuse(`${this.#title()}: ${wrong.message}`, 'missing')
     if (wrong !== undefined) return refuse(`${this.#title()}: ${wrong}`)
     return inOrder(normal, options)
   }

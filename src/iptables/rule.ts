@@ -19,7 +19,7 @@ import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
-import { type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
+import { type By, type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
 import { findLong, GLOBAL_NAMES, type Global, globalByLetter } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -87,7 +87,7 @@ class RuleReader {
   #wrong = false
   /** Something is wrong with the words; otherwise it is with what the rule says. */
   #unread = false
-  #invalid: string | undefined
+  #invalid: Pick<Invalid, 'message' | 'missing'> | undefined
   #next = 0
   #command: { kind: CommandKind; name: Word; words: Word[]; zeroes?: true } | undefined
   #counters: Counters | undefined
@@ -117,7 +117,7 @@ class RuleReader {
     this.#complain = (column, message, by) => {
       this.#wrong = true
       if (by === undefined) this.#unread = true
-      else this.#invalid ??= message
+      else this.#invalid ??= { message, missing: by === 'missing' }
       if (last?.open && column >= last.column) complain(column, 'the quote that begins here is not closed on its line')
       else complain(column, message, by)
     }
@@ -142,7 +142,7 @@ class RuleReader {
       )
     const rules = takesRule && !byNumber ? this.#rules(first.column) : []
     if (this.#invalid !== undefined && !this.#unread)
-      return { ...this.#command, rules, invalid: { message: this.#invalid, action: this.#actionKind() } }
+      return { ...this.#command, rules, invalid: { ...this.#invalid, action: this.#actionKind() } }
     if (this.#wrong) return undefined
     return { ...this.#command, rules }
   }
@@ -176,7 +176,7 @@ class RuleReader {
     return true
   }
 
-  #stop(word: Word, message: string, by?: 'tables'): false {
+  #stop(word: Word, message: string, by?: By): false {
     this.#complain(word.column, message, by)
     return false
   }

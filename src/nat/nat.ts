@@ -4,13 +4,14 @@
 // addresses and headers is the family's own: nat4.ts, nat6.ts.
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
+import type { Expectation } from '../conntrack/expect.ts'
 import * as f from '../conntrack/record.ts'
 import { ACCEPT, DROP, INPUT, POSTROUTING } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import * as gre from '../wire/gre.ts'
 import * as ip from '../wire/ipv4.ts'
 import type { Binding } from './binding.ts'
-import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from './range.ts'
+import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange, PROTO_SPECIFIED } from './range.ts'
 
 /** Walks the nat table at a hook; ACCEPT when no rule said otherwise. */
 export type NatTable = (p: Packet, hook: number) => number
@@ -22,6 +23,7 @@ export abstract class Nat {
   constructor(conntrack: Conntrack, binding: Binding) {
     this.#conntrack = conntrack
     this.#binding = binding
+    conntrack.announced.follow = (ct, expectation) => this.#follow(ct, expectation)
   }
 
   // ── the family's own ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -95,14 +97,29 @@ export abstract class Nat {
    */
   setup(p: Packet, _hook: number, manip: number, range: NatRange): number {
     if (p.ct === NO_FLOW) return DROP
+    if ((this.#conntrack.flows.words[p.ct * f.WORDS + f.STATUS] & f.CONFIRMED) === 0) this.#bind(p.ct, manip, range)
+    return ACCEPT
+  }
+
+  #bind(ct: number, manip: number, range: NatRange): void {
     const { flows } = this.#conntrack
     const { words } = flows
-    const base = p.ct * f.WORDS
-    if ((words[base + f.STATUS] & f.CONFIRMED) !== 0) return ACCEPT
-    if (this.#binding.choose(p.ct, manip, range)) words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT : f.DST_NAT
-    if (manip === MANIP_SRC) flows.linkBySource(p.ct)
+    const base = ct * f.WORDS
+    if (this.#binding.choose(ct, manip, range)) words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT : f.DST_NAT
+    if (manip === MANIP_SRC) flows.linkBySource(ct)
     words[base + f.STATUS] |= manip === MANIP_SRC ? f.SRC_NAT_DONE : f.DST_NAT_DONE
-    return ACCEPT
+  }
+
+  /** A flow that goes where its translated master does: conntrack/expect.ts says how. */
+  #follow(ct: number, { master, follow }: Expectation): void {
+    if (follow === undefined) return
+    const { flows } = this.#conntrack
+    const from = flows.destinationWords(master, follow.direction ^ 1)
+    const to = flows.sourceWords(master, follow.direction ^ 1)
+    const { port } = follow
+    this.#bind(ct, MANIP_SRC, { flags: MAP_IPS, min: from, max: from, minPort: 0, maxPort: 0, basePort: 0 })
+    const flags = MAP_IPS | PROTO_SPECIFIED
+    this.#bind(ct, MANIP_DST, { flags, min: to, max: to, minPort: port, maxPort: port, basePort: 0 })
   }
 
   /** Target MASQUERADE: the source becomes the address of the outgoing device that fits the next hop. */

@@ -56,6 +56,16 @@ export interface Surroundings {
   readonly matches?: readonly MatchUse[]
 }
 
+/** The words are right, but something that they name is not there: iptables fails as it does with a chain that is not. */
+export class NotThere {
+  /** What is not there, and what was expected. */
+  readonly message: string
+
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
 export interface Declaration<O extends Options> {
   readonly name: string
   /** One line for help and documentation, beginning in lower case. */
@@ -93,7 +103,7 @@ export interface Declaration<O extends Options> {
    */
   list?(o: ValuesOf<O>, numeric: boolean): string
   /** What no single option can see; returns what is wrong and what was expected. */
-  check?(o: ValuesOf<O>, around: Surroundings): string | undefined
+  check?(o: ValuesOf<O>, around: Surroundings): string | NotThere | undefined
 }
 
 /** true, false, or HOTDROP. A number, so that one return type serves: 1 matches, 0 does not. */

@@ -3,13 +3,14 @@
 // flow is told holds for all of it.
 
 import * as event from '../conntrack/events.ts'
+import { HELPER_NAMES, helperNumber, helpersOf } from '../conntrack/helper/index.ts'
 import { ZONE_MARK, ZONE_ORIGINAL, ZONE_REPLY } from '../conntrack/record.ts'
 import { TunfilterError } from '../errors.ts'
 import { CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
-import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { CONTINUE, defineTarget, NotThere } from '../rule/define.ts'
 import { protocolName } from '../rule/names.ts'
 import { isNumber, parseNumber } from '../rule/number.ts'
-import { flag, notEnforced, Problem, shown, text, unexpected, word } from '../rule/option.ts'
+import { flag, Problem, shown, text, unexpected, word } from '../rule/option.ts'
 
 function isTold(p: Packet): boolean {
   return p.ct !== NO_FLOW || p.ctinfo === CT_UNTRACKED || p.zone !== 0 || p.template !== 0
@@ -80,9 +81,19 @@ const flowEvents = events({
 })
 const expectationEvents = events({ new: 1 })
 
+/** Bytes of a helper's name that iptables keeps. */
+const HELPER_NAME = 15
+
+/** A helper's name, or nothing. */
+const helper = word<string>(
+  `a connection helper: ${HELPER_NAMES.join(', ')}`,
+  (given) => given.slice(0, HELPER_NAME),
+  String,
+)
+
 const options = {
   notrack: flag().help('the packet is not tracked, whatever else is said'),
-  helper: notEnforced(1, 'there are no connection helpers yet'),
+  helper: helper.default('').help('the connection helper that reads what the flow announces'),
   timeout: text({ min: 1, max: 31 }).help("the timeout policy of the configuration by which the flow's timeouts are"),
   ctevents: flowEvents.help('the events of the flow that listeners are told'),
   expevents: expectationEvents.help('the events of its expectations that listeners are told'),
@@ -104,20 +115,25 @@ export const ct = defineTarget({
     ['zone', 'zone-reply'],
     ['zone-orig', 'zone-reply'],
   ],
-  check: (o, { protocol }) =>
-    o.timeout !== undefined && o.notrack === undefined && protocol === undefined
-      ? "a timeout policy is one protocol's: expected -p"
-      : undefined,
+  check: (o, { family, protocol }) => {
+    if (o.notrack !== undefined) return undefined
+    if (o.timeout !== undefined && protocol === undefined) return "a timeout policy is one protocol's: expected -p"
+    // Linux has helpers that are not here: they are refused as those are that nobody has.
+    if (o.helper === '' || helperNumber(o.helper, family, protocol) !== 0) return undefined
+    const where = `for ${protocol === undefined ? 'every protocol' : protocolName(protocol)} of IPv${family}`
+    return new NotThere(`No such helper "${o.helper}" ${where}: expected one of ${helpersOf(family, protocol)}`)
+  },
   list: (o) => {
     const words = ['CT']
     if (o.notrack) words.push('notrack')
+    if (o.helper !== '') words.push(`helper ${o.helper}`)
     if (o.timeout !== undefined) words.push(`timeout ${o.timeout}`)
     if (o.ctevents !== undefined) words.push(`ctevents ${flowEvents.kind.format(o.ctevents)}`)
     if (o.expevents !== undefined) words.push(`expevents ${expectationEvents.kind.format(o.expevents)}`)
     for (const name of ['zone', 'zone-orig', 'zone-reply'] as const) if (o[name] !== 0) words.push(`${name} ${o[name]}`)
     return words.join(' ')
   },
-  target: (o, { conntrack }, { protocol = 0 }) => {
+  target: (o, { conntrack }, { family, protocol = 0 }) => {
     if (o.notrack)
       return (p) => {
         if (!isTold(p)) conntrack.untrack(p)
@@ -131,10 +147,11 @@ export const ct = defineTarget({
       )
     const direction = o['zone-orig'] !== 0 ? ZONE_ORIGINAL : o['zone-reply'] !== 0 ? ZONE_REPLY : 0
     const which = o['zone-orig'] || o['zone-reply'] || o.zone
+    if (o.helper !== '') conntrack.announced.isUsed = true
     const template = conntrack.template({
       zone: which === 0 ? 0 : direction | (which === 'mark' ? ZONE_MARK : which),
       policy,
-      helper: 0,
+      helper: o.helper === '' ? 0 : helperNumber(o.helper, family, protocol),
       events: (o.ctevents ?? 0) | ((o.expevents ?? 0) << 16),
     })
     return (p) => {

@@ -397,9 +397,9 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
     "--zone: '65536' is out of range: expected a zone from 0 to 65535, or mark",
   ],
   [
-    'raw -A PREROUTING -p tcp -j CT --helper ftp',
-    '1.37',
-    '--helper: not enforced: there are no connection helpers yet',
+    'raw -A PREROUTING -p udp -j CT --helper amanda',
+    '1.25',
+    'target CT: No such helper "amanda" for udp of IPv4: expected one of tftp',
   ],
   ['filter -A INPUT junk', '1.10', "Bad argument `junk': expected an option"],
   ['filter -A INPUT ! ! -s 1.1.1.1', '1.12', 'two ! one after the other'],
@@ -458,7 +458,7 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
 ]
 
 /** Accepted by the real tools, and refused here on purpose: what it means cannot be kept, or is not what it says. */
-export const REFUSED_HERE = new Set(['raw -A PREROUTING -p tcp -j CT --helper ftp'])
+export const REFUSED_HERE = new Set(['raw -A PREROUTING -p udp -j CT --helper amanda'])
 
 /** A case as a rule file. */
 export function fileOf(rule: string): string {

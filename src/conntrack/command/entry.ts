@@ -1,7 +1,7 @@
 // One flow as a listing or an event has it: everything that is printed or asked for by a filter, read out of the table once.
 
 import type { TakenEvent } from '../events.ts'
-import { HELPER_ID, LABEL_WORDS, STAMP_WORDS } from '../extensions.ts'
+import { HELPER_ID, LABEL_WORDS, RELATIVES, STAMP_WORDS } from '../extensions.ts'
 import type { FlowView } from '../flow-view.ts'
 import * as f from '../record.ts'
 import { stateName } from '../states.ts'
@@ -44,6 +44,8 @@ export interface FlowEntry {
   readonly labels: readonly number[] | undefined
   readonly id: number
   readonly helper: string
+  /** How many flows there are that this one announced. */
+  readonly relatives: number
   /** SCTP's verification tags. */
   readonly tags: readonly [number, number]
 }
@@ -109,6 +111,7 @@ function read(view: FlowView, ct: number, { now, wall, helperName }: Reading): F
         : undefined,
     id: view.id(ct),
     helper: helperName(extensions.extraOf(ct, HELPER_ID)),
+    relatives: extensions.extraOf(ct, RELATIVES),
     tags: [words[at + 1] >>> 0, words[at + 2] >>> 0],
   }
 }

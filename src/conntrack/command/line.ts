@@ -5,6 +5,7 @@ import { formatAddress } from '../../wire/address.ts'
 import { format6 } from '../../wire/address6.ts'
 import * as ip from '../../wire/ipv4.ts'
 import type { FlowView } from '../flow-view.ts'
+import { helperName } from '../helper/index.ts'
 import { ASSURED, SEEN_REPLY } from '../record.ts'
 import { type FlowEntry, listFlows, type Tuple } from './entry.ts'
 
@@ -70,7 +71,7 @@ export function formatEntry(entry: FlowEntry, options: LineOptions = {}, event?:
     zone === 0 ? '' : `zone=${zone}`,
     entry.helper === '' ? '' : `helper=${entry.helper}`,
     whole && !Number.isNaN(entry.start) ? times(entry, options.ktimestamp === true) : '',
-    event === undefined ? `use=${options.use ?? 1}` : '',
+    event === undefined ? `use=${(options.use ?? 1) + entry.relatives}` : '',
     options.id === true ? `id=${entry.id}` : '',
     labelText(entry, options),
   ]
@@ -78,7 +79,7 @@ export function formatEntry(entry: FlowEntry, options: LineOptions = {}, event?:
 }
 
 /** All confirmed flows that last, as `conntrack -L -o extended` prints them. */
-export function* formatFlows(view: FlowView, { now, wall }: Time, helperName = () => ''): Generator<string> {
+export function* formatFlows(view: FlowView, { now, wall }: Time): Generator<string> {
   for (const entry of listFlows(view, { now, wall, helperName })) yield formatEntry(entry, { extended: true })
 }
 

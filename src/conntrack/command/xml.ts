@@ -73,7 +73,7 @@ function independent(
     event?.mark === false && entry.mark === 0 ? '' : element('mark', entry.mark),
     names.length === 0 ? '' : element('labels', names.map((name) => element('label', name)).join('')),
     zone === 0 ? '' : element('zone', zone),
-    event === undefined ? element('use', options.use ?? 1) : '',
+    event === undefined ? element('use', (options.use ?? 1) + entry.relatives) : '',
     element('id', entry.id),
     (entry.status & ASSURED) !== 0 ? '<assured/>' : '',
     (entry.status & SEEN_REPLY) === 0 ? '<unreplied/>' : '',

@@ -1,0 +1,186 @@
+// Expectations: flows that another one, its master, has announced (nf_conntrack_expect). A helper reads the announcement and adds
+// the expectation; the first packet of a flow that fits takes it, and its flow is RELATED.
+//
+// What always holds: an expectation goes when its flow comes, with its timeout, or with its master, whichever is first; no two
+// expectations fit the same packet; a packet whose master is not confirmed yet fits none.
+
+import type { Packet } from '../packet/packet.ts'
+import type { Time } from '../time.ts'
+import type { FlowTable } from './flows.ts'
+import * as f from './record.ts'
+
+/** All expectations there can be (nf_conntrack_expect_max as Linux sets it for its largest default table). */
+export const EXPECTATIONS_MAX = 4096
+
+/** What is expected, and of whom. */
+export interface Expectation {
+  /** Number of the helper that made it. */
+  readonly helper: number
+  /** Which of the helper's classes it counts for. */
+  readonly class: number
+  /** Record of the flow that announced it. */
+  readonly master: number
+  readonly protocol: number
+  /** In words, one for IPv4, four for IPv6; undefined for any. */
+  readonly source: readonly number[] | undefined
+  readonly destination: readonly number[]
+  /** The source port, or -1 for any. */
+  readonly sport: number
+  readonly dport: number
+  /** How NAT binds the flow; undefined where the rules of the nat table are asked as for any other flow. */
+  readonly follow: Follow | undefined
+}
+
+/**
+ * A flow that goes where its translated master goes (nf_nat_follow_master): it comes from where the master's packets of the other
+ * direction are sent to, and goes to where they come from, to this port.
+ */
+export interface Follow {
+  /** The master's direction that the flow has. */
+  readonly direction: number
+  readonly port: number
+}
+
+/** How many expectations of a class one master may have, and how long each lasts, in milliseconds. */
+export interface ExpectPolicy {
+  readonly max: number
+  readonly timeout: number
+}
+
+// What becomes of a new expectation.
+export const ADDED = 0
+/** Another one fits the same packets. */
+export const CLASHES = 1
+/** There are as many as there can be. */
+export const TOO_MANY = 2
+
+interface Standing {
+  readonly expectation: Expectation
+  readonly policy: ExpectPolicy
+  /** Time.now at which it ends. */
+  readonly expires: number
+}
+
+export class Expectations {
+  count = 0
+  readonly #flows: FlowTable
+  readonly #time: Time
+  /** By protocol << 16 | destination port. */
+  readonly #byPort = new Map<number, Standing[]>()
+  /** By master, the oldest first. */
+  readonly #byMaster = new Map<number, Standing[]>()
+
+  constructor(flows: FlowTable, time: Time) {
+    this.#flows = flows
+    this.#time = time
+  }
+
+  /**
+   * One that its master has announced before begins anew; of a master that has as many as it may the oldest goes.
+   * @returns ADDED, CLASHES or TOO_MANY
+   */
+  add(expectation: Expectation, policy: ExpectPolicy): number {
+    const { master } = expectation
+    for (const other of [...(this.#byPort.get(placeOf(expectation)) ?? [])]) {
+      if (this.#isOver(other)) this.#remove(other)
+      else if (this.#isSame(other.expectation, expectation)) this.#remove(other)
+      else if (this.#clashes(other.expectation, expectation)) return CLASHES
+    }
+    const siblings = (this.#byMaster.get(master) ?? []).filter((each) => each.expectation.class === expectation.class)
+    if (siblings.length >= policy.max) this.#remove(siblings[0])
+    if (this.count >= EXPECTATIONS_MAX) return TOO_MANY
+    const standing = { expectation, policy, expires: (this.#time.now + policy.timeout) | 0 }
+    push(this.#byPort, placeOf(expectation), standing)
+    push(this.#byMaster, master, standing)
+    this.count++
+    return ADDED
+  }
+
+  /** Takes the expectation that this packet, the first of its flow, fits; undefined where none does. */
+  take(p: Packet): Expectation | undefined {
+    const found = this.#byPort.get((p.protocol << 16) | p.dport)?.find((each) => this.#fits(each, p))
+    if (found === undefined || (this.#flows.status(found.expectation.master) & f.CONFIRMED) === 0) return undefined
+    this.#remove(found)
+    return found.expectation
+  }
+
+  #fits(standing: Standing, p: Packet): boolean {
+    const { source, destination, sport, master } = standing.expectation
+    return (
+      !this.#isOver(standing) &&
+      (sport < 0 || sport === p.sport) &&
+      (source === undefined || isAddress(source, p.source, p.source1, p.source2, p.source3)) &&
+      isAddress(destination, p.destination, p.destination1, p.destination2, p.destination3) &&
+      this.#zone(master) === (p.zone & 0xffff)
+    )
+  }
+
+  /** The flow is gone, and with it what it announced. */
+  removeOf(master: number): void {
+    for (const each of [...(this.#byMaster.get(master) ?? [])]) this.#remove(each)
+  }
+
+  /** Removes those whose time is over. */
+  tick(): void {
+    for (const each of [...this.#all()]) if (this.#isOver(each)) this.#remove(each)
+  }
+
+  *#all(): Generator<Standing> {
+    for (const siblings of this.#byMaster.values()) yield* siblings
+  }
+
+  #remove(standing: Standing): void {
+    drop(this.#byPort, placeOf(standing.expectation), standing)
+    drop(this.#byMaster, standing.expectation.master, standing)
+    this.count--
+  }
+
+  #isOver({ expires }: Standing): boolean {
+    return ((expires - this.#time.now) | 0) <= 0
+  }
+
+  /** The zone that the flow is in, also where that counts for one direction only. */
+  #zone(ct: number): number {
+    return this.#flows.zone(ct, 0) || this.#flows.zone(ct, 1)
+  }
+
+  /** Whether it is what the same master has announced before. Both have the same protocol and destination port. */
+  #isSame(a: Expectation, b: Expectation): boolean {
+    const sources =
+      a.source === undefined || b.source === undefined ? a.source === b.source : isEqual(a.source, b.source)
+    return a.master === b.master && a.sport === b.sport && sources && isEqual(a.destination, b.destination)
+  }
+
+  /** Whether a packet could fit both, which have the same protocol and destination port. */
+  #clashes(a: Expectation, b: Expectation): boolean {
+    const ports = a.sport < 0 || b.sport < 0 || a.sport === b.sport
+    const sources = a.source === undefined || b.source === undefined || isEqual(a.source, b.source)
+    return ports && sources && isEqual(a.destination, b.destination) && this.#zone(a.master) === this.#zone(b.master)
+  }
+}
+
+function placeOf({ protocol, dport }: Expectation): number {
+  return (protocol << 16) | dport
+}
+
+function isEqual(a: readonly number[], b: readonly number[]): boolean {
+  return a.every((word, i) => word === b[i])
+}
+
+function isAddress(words: readonly number[], first: number, second: number, third: number, fourth: number): boolean {
+  if (words[0] !== first) return false
+  return words.length === 1 || (words[1] === second && words[2] === third && words[3] === fourth)
+}
+
+function push(map: Map<number, Standing[]>, place: number, standing: Standing): void {
+  const there = map.get(place)
+  if (there === undefined) map.set(place, [standing])
+  else there.push(standing)
+}
+
+function drop(map: Map<number, Standing[]>, place: number, standing: Standing): void {
+  const there = map.get(place)
+  if (there === undefined) return
+  there.splice(there.indexOf(standing), 1)
+  if (there.length === 0) map.delete(place)
+}
