@@ -14,9 +14,15 @@ export interface Figure {
   readonly low: number
   readonly high: number
   readonly rounds: number
+  /** The number that it is drawn against in a plot: rules, flows. */
+  readonly at?: number
+  /** How it is distributed: shares of 1, and the value that so many do not exceed. */
+  readonly quantiles?: readonly Quantile[]
   /** Anything else worth keeping: processor time, counters. */
   readonly also?: Readonly<Record<string, number>>
 }
+
+export type Quantile = readonly [share: number, value: number]
 
 /** Something that the project promises, and whether it held in this run. */
 export interface Target {
@@ -52,7 +58,7 @@ export function figure(
   where: string,
   unit: string,
   values: readonly number[],
-  rest: Pick<Figure, 'who' | 'also'> = {},
+  rest: Pick<Figure, 'who' | 'at' | 'quantiles' | 'also'> = {},
 ): Figure {
   return {
     what,

@@ -1,162 +1,147 @@
-// `npm run bench`: runs the parts, each in a process of its own so that none disturbs another's heap, compiled code or
-// memory; writes one JSON file a part and the tables of README.md. Exit status 1 when a part failed or what the project
-// promises did not hold.
+// `npm run bench`: runs the parts one after the other, keeps what each measured as soon as it is there (keep.ts), and in the
+// end says which of the project's goals hold. What fails in one part leaves the others alone. Exit status 1 when a part
+// failed or what the project promises did not hold.
 
-import { fork } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Result, say } from './figure.ts'
+import { goalsOf, goalsTable } from './goals.ts'
+import { keep, keepGoals, recordedIn } from './keep.ts'
 import { type Machine, machine } from './machine.ts'
-import { PARTS, type Part, type Recorded, table } from './report.ts'
+import { Measuring, measureHere } from './measuring.ts'
+import type { Options, Part } from './part.ts'
+import { PARTS } from './parts.ts'
+import { type Recorded, table } from './report.ts'
 import { ROOT } from './root.ts'
-import type { RulesPath } from './rules/path.ts'
-import { rulesTargets } from './rules/targets.ts'
 
-/** What one process measures. */
-interface Task {
-  readonly part: Part
-  readonly quick: boolean
-  readonly flows?: number
-  readonly hugePages?: boolean
-  readonly rules?: Omit<RulesPath, 'quick'> | 'change' | 'load'
-  readonly family?: 4 | 6
-}
-
-const MEMORY: readonly Omit<Task, 'part' | 'quick'>[] = [
-  { flows: 1 },
-  { flows: 10_000 },
-  { flows: 1_000_000 },
-  { flows: 1_000_000, hugePages: true },
-  { flows: 10_000, family: 6 },
-  { flows: 1_000_000, family: 6 },
-]
-
-const RULES: readonly NonNullable<Task['rules']>[] = [
-  { where: 'no other rules', rules: 0 },
-  { where: '100 rules', rules: 100 },
-  { where: '10,000 rules', rules: 10_000 },
-  { where: '100,000 rules', rules: 100_000 },
-  { where: 'kube-proxy, 10,000 services', rules: 0, services: 10_000 },
-  { where: '100 rules', rules: 100, interpreted: true },
-  { where: '10,000 rules', rules: 10_000, interpreted: true },
-  'change',
-  'load',
-]
-
-function tasksOf(part: Part, quick: boolean): Task[] {
-  if (part === 'rules') return RULES.map((rules) => ({ part, quick, rules }))
-  return part === 'memory' ? MEMORY.map((task) => ({ part, quick, ...task })) : [{ part, quick }]
-}
-
-async function measure({ part, quick, flows = 1, hugePages = false, family, rules = 'load' }: Task): Promise<Result> {
-  switch (part) {
-    case 'micro':
-      return (await import('./micro/micro.ts')).micro(quick)
-    case 'memory':
-      return (await import('./path/memory.ts')).memory({ flows, hugePages, family, quick })
-    case 'rules':
-      if (rules === 'change') return (await import('./rules/change.ts')).rulesChange(quick)
-      if (rules === 'load') return (await import('./rules/load.ts')).rulesLoad(quick)
-      return (await import('./rules/path.ts')).rulesPath({ ...rules, quick })
-    case 'tun':
-      return (await import('./path/tun.ts')).tun(quick)
-    case 'sets':
-      return (await import('./sets/sets.ts')).sets(quick)
-    case 'control':
-      return (await import('./control/commands.ts')).control(quick)
-  }
-}
-
-/** Measures in a process of its own; whatever that prints goes to standard error. */
-function measureApart(task: Task): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const child = fork(import.meta.filename, ['--task', JSON.stringify(task)], {
-      // The worker that handles packets has so small a young generation (gateway/up.ts).
-      execArgv: ['--expose-gc', ...(task.rules === 'change' ? ['--max-semi-space-size=2'] : [])],
-      stdio: ['ignore', 2, 2, 'ipc'],
-    })
-    let result: Result | undefined
-    child.on('message', (message: Result) => {
-      result = message
-    })
-    child.on('error', reject)
-    child.on('exit', (status, signal) => {
-      if (result !== undefined && status === 0) resolve(result)
-      else reject(new Error(`${task.part}: the measuring process ended with ${signal ?? `status ${status}`}`))
-    })
-  })
-}
-
-async function runPart(part: Part, quick: boolean, on: Machine): Promise<Recorded> {
+/** Runs one part: its tasks are made ready one after the other, then take turns. */
+async function runPart(part: Part, options: Options, on: Machine): Promise<Recorded> {
   const results: Result[] = []
   const failed: string[] = []
-  for (const task of tasksOf(part, quick)) {
+  const skipped: string[] = []
+  const begun = performance.now()
+  const attempt = async (work: () => Promise<void>): Promise<boolean> => {
     try {
-      results.push(await measureApart(task))
+      await work()
+      return true
     } catch (error) {
       failed.push((error as Error).message)
       say((error as Error).message)
+      return false
     }
   }
+  let taking: Measuring[] = []
+  try {
+    for (const task of part.tasks(options)) {
+      const one = new Measuring(import.meta.filename, part, task, options)
+      taking.push(one)
+      const ready = await attempt(() => one.begin())
+      if (ready && one.result === undefined) continue
+      if (one.result !== undefined) results.push(one.result)
+      taking = taking.filter((other) => other !== one)
+      await one.close()
+    }
+    const rounds = Math.max(...taking.map((one) => one.rounds ?? 0), 0)
+    for (let round = 0; round < rounds; round++) {
+      say(`${part.name}: round ${round + 1} of ${rounds}, ${taking.length} in turn`)
+      for (const one of taking.filter((each) => round < (each.rounds ?? 0)))
+        if (!(await attempt(() => one.round()))) {
+          taking = taking.filter((other) => other !== one)
+          await one.close()
+        }
+    }
+    for (const one of taking) await attempt(async () => void results.push(await one.finish()))
+  } finally {
+    for (const one of taking) await one.close()
+  }
   const figures = results.flatMap((result) => result.figures)
+  skipped.push(...results.flatMap((result) => result.skipped))
   return {
-    part,
-    quick,
+    part: part.name,
+    quick: options.quick,
     taken: new Date().toISOString(),
+    seconds: Math.round((performance.now() - begun) / 1000),
     machine: on,
     figures,
-    targets: [...(part === 'rules' ? rulesTargets(figures) : []), ...results.flatMap(({ targets }) => targets)],
-    skipped: results.flatMap(({ skipped }) => skipped),
+    targets: [...(part.targets?.(figures) ?? []), ...results.flatMap(({ targets }) => targets)],
+    skipped,
     failed,
   }
 }
 
-/** Keeps what was measured: JSON for programs, a table in the README for people. Quick runs are kept apart from both. */
-function keep(recorded: Recorded): void {
-  const directory = `${ROOT}bench/results`
-  mkdirSync(directory, { recursive: true })
-  const name = `${recorded.part}${recorded.quick ? '.quick' : ''}.json`
-  writeFileSync(`${directory}/${name}`, `${JSON.stringify(recorded, null, 2)}\n`)
-  say(`wrote bench/results/${name}`)
-  if (recorded.quick) return
-  const file = `${ROOT}bench/README.md`
-  const begin = `<!-- ${recorded.part}: begin -->`
-  const end = `<!-- ${recorded.part}: end -->`
-  const text = readFileSync(file, 'utf8')
-  const [from, to] = [text.indexOf(begin), text.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`bench/README.md: there is no ${begin} ... ${end}`)
-  writeFileSync(file, `${text.slice(0, from + begin.length)}\n${table(recorded)}\n${text.slice(to)}`)
+interface Asked {
+  readonly parts: readonly Part[]
+  readonly options: Options
+  readonly into: string
+  /** Everything was asked for. */
+  readonly whole: boolean
+}
+
+async function run({ parts, options, into, whole }: Asked): Promise<boolean> {
+  const on = machine()
+  const begun = performance.now()
+  const elapsed = () => `${Math.round((performance.now() - begun) / 1000)} s`
+  let held = true
+  const notRun: string[] = []
+  const now: Recorded[] = []
+  for (const [i, part] of parts.entries()) {
+    say(`\n${part.name}: part ${i + 1} of ${parts.length}, after ${elapsed()}`)
+    try {
+      const recorded = await runPart(part, options, on)
+      now.push(recorded)
+      process.stdout.write(`\n## ${part.name}\n\n${table(recorded)}\n\n`)
+      notRun.push(...[...recorded.skipped, ...recorded.failed].map((why) => `${part.name}: ${why}`))
+      held &&= recorded.failed.length === 0 && recorded.targets.every((target) => target.held)
+      keep(recorded, part, into)
+    } catch (error) {
+      held = false
+      notRun.push(`${part.name}: ${(error as Error).message}`)
+      say(error instanceof Error ? (error.stack ?? error.message) : String(error))
+    }
+  }
+  // Of parts that were not run now, what was recorded before.
+  const before = options.quick || whole ? [] : recordedIn(into)
+  const goals = goalsOf([...now, ...before.filter(({ part }) => now.every((other) => other.part !== part))])
+  const summary = `${goalsTable(goals)}\n\n${notRun.length === 0 ? 'Everything was run.' : `Not run:\n\n${notRun.map((line) => `- ${line}`).join('\n')}`}`
+  process.stdout.write(`\n## The goals\n\n${summary}\n`)
+  if (!options.quick) keepGoals(whole ? summary : goalsTable(goals), into)
+  say(`bench: done after ${elapsed()}`)
+  return held && goals.every((goal) => goal.held !== false)
+}
+
+function partsOf(names: readonly string[]): readonly Part[] {
+  for (const name of names)
+    if (!PARTS.some((part) => part.name === name))
+      throw new Error(`bench: there is no part '${name}'; expected ${PARTS.map((part) => part.name).join(', ')}`)
+  return names.length === 0 ? PARTS : PARTS.filter(({ name }) => names.includes(name))
 }
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, task: { type: 'string' } },
+    options: {
+      quick: { type: 'boolean', default: false },
+      minutes: { type: 'string' },
+      into: { type: 'string', default: `${ROOT}bench` },
+      task: { type: 'string' },
+    },
   })
   if (values.task !== undefined) {
-    // Whoever wants the result is gone: end as on a signal, which leaves nothing behind.
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-    const result = await measure(JSON.parse(values.task) as Task)
-    process.removeAllListeners('disconnect')
-    process.send!(result, () => process.disconnect())
+    const { part: name, task, options } = JSON.parse(values.task) as { part: string; task: unknown; options: Options }
+    const part = PARTS.find((each) => each.name === name)
+    if (part === undefined) throw new Error(`bench: there is no part '${name}'`)
+    await measureHere(part, task, options)
     return
   }
-  const parts = positionals.length === 0 ? PARTS : positionals
-  for (const part of parts)
-    if (!(PARTS as readonly string[]).includes(part))
-      throw new Error(`bench: there is no part '${part}'; expected ${PARTS.join(', ')}`)
-  const on = machine()
-  let held = true
-  for (const part of parts as readonly Part[]) {
-    const recorded = await runPart(part, values.quick, on)
-    keep(recorded)
-    process.stdout.write(`\n${table(recorded)}\n\n`)
-    held &&= recorded.failed.length === 0 && recorded.targets.every((target) => target.held)
-  }
-  if (!held) {
-    say('bench: not everything that is promised held')
-    process.exitCode = 1
-  }
+  const whole = positionals.length === 0
+  // Ten minutes of soaking are for who asks for them; a run of everything soaks for a while.
+  const minutes = values.minutes === undefined ? (whole ? 0.75 : 10) : Number(values.minutes)
+  if (!(minutes > 0 && minutes <= 24 * 60))
+    throw new Error(`bench: --minutes ${values.minutes}: expected minutes above 0`)
+  const options = { quick: values.quick, minutes: values.quick ? Math.min(minutes, 0.15) : minutes }
+  const parts = partsOf(positionals)
+  if (await run({ parts, options, into: values.into, whole })) return
+  say('bench: not everything that is promised held')
+  process.exitCode = 1
 }
 
 main().catch((error: unknown) => {

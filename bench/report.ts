@@ -3,20 +3,22 @@
 import type { Figure, Result } from './figure.ts'
 import { describe, type Machine } from './machine.ts'
 
-export const PARTS = ['micro', 'memory', 'rules', 'sets', 'tun', 'control'] as const
-export type Part = (typeof PARTS)[number]
-
 export interface Recorded extends Result {
-  readonly part: Part
+  readonly part: string
   readonly quick: boolean
   readonly taken: string
+  /** How long it took. */
+  readonly seconds: number
   readonly machine: Machine
   readonly failed: readonly string[]
 }
 
 export function table(recorded: Recorded): string {
-  const { figures, targets, skipped, failed, machine, taken } = recorded
-  const lines = [`Taken ${taken.slice(0, 10)} on ${describe(machine)}.${recorded.quick ? ' A quick run.' : ''}`, '']
+  const { figures, targets, skipped, failed, machine, taken, seconds } = recorded
+  const lines = [
+    `Taken ${taken.slice(0, 10)} in ${seconds} s on ${describe(machine)}.${recorded.quick ? ' A quick run.' : ''}`,
+    '',
+  ]
   if (figures.length > 0)
     lines.push(...(figures.some(({ who }) => who !== undefined) ? beside(figures) : alone(figures)), '')
   if (targets.length > 0) {

@@ -5,6 +5,8 @@
 //   udp sink PORT SECONDS             counts what arrives from the first packet on, for so long at most
 //   udp echo PORT SECONDS             sends everything back
 //   udp rtt ADDRESS PORT COUNT        four bytes there and back, one packet after the other
+//
+// Addresses are of IPv4 or IPv6; sink and echo take both.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,38 +32,50 @@ static void die(const char *what) {
   exit(1);
 }
 
-static struct sockaddr_in address(const char *host, const char *port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
-  if (inet_pton(AF_INET, host, &a.sin_addr) != 1) {
-    fprintf(stderr, "udp: %s: expected an IPv4 address\n", host);
-    exit(1);
-  }
-  return a;
+struct address {
+  union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+  };
+  socklen_t length;
+};
+
+static struct address address(const char *host, const char *port) {
+  struct address a = {.length = sizeof a.v4};
+  a.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+  if (inet_pton(AF_INET, host, &a.v4.sin_addr) == 1) return a;
+  a.length = sizeof a.v6;
+  a.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
+  if (inet_pton(AF_INET6, host, &a.v6.sin6_addr) == 1) return a;
+  fprintf(stderr, "udp: %s: expected an address of IPv4 or IPv6\n", host);
+  exit(1);
 }
 
-static int open_socket(double timeout) {
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+static int open_socket(int family, double timeout) {
+  int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) die("socket");
   struct timeval t = {.tv_sec = (time_t)timeout, .tv_usec = (suseconds_t)((timeout - (time_t)timeout) * 1e6)};
-  int buffer = 4 << 20;
+  int buffer = 4 << 20, both = 0;
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t) != 0) die("SO_RCVTIMEO");
   // Without CAP_NET_ADMIN the system's limit holds.
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer) != 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &both, sizeof both);
   return fd;
 }
 
 static int connected(const char *host, const char *port, double timeout) {
-  int fd = open_socket(timeout);
-  struct sockaddr_in to = address(host, port);
-  if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) die("connect");
+  struct address to = address(host, port);
+  int fd = open_socket(to.any.sa_family, timeout);
+  if (connect(fd, &to.any, to.length) != 0) die("connect");
   return fd;
 }
 
 static int bound(const char *port, double timeout) {
-  int fd = open_socket(timeout);
-  struct sockaddr_in at = address("0.0.0.0", port);
-  if (bind(fd, (struct sockaddr *)&at, sizeof at) != 0) die("bind");
+  struct address at = address("::", port);
+  int fd = open_socket(AF_INET6, timeout);
+  if (bind(fd, &at.any, at.length) != 0) die("bind");
   return fd;
 }
 
@@ -140,12 +154,11 @@ static int echo(const char *port, double seconds) {
   double end = now() + seconds;
   unsigned long long got = 0;
   while (now() < end) {
-    struct sockaddr_in from;
-    socklen_t length = sizeof from;
-    ssize_t n = recvfrom(fd, payload[0], sizeof payload[0], 0, (struct sockaddr *)&from, &length);
+    struct address from = {.length = sizeof from.v6};
+    ssize_t n = recvfrom(fd, payload[0], sizeof payload[0], 0, &from.any, &from.length);
     if (n < 0) break;
     got++;
-    sendto(fd, payload[0], (size_t)n, 0, (struct sockaddr *)&from, length);
+    sendto(fd, payload[0], (size_t)n, 0, &from.any, from.length);
   }
   printf("{\"packets\":%llu}\n", got);
   return 0;
@@ -155,6 +168,9 @@ static int by_value(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
+
+/* Shares of the answers, whose times are printed: enough to draw their distribution. */
+static const double SHARES[] = {0, .01, .05, .1, .25, .5, .75, .9, .95, .98, .99, .995, .998, .999, 1};
 
 static int rtt(const char *host, const char *port, int count) {
   int fd = connected(host, port, 0.2);
@@ -170,7 +186,10 @@ static int rtt(const char *host, const char *port, int count) {
     else lost++;
   }
   qsort(times, (size_t)got, sizeof *times, by_value);
-  printf("{\"answers\":%d,\"lost\":%d,\"p50\":%.2f,\"p99\":%.2f}\n", got, lost, times[got / 2], times[got * 99 / 100]);
+  printf("{\"answers\":%d,\"lost\":%d,\"p50\":%.2f,\"p99\":%.2f,\"quantiles\":[", got, lost, times[got / 2], times[got * 99 / 100]);
+  for (size_t i = 0; i < sizeof SHARES / sizeof SHARES[0]; i++)
+    printf("%s[%g,%.2f]", i ? "," : "", SHARES[i], times[(int)(SHARES[i] * (got ? got - 1 : 0))]);
+  printf("]}\n");
   free(times);
   return got == 0;
 }

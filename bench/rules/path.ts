@@ -1,9 +1,11 @@
-// What a packet costs under a rule set: established and new flows, through the whole engine in memory. One process a rule set.
+// What a packet costs under a rule set: established and new flows, through the whole engine in memory. One process a rule set; they
+// take turns.
 
 import { FloodDevice } from '../../src/cost/flood.ts'
 import { Engine } from '../../src/engine.ts'
-import { figure, median, type Result, say } from '../figure.ts'
+import { figure, median, say } from '../figure.ts'
 import { LENGTH, shuffled, TRAFFIC4 } from '../packets.ts'
+import type { Options, Turns } from '../part.ts'
 import { CONFIG } from '../path/config.ts'
 import { blockList, kubeProxy } from './sets.ts'
 
@@ -13,6 +15,9 @@ const FLOWS = 10_000
 const FRESH = 50_000
 const HOUR = 3600
 
+export const ESTABLISHED = 'established NAT flow, 10,000 flows'
+export const NEW = "a new flow's packet"
+
 export interface RulesPath {
   /** `100 rules`, `kube-proxy, 10,000 services`, ... */
   readonly where: string
@@ -20,10 +25,9 @@ export interface RulesPath {
   readonly services?: number
   /** One by one, to see what the index and what is remembered bring. */
   readonly interpreted?: boolean
-  readonly quick: boolean
 }
 
-export function rulesPath({ where, rules, services, interpreted = false, quick }: RulesPath): Result {
+export function rulesPath({ where, rules, services, interpreted = false }: RulesPath, { quick }: Options): Turns {
   say(`rules: ${where}`)
   const text = services === undefined ? blockList(rules) : kubeProxy(services)
   const rounds = quick ? 3 : 7
@@ -45,34 +49,49 @@ export function rulesPath({ where, rules, services, interpreted = false, quick }
   if (established.engine.conntrack.flows.count !== FLOWS)
     throw new Error(`bench/rules: not all flows were made: ${where}`)
   run(established, 'lan', packets)
-  const costs = Array.from({ length: rounds }, () => run(established, 'lan', packets))
-  established.engine.close()
+  const costs: number[] = []
 
   const fresh = open(text, FRESH * 2, interpreted)
   const news: number[] = []
   const few = interpreted && rules > 1000 ? 5000 : FRESH
-  for (let round = 0; round <= rounds; round++) {
+  let begun = 0
+  const makeNew = () => {
+    const first = begun++ * FRESH
     fresh.lan.prepare(
       few,
       () => LENGTH,
-      (view, at, i) => TRAFFIC4.write(view, at, round * FRESH + i),
+      (view, at, i) => TRAFFIC4.write(view, at, first + i),
     )
     const cost = run(fresh, 'lan', few)
     const { flows } = fresh.engine.conntrack
     if (flows.count !== few) throw new Error(`bench/rules: ${flows.count} new flows of ${few}: ${where}`)
-    if (round > 0) news.push(cost)
     for (let ct = 0; ct < flows.used; ct++) if (flows.inUse(ct)) fresh.engine.conntrack.kill(ct)
+    return cost
   }
-  fresh.engine.close()
-  say(`  established ${median(costs).toFixed(0)} ns, new ${median(news).toFixed(0)} ns`)
+  makeNew()
+
   const how = interpreted ? `${where}, one by one` : where
+  // kube-proxy's rules are others: they are no point of the same line.
+  const at = services === undefined ? rules : undefined
   return {
-    figures: [
-      figure('established NAT flow, 10,000 flows', how, 'ns a packet', costs, OURS),
-      figure("a new flow's packet", how, 'ns a packet', news, OURS),
-    ],
-    targets: [],
-    skipped: [],
+    rounds,
+    round: () => {
+      costs.push(run(established, 'lan', packets))
+      news.push(makeNew())
+    },
+    finish: () => {
+      established.engine.close()
+      fresh.engine.close()
+      say(`  ${how}: established ${median(costs).toFixed(0)} ns, new ${median(news).toFixed(0)} ns`)
+      return {
+        figures: [
+          figure(ESTABLISHED, how, 'ns a packet', costs, { ...OURS, at }),
+          figure(NEW, how, 'ns a packet', news, { ...OURS, at }),
+        ],
+        targets: [],
+        skipped: [],
+      }
+    },
   }
 }
 

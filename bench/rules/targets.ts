@@ -1,9 +1,7 @@
 // What is promised of rule sets in relation to each other, each measured in a process of its own.
 
 import type { Figure, Target } from '../figure.ts'
-
-const ESTABLISHED = 'established NAT flow, 10,000 flows'
-const NEW = "a new flow's packet"
+import { ESTABLISHED, NEW } from './path.ts'
 
 export function rulesTargets(figures: readonly Figure[]): Target[] {
   const value = (what: string, where: string) =>

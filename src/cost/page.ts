@@ -1,15 +1,9 @@
 // What a rule set costs as one HTML page without outside resources: the cost against the number of rules as SVG, and the tables.
 
 import type { Cost, CostReport, Timings } from './cost.ts'
+import { COLOURS, escaped, type Line, type Point, plotSvg } from './plot.ts'
 import { percent, testedRows, timingRows } from './print.ts'
 
-const WIDTH = 640
-const HEIGHT = 320
-const LEFT = 60
-const BOTTOM = 40
-const TOP = 20
-const RIGHT = 20
-const COLOURS = ['#1f77b4', '#d62728']
 const STYLE = `body{font:14px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.15rem .8rem .15rem 0;text-align:right;white-space:pre}
 td:first-child,th:first-child,td.text{text-align:left}th{font-weight:600;border-bottom:1px solid #999}
@@ -50,51 +44,27 @@ ${table([['table', 'rule', ''], ...dead.slice(0, LISTED).map(place)], 2)}
 ${table([['table', 'rule', '', 'by rule'], ...shadowed.slice(0, LISTED).map((rule) => [...place(rule), String(rule.by)])], 2)}`
 }
 
-interface Point {
-  readonly rules: number
-  readonly cost: number
-}
-
 /** The number of rules is drawn by its logarithm. */
 function plot({ withoutRules, subjects }: CostReport): string {
-  const lines = subjects.flatMap(({ name, timings, scaled }, i) => {
+  const lines = subjects.flatMap(({ name, timings, scaled }, i): Line[] => {
     const measured: Timings[] = [withoutRules, timings, ...scaled.flatMap((one) => ('skipped' in one ? [] : [one]))]
-    return (['new', 'established'] as const).map((kind) => ({
+    return (['established', 'new'] as const).map((kind) => ({
       name: `${name}, ${kind}`,
       colour: COLOURS[i % COLOURS.length],
       dashed: kind === 'new',
       points: measured.flatMap((one): Point[] => {
         const cost = one[kind]?.median
-        return cost === undefined ? [] : [{ rules: one.rules, cost }]
+        return cost === undefined ? [] : [{ x: one.rules, y: cost }]
       }),
     }))
   })
-  const points = lines.flatMap((line) => line.points)
-  const most = Math.max(...points.map(({ cost }) => cost), 1)
-  const widest = Math.log10(Math.max(...points.map(({ rules }) => rules), 1) + 1)
-  const x = (rules: number) => LEFT + (Math.log10(rules + 1) / widest) * (WIDTH - LEFT - RIGHT)
-  const y = (cost: number) => HEIGHT - BOTTOM - (cost / most) * (HEIGHT - TOP - BOTTOM)
-  const at = ({ rules, cost }: Point) => `${x(rules).toFixed(1)},${y(cost).toFixed(1)}`
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => {
-    const cost = Math.round(most * part)
-    return `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(cost)}" y2="${y(cost)}" stroke="#ddd"/><text x="${LEFT - 6}" y="${y(cost) + 4}" text-anchor="end">${cost}</text>`
+  const numbers = [...new Set(lines.flatMap(({ points }) => points.map(({ x }) => x)))]
+  return plotSvg({
+    title: 'Nanoseconds a packet against the number of rules',
+    x: { label: 'rules', log: true, ticks: numbers.map((at) => ({ at, text: at.toLocaleString('en') })) },
+    y: { label: 'ns a packet' },
+    lines,
   })
-  const numbers = [...new Set(points.map(({ rules }) => rules))].map(
-    (rules) =>
-      `<text x="${x(rules).toFixed(1)}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${rules.toLocaleString('en')}</text>`,
-  )
-  const drawn = lines.map(
-    ({ colour, dashed, points: of, name }) =>
-      `<g><title>${escaped(name)}</title><polyline points="${of.map(at).join(' ')}" fill="none" stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="5 4"' : ''}/>` +
-      `${of.map((point) => `<circle cx="${x(point.rules).toFixed(1)}" cy="${y(point.cost).toFixed(1)}" r="3" fill="${colour}"/>`).join('')}</g>`,
-  )
-  const legend = subjects.map(({ name }, i) => `<tspan fill="${COLOURS[i % COLOURS.length]}">${escaped(name)}</tspan>`)
-  return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" role="img" font-size="11" font-family="system-ui,sans-serif">
-<title>Nanoseconds a packet against the number of rules</title>
-${ticks.join('')}${numbers.join('')}${drawn.join('')}
-<text x="${LEFT}" y="12">ns a packet; line: established, dashes: new flows; ${legend.join(', ')}</text>
-<text x="${WIDTH - RIGHT}" y="${HEIGHT - 6}" text-anchor="end">rules</text>
-</svg>`
 }
 
 /** @param text which column, if any, is a rule's text */
@@ -104,8 +74,4 @@ function table([head, ...rows]: readonly (readonly string[])[], text = -1): stri
     `<tr>${cells.map((cell, i) => `<td${i === text ? ' class="text"' : ''}>${escaped(cell)}</td>`).join('')}</tr>`
   return `<table><tr>${head.map((cell) => `<th>${escaped(cell)}</th>`).join('')}</tr>
 ${rows.map(row).join('\n')}</table>`
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
