@@ -8,7 +8,7 @@ import { save } from './iptables/save.ts'
 import type { Build } from './rule/build.ts'
 import { carried } from './rule/carry.ts'
 import { changeOf } from './rule/change.ts'
-import { countersIn } from './rule/counters.ts'
+import { countersIn, countsIn } from './rule/counters.ts'
 import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
 import type { Program } from './rule/program.ts'
 import { wrongSets } from './rule/set-reference.ts'
@@ -86,6 +86,6 @@ export class Generations {
   }
 
   save({ counters = false, family = 4 }: { readonly counters?: boolean; readonly family?: Family }): string {
-    return save(this.#ruleSets[family], { counters, countersOf: (of) => this.countersOf(of, family) })
+    return save(this.#ruleSets[family], { counters, countsOf: countsIn(this.#programs[family]) })
   }
 }

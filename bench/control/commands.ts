@@ -2,12 +2,12 @@
 // same shell loop, in blocks that take turns, so that the machine's other work falls on both.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Figure, figure, median, type Result, round } from '../figure.ts'
-import { isInPath, type Running, run, start, until } from '../path/programs.ts'
-import { ROOT } from '../root.ts'
+import { isInPath } from '../path/programs.ts'
+import { type Gateway, withGateway } from './gateway.ts'
+import { largeTable } from './large.ts'
 
 /** The real command's price that a drop-in may cost. */
 const MOST = 2
@@ -17,53 +17,36 @@ const RULE = '-s 10.0.5.0/24 -p tcp -m tcp --dport 5 -j ACCEPT'
 export async function control(quick: boolean): Promise<Result> {
   if (process.getuid?.() !== 0 || !isInPath('iptables-legacy'))
     return { figures: [], targets: [], skipped: ['commands beside the real ones: need root and iptables-legacy'] }
-  const folder = mkdtempSync(join(tmpdir(), 'tunfilter-bench-'))
-  let gateway: Running | undefined
-  try {
-    writeFileSync(join(folder, 'gateway.yaml'), 'devices: {}\n')
-    process.env.TUNFILTER_CONTROL = join(folder, 'socket')
-    process.env.XTABLES_LOCKFILE = join(folder, 'lock')
-    const main = join(ROOT, 'dist/cli/main.js')
-    gateway = start(
-      process.execPath,
-      main,
-      'up',
-      '--config',
-      join(folder, 'gateway.yaml'),
-      '--control',
-      join(folder, 'socket'),
-    )
-    const up = gateway
-    await until(
-      () => up.errors().includes('started'),
-      10,
-      () => `the gateway did not start: ${up.errors()}`,
-    )
-    await run(process.execPath, main, 'link', join(folder, 'bin'))
-    const sides = [
-      { who: 'tunfilter', command: join(folder, 'bin/iptables') },
-      { who: 'iptables-legacy', command: 'iptables-legacy' },
-    ]
-    const figures: Figure[] = []
-    const targets = []
-    for (const rules of quick ? RULES.slice(0, 2) : RULES) {
-      writeFileSync(join(folder, 'rules'), ruleFile(rules))
-      const values = measure(folder, sides, quick ? 5 : 15, quick ? 20 : 50)
-      for (const [i, { who }] of sides.entries())
-        figures.push(figure('iptables -C', `${rules} rules`, 'µs a call', values[i], { who }))
-      const ratio = round(median(values[0].map((value, i) => value / values[1][i])))
-      targets.push({
-        what: `iptables -C among ${rules} rules`,
-        wanted: `at most ${MOST} times the real one`,
-        got: `${ratio} times`,
-        held: ratio <= MOST,
-      })
-    }
-    return { figures, targets, skipped: [] }
-  } finally {
-    await gateway?.stop()
-    rmSync(folder, { recursive: true })
+  const commands = await withGateway((gateway) => measured(gateway, quick))
+  const large = await largeTable(quick)
+  return {
+    figures: [...commands.figures, ...large.figures],
+    targets: [...commands.targets, ...large.targets],
+    skipped: large.skipped,
   }
+}
+
+function measured({ folder, bin, env }: Gateway, quick: boolean): Result {
+  const sides = [
+    { who: 'tunfilter', command: join(bin, 'iptables') },
+    { who: 'iptables-legacy', command: 'iptables-legacy' },
+  ]
+  const figures: Figure[] = []
+  const targets = []
+  for (const rules of quick ? RULES.slice(0, 2) : RULES) {
+    writeFileSync(join(folder, 'rules'), ruleFile(rules))
+    const values = measure(folder, env, sides, quick ? 5 : 15, quick ? 20 : 50)
+    for (const [i, { who }] of sides.entries())
+      figures.push(figure('iptables -C', `${rules} rules`, 'µs a call', values[i], { who }))
+    const ratio = round(median(values[0].map((value, i) => value / values[1][i])))
+    targets.push({
+      what: `iptables -C among ${rules} rules`,
+      wanted: `at most ${MOST} times the real one`,
+      got: `${ratio} times`,
+      held: ratio <= MOST,
+    })
+  }
+  return { figures, targets, skipped: [] }
 }
 
 function ruleFile(count: number): string {
@@ -77,6 +60,7 @@ function ruleFile(count: number): string {
 /** Microseconds a call, by side and block. */
 function measure(
   folder: string,
+  env: NodeJS.ProcessEnv,
   sides: readonly { readonly command: string }[],
   blocks: number,
   calls: number,
@@ -90,6 +74,6 @@ function measure(
     ...Array.from({ length: blocks }, () => sides.map(loop)).flat(),
   ].join('\n')
   // The real one needs tables of its own.
-  const printed = execFileSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8' }).trim().split('\n')
+  const printed = execFileSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8', env }).trim().split('\n')
   return sides.map((_, i) => printed.filter((__, line) => line % sides.length === i).map((all) => Number(all) / calls))
 }

@@ -2,12 +2,11 @@
 // iptables-nft-restore in a network namespace, in turn. And one `iptables -I` into what was loaded.
 
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { withGateway } from '../control/gateway.ts'
 import { type Figure, figure, median, type Result, say, type Target } from '../figure.ts'
-import { isInPath, type Running, run, start, until } from '../path/programs.ts'
-import { ROOT } from '../root.ts'
+import { isInPath } from '../path/programs.ts'
 import { blockList, kubeProxy } from './sets.ts'
 
 export async function rulesLoad(quick: boolean): Promise<Result> {
@@ -42,31 +41,21 @@ interface Side {
 }
 
 async function measure(text: string, rounds: number): Promise<Record<string, Side>> {
-  const folder = mkdtempSync(join(tmpdir(), 'tunfilter-bench-'))
-  let gateway: Running | undefined
-  try {
-    const socket = join(folder, 'socket')
-    const main = join(ROOT, 'dist/cli/main.js')
-    writeFileSync(join(folder, 'gateway.yaml'), 'devices: {}\n')
+  return await withGateway(({ folder, bin, env }) => {
     writeFileSync(join(folder, 'rules'), text)
-    gateway = start(process.execPath, main, 'up', '--config', join(folder, 'gateway.yaml'), '--control', socket)
-    const up = gateway
-    const dead = () => `the gateway did not start: ${up.errors()}`
-    await until(() => up.errors().includes('started'), 10, dead)
-    await run(process.execPath, main, 'link', join(folder, 'bin'))
     const sides = ['tunfilter', 'iptables-legacy', 'iptables-nft']
     const chain = text.includes('KUBE-SERVICES') ? '-t nat -I KUBE-SERVICES' : '-I FORWARD'
     const timed = (command: string) => `s=$(date +%s%N); ${command} || exit 1; echo $((($(date +%s%N) - s) / 1000))`
     const script = Array.from({ length: rounds }, () =>
       sides.map((side) => {
-        const command = side === 'tunfilter' ? `${folder}/bin/iptables` : side
+        const command = side === 'tunfilter' ? `${bin}/iptables` : side
         return `${timed(`${command}-restore < ${folder}/rules`)}\n${timed(`${command} ${chain} -s 10.0.0.1 -j ACCEPT`)}`
       }),
     ).flat()
     const printed = execFileSync('unshare', ['-n', 'sh', '-c', script.join('\n')], {
       encoding: 'utf8',
       timeout: 300_000,
-      env: { ...process.env, TUNFILTER_CONTROL: socket, XTABLES_LOCKFILE: join(folder, 'lock') },
+      env,
     })
     const values = printed
       .trim()
@@ -74,8 +63,5 @@ async function measure(text: string, rounds: number): Promise<Record<string, Sid
       .map((microseconds) => Number(microseconds) / 1000)
     const of = (side: number, what: number) => values.filter((_, i) => i % (2 * sides.length) === 2 * side + what)
     return Object.fromEntries(sides.map((name, i) => [name, { loads: of(i, 0), insertions: of(i, 1) }]))
-  } finally {
-    await gateway?.stop()
-    rmSync(folder, { recursive: true })
-  }
+  })
 }

@@ -59,7 +59,8 @@ function print(where: 'stdout' | 'stderr', piece: Buffer): void {
 /** Help and version need no gateway. The native client calls this program for them where it reaches none. */
 async function ownReply(name: string, words: readonly string[]): Promise<Reply | undefined> {
   if (!words.some((word) => ['-h', '--help', '-V', '--version'].includes(word))) return undefined
-  const { applyCommand, applyRestore, applySave } = await import('../iptables/apply.ts')
+  const { applyCommand } = await import('../iptables/apply.ts')
+  const { applyRestore, applySave } = await import('../iptables/apply-file.ts')
   const { readFileRequest, readRequest } = await import('../iptables/argv.ts')
   const { Failure, programOf } = await import('../iptables/program.ts')
   const program = programOf(name)

@@ -2,19 +2,19 @@
 // out here, taken over by the data plane between two rounds, and only then answered.
 
 import { TunfilterError } from '../errors.ts'
-import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
+import { applyCommand } from '../iptables/apply.ts'
+import { applyRestore, applySave } from '../iptables/apply-file.ts'
 import { readFileRequest } from '../iptables/argv.ts'
 import { type Outcome, type Program, programOf } from '../iptables/program.ts'
-import type { Chain, Counters, Family, Rule, RuleSet } from '../rule/model.ts'
+import { type CountsOf, countsBegun } from '../rule/counters.ts'
+import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
 
-export type CountersOf = (of: Chain | Rule) => Counters
-
 /** What the data plane does for the control side. */
 export interface Plane {
-  /** Makes rules the running ones in place of those before, whole or not at all; gives the counters of the new ones. */
-  change(before: RuleSet, after: RuleSet): Promise<CountersOf>
+  /** Makes rules the running ones in place of those before, whole or not at all; gives the counts of the new ones. */
+  change(before: RuleSet, after: RuleSet): Promise<CountsOf>
 }
 
 export interface Answer {
@@ -33,7 +33,7 @@ export class Commands implements ControlProgram {
     4: { family: 4, tables: new Map() },
     6: { family: 6, tables: new Map() },
   }
-  readonly #countersOf: Record<Family, CountersOf> = { 4: (of) => of.counters, 6: (of) => of.counters }
+  readonly #countsOf: Record<Family, CountsOf> = { 4: countsBegun, 6: countsBegun }
   readonly #turns = new Turns()
   readonly #sets: SetFamilies | undefined
 
@@ -51,9 +51,9 @@ export class Commands implements ControlProgram {
     return this.#ruleSets[family]
   }
 
-  /** Counters of what the running rule set consists of. */
-  countersOf(family: Family): CountersOf {
-    return this.#countersOf[family]
+  /** Counts of what the running rule set consists of. */
+  countsOf(family: Family): CountsOf {
+    return this.#countsOf[family]
   }
 
   isCalled(name: string): boolean {
@@ -84,7 +84,7 @@ export class Commands implements ControlProgram {
   /** Only in turn. */
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const { family } = program
-    const around = { program, countersOf: this.#countersOf[family], sets: this.#sets, date: new Date() }
+    const around = { program, countsOf: this.#countsOf[family], sets: this.#sets, date: new Date() }
     const before = this.#ruleSets[family]
     let outcome: Outcome
     let file: string | undefined
@@ -108,7 +108,7 @@ export class Commands implements ControlProgram {
   /** Makes a rule set the running one. Only in turn. */
   async take(ruleSet: RuleSet): Promise<void> {
     const { family } = ruleSet
-    this.#countersOf[family] = await this.#plane.change(this.#ruleSets[family], ruleSet)
+    this.#countsOf[family] = await this.#plane.change(this.#ruleSets[family], ruleSet)
     this.#ruleSets[family] = ruleSet
     this.#changed(ruleSet)
   }

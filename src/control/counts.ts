@@ -3,9 +3,9 @@
 // took leads from the places before to the places after.
 
 import type { Piece } from '../rule/change.ts'
-import { countersBy } from '../rule/counters.ts'
-import type { Chunks } from '../rule/ledger.ts'
-import type { Chain, Counters, Rule, RuleSet, TableName } from '../rule/model.ts'
+import { type CountsOf, countsBegun } from '../rule/counters.ts'
+import { type Chunks, countsAt } from '../rule/ledger.ts'
+import type { TableName } from '../rule/model.ts'
 
 /** A piece of a change, of whose rules only the number matters. */
 export type OutlinePiece = Piece<{ readonly count: number }>
@@ -21,24 +21,30 @@ export class Counts {
   follow(outline: readonly OutlinePiece[], places: Int32Array, chunks: Chunks): void {
     this.#chunks = chunks
     let next = 0
-    let before: ChainPlaces = new Map()
-    let after: ChainPlaces = before
+    let chains: ChainPlaces = new Map()
+    /** Chains that go: one that has another name now begins with the places of one of them. */
+    let gone: ChainPlaces = new Map()
     for (let i = 0; i < outline.length; ) {
       const piece = outline[i++]
       if (piece.kind === 'table') {
-        before = this.#tables.get(piece.name) ?? new Map()
-        after = new Map(before)
+        chains = this.#tables.get(piece.name) ?? new Map()
+        gone = new Map()
         if (piece.gone) this.#tables.delete(piece.name)
-        else this.#tables.set(piece.name, after)
-      } else if (piece.kind === 'gone') for (const name of piece.chains) after.delete(name)
-      else if (piece.kind === 'chain') {
+        else this.#tables.set(piece.name, chains)
+      } else if (piece.kind === 'gone') {
+        for (const name of piece.chains) {
+          const places = chains.get(name)
+          if (places !== undefined) gone.set(name, places)
+          chains.delete(name)
+        }
+      } else if (piece.kind === 'chain') {
         const begin = i
         let size = 1
         for (let part = outline[i]; part?.kind === 'kept' || part?.kind === 'rules'; part = outline[++i])
           size += part.kind === 'kept' ? part.to - part.from : part.run.count
         const made = new Int32Array(size)
-        made[0] = before.get(piece.name)?.[0] ?? places[next++]
-        const old = before.get(piece.from) ?? made
+        made[0] = chains.get(piece.name)?.[0] ?? places[next++]
+        const old = gone.get(piece.from) ?? chains.get(piece.from) ?? made
         let at = 1
         for (const part of outline.slice(begin, i)) {
           const copied =
@@ -52,29 +58,18 @@ export class Counts {
           at += copied.length
           if (part.kind === 'rules') next += part.run.count
         }
-        after.set(piece.name, made)
+        chains.set(piece.name, made)
       }
     }
   }
 
-  /** The counters of this rule set, which is the one that the last change made; laid out when they are first asked for. */
-  of(ruleSet: RuleSet): (of: Chain | Rule) => Counters {
-    let counters: ((of: Chain | Rule) => Counters) | undefined
-    return (of) => {
-      counters ??= countersBy(this.#layOut(ruleSet), this.#chunks)
-      return counters(of)
+  /** The counts of the rule set that the last change made; they are read when they are asked for. */
+  get of(): CountsOf {
+    return (table, chain) => {
+      const places = this.#tables.get(table)?.get(chain.name)
+      if (places === undefined) return countsBegun(table, chain)
+      const chunks = this.#chunks
+      return { policy: countsAt(chunks, places[0]), rule: (at) => countsAt(chunks, places[at + 1]) }
     }
-  }
-
-  #layOut(ruleSet: RuleSet): Map<object, number> {
-    const laidOut = new Map<object, number>()
-    for (const [name, { chains }] of ruleSet.tables)
-      for (const chain of chains.values()) {
-        const places = this.#tables.get(name)?.get(chain.name)
-        if (places === undefined) continue
-        laidOut.set(chain, places[0])
-        for (let i = 0; i < chain.rules.length; i++) laidOut.set(chain.rules[i], places[i + 1])
-      }
-    return laidOut
   }
 }

@@ -3,10 +3,11 @@
 
 import type { Engine } from '../engine.ts'
 import { TunfilterError } from '../errors.ts'
-import { applyCommand, applyRestore, applySave } from '../iptables/apply.ts'
+import { applyCommand } from '../iptables/apply.ts'
+import { applyRestore, applySave } from '../iptables/apply-file.ts'
 import { readFileRequest } from '../iptables/argv.ts'
 import { Failure, type Program, programOf } from '../iptables/program.ts'
-import type { Chain, Rule } from '../rule/model.ts'
+import { countsIn } from '../rule/counters.ts'
 import type { Reply } from './client.ts'
 
 /**
@@ -34,8 +35,8 @@ export function runCommand(engine: Engine, argv: readonly string[], input = ''):
 function run(engine: Engine, program: Program, args: readonly string[], input: string): Reply {
   const { family } = program
   const before = engine.ruleSetOf(family)
-  const countersOf = (of: Chain | Rule) => engine.countersOf(of, family)
-  const around = { program, countersOf, sets: engine.sets, date: new Date() }
+  const countsOf = countsIn(engine.programOf(family))
+  const around = { program, countsOf, sets: engine.sets, date: new Date() }
   if (program.kind !== 'command') {
     const request = readFileRequest(args, program)
     if (typeof request !== 'string' && request.file !== undefined)

@@ -1,8 +1,9 @@
 // Changes of rules on their way to the data plane: sent in messages that are each read in a moment, answered once.
 
-import type { CountersOf, Plane } from '../control/commands.ts'
+import type { Plane } from '../control/commands.ts'
 import { Counts, type OutlinePiece } from '../control/counts.ts'
 import { changeOf, type Piece } from '../rule/change.ts'
+import type { CountsOf } from '../rule/counters.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import { type PlainRun, plainRun, RUN_MAX } from '../rule/run.ts'
 import type { Order, Report } from './orders.ts'
@@ -19,7 +20,7 @@ export class RuleSender implements Plane {
     this.#send = send
   }
 
-  async change(before: RuleSet, after: RuleSet): Promise<CountersOf> {
+  async change(before: RuleSet, after: RuleSet): Promise<CountsOf> {
     const answered = new Promise<Answer>((resolve, reject) => {
       this.#waiting = { resolve, reject }
     })
@@ -27,7 +28,7 @@ export class RuleSender implements Plane {
     const { places, chunks } = await answered
     const counts = this.#counts[after.family]
     counts.follow(outline, places, chunks)
-    return counts.of(after)
+    return counts.of
   }
 
   #sendPieces(before: RuleSet, after: RuleSet): OutlinePiece[] {

@@ -287,7 +287,7 @@ class Gateway {
         const commands = this.#commands
         if (commands === undefined) return
         for (const family of [4, 6] as const) {
-          const text = save(commands.ruleSet(family), { counters: true, countersOf: commands.countersOf(family) })
+          const text = save(commands.ruleSet(family), { counters: true, countsOf: commands.countsOf(family) })
           if (family === 4 || text !== '') print(family === 4 ? text : `# rules of IPv6\n${text}`)
         }
         return

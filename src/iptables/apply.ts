@@ -1,17 +1,19 @@
-// iptables, iptables-restore and iptables-save as functions from one rule set to the next, with what they print and their
-// exit status. Nothing of the rule set that is handed in is touched. What the rules as they are do not allow is said in the
-// words of iptables 1.8.9, which programs read; a mistake on the command line in words of our own.
+// A command of iptables as a function from one rule set to the next, with what it prints and its exit status. Nothing of the
+// rule set that is handed in is touched, and the next shares with it whatever the command does not name: it costs what it
+// touches. What the rules as they are do not allow is said in the words of iptables 1.8.9, which programs read; a mistake on
+// the command line in words of our own.
 //
 // Rules, and chains' `counters`, that are the same objects afterwards go on counting where they were (rule/carry.ts).
 
-import { RefusedError } from '../errors.ts'
-import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table, type TableName } from '../rule/model.ts'
-import { validateTable } from '../rule/validate.ts'
-import { type Request, readFileRequest, readRequest } from './argv.ts'
+import { countsBegun } from '../rule/counters.ts'
+import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
+import { judgeTable, usesOf } from '../rule/table-facts.ts'
+import { changedMap } from '../rule/versioned-map.ts'
+import { type Request, readRequest } from './argv.ts'
 import { BUILTIN } from './builtin.ts'
 import { type Invalid, wrongName } from './command.ts'
 import { Draft } from './draft.ts'
-import { help, RESTORE_HELP } from './help.ts'
+import { help } from './help.ts'
 import { echo, listCommands, listTable } from './list.ts'
 import {
   banner,
@@ -21,13 +23,11 @@ import {
   type Program,
   refused,
   type Surrounding,
-  VERSION,
-  wrongLine,
   wrongUsage,
 } from './program.ts'
-import { parseRestore } from './restore.ts'
 import { STANDARD } from './rule.ts'
-import { formatRule, inSavedOrder, saveTable } from './save.ts'
+import { indexOfSame } from './same-rule.ts'
+import { inSavedOrder } from './save.ts'
 
 const NO_CHAIN = 'No chain/target/match by that name.'
 const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
@@ -69,7 +69,7 @@ class Application {
     try {
       this.#command()
       if (zeroes) this.#zero()
-      if ('AIRD'.includes(kind)) this.#validate()
+      this.#judge()
     } catch (failure) {
       if (!(failure instanceof Failure)) throw failure
       const { status, stderr } = failure
@@ -94,7 +94,7 @@ class Application {
           const at = (number ?? 1) - 1
           if (at > old.length) throw this.#refused('Index of insertion too big.')
           // One after the other at the same place, so they end up in reverse order.
-          return [...old.slice(0, at), ...[...rules].reverse(), ...old.slice(at)]
+          return old.toSpliced(at, 0, ...rules.toReversed())
         })
       case 'R':
         return this.#rules((old) => {
@@ -112,7 +112,7 @@ class Application {
         const chain = this.#table.chains.get(name)
         if (chain === undefined) throw this.#refused(NO_RULE)
         if (invalid !== undefined) throw this.#notThere(invalid)
-        for (const rule of rules) if (indexOf(chain.rules, rule) < 0) throw this.#noRule(rule)
+        for (const rule of rules) if (indexOfSame(chain.rules, rule) < 0) throw this.#noRule(rule)
         return
       }
       case 'L':
@@ -160,7 +160,12 @@ class Application {
   }
 
   #set(chain: Chain): void {
-    this.#table = { ...this.#table, chains: new Map(this.#table.chains).set(chain.name, chain) }
+    this.#change(new Map([[chain.name, chain]]))
+  }
+
+  /** @param changes chains in the place of those of their names; undefined for those that go */
+  #change(changes: ReadonlyMap<string, Chain | undefined>): void {
+    this.#table = { ...this.#table, chains: changedMap(this.#table.chains, changes) }
   }
 
   #rules(change: (old: readonly Rule[]) => readonly Rule[]): void {
@@ -178,7 +183,7 @@ class Application {
     if (invalid !== undefined) throw this.#notThere(invalid)
     let left = chain.rules
     for (const rule of rules) {
-      const at = indexOf(left, rule)
+      const at = indexOfSame(left, rule)
       if (at < 0) throw this.#noRule(rule)
       left = left.toSpliced(at, 1)
     }
@@ -188,7 +193,7 @@ class Application {
   #list(): void {
     const { kind, chain, number } = this.#request
     if (chain !== undefined) this.#chain()
-    const options = { ...this.#request, family: this.#program.family, countersOf: this.#around.countersOf }
+    const options = { ...this.#request, family: this.#program.family, countsOf: this.#around.countsOf }
     this.#stdout += (kind === 'L' ? listTable : listCommands)(this.#table, options, chain, number)
   }
 
@@ -197,15 +202,13 @@ class Application {
     const { chain: name, verbose } = this.#request
     if (verbose && name !== undefined) this.#stdout += `${doing} chain \`${name}'\n`
     const chains = name === undefined ? inSavedOrder(this.#table) : [this.#chain()]
-    const all = new Map(this.#table.chains)
-    let changed = false
+    const changes = new Map<string, Chain>()
     for (const chain of chains) {
       if (verbose && name === undefined) this.#stdout += `${doing} chain \`${chain.name}'\n`
       const after = change(chain)
-      changed ||= after !== chain
-      all.set(chain.name, after)
+      if (after !== chain) changes.set(chain.name, after)
     }
-    if (changed) this.#table = { ...this.#table, chains: all }
+    if (changes.size > 0) this.#change(changes)
   }
 
   #zero(): void {
@@ -239,20 +242,26 @@ class Application {
 
   #deleteChains(): void {
     const { chain: name, verbose } = this.#request
-    const chains = new Map(this.#table.chains)
     if (verbose && name !== undefined) this.#stdout += `Deleting chain \`${name}'\n`
     const wanted =
       name === undefined ? inSavedOrder(this.#table).filter((c) => c.policy === undefined) : [this.#chain()]
     // Each is tried; with one that cannot go all stay, and the last reason is given.
     let wrong: string | undefined
+    const gone = new Map<string, undefined>()
     for (const chain of wanted) {
       if (verbose && name === undefined) this.#stdout += `Deleting chain \`${chain.name}'\n`
-      const reason = whyNot(chain, chains.values())
-      if (reason === undefined) chains.delete(chain.name)
-      wrong = reason ?? wrong
+      gone.set(chain.name, undefined)
+      wrong = this.#whyNot(chain) ?? wrong
     }
     if (wrong !== undefined) throw this.#refused(wrong)
-    if (wanted.length > 0) this.#table = { ...this.#table, chains }
+    if (wanted.length > 0) this.#change(gone)
+  }
+
+  /** Why a chain cannot be deleted. */
+  #whyNot({ name, policy, rules }: Chain): string | undefined {
+    if (policy !== undefined) return `Invalid argument. ${name} is a built-in chain: expected one of your own.`
+    if (usesOf(this.#table, name) > 0) return 'Too many links.'
+    return rules.length > 0 ? 'Directory not empty.' : undefined
   }
 
   #policy(name: string): void {
@@ -272,138 +281,33 @@ class Application {
     const chain = this.#chain()
     if (chain.policy !== undefined) throw this.#refused(NO_CHAIN)
     this.#judgeName(to)
-    const { countersOf = (rule) => rule.counters } = this.#around
-    const chains = new Map<string, Chain>()
-    const renamed = (rule: Rule): Rule =>
-      rule.action?.kind === 'jump' && rule.action.chain === name
-        ? { ...rule, action: { ...rule.action, chain: to }, counters: countersOf(rule) }
-        : rule
-    for (const each of this.#table.chains.values()) {
-      const jumps = each.rules.some(({ action }) => action?.kind === 'jump' && action.chain === name)
-      const after = jumps ? { ...each, rules: each.rules.map(renamed) } : each
-      if (each === chain) chains.set(to, { ...after, name: to })
-      else chains.set(each.name, after)
+    const { countsOf = countsBegun } = this.#around
+    const changes = new Map<string, Chain | undefined>([[name, undefined]])
+    changes.set(to, { ...chain, name: to })
+    const users = usesOf(this.#table, name) > 0 ? this.#table.chains.values() : []
+    for (const user of users) {
+      if (!user.rules.some(({ action }) => action?.kind === 'jump' && action.chain === name)) continue
+      const counts = countsOf(this.#table.name, user)
+      const rules = user.rules.map((rule, i) =>
+        rule.action?.kind === 'jump' && rule.action.chain === name
+          ? { ...rule, action: { ...rule.action, chain: to }, counters: counts.rule(i) }
+          : rule,
+      )
+      changes.set(user === chain ? to : user.name, {
+        ...(user === chain ? chain : user),
+        name: user === chain ? to : user.name,
+        rules,
+      })
     }
-    this.#table = { ...this.#table, chains }
+    this.#change(changes)
   }
 
   /** What the kernel judges when the table is handed to it. */
-  #validate(): void {
-    const [complaint] = validateTable(this.#table)
+  #judge(): void {
+    if (this.#table === this.#before) return
+    const [complaint] = judgeTable(this.#table, this.#before)
     if (complaint === undefined) return
     const loop = complaint.message.startsWith('jumps run in a circle')
     throw this.#refused(`${loop ? 'Too many levels of symbolic links.' : 'Invalid argument.'} ${complaint.message}.`)
   }
-}
-
-/** Why a chain cannot be deleted. */
-function whyNot({ name, policy, rules }: Chain, all: Iterable<Chain>): string | undefined {
-  if (policy !== undefined) return `Invalid argument. ${name} is a built-in chain: expected one of your own.`
-  for (const chain of all)
-    if (chain.rules.some(({ action }) => action?.kind === 'jump' && action.chain === name)) return 'Too many links.'
-  return rules.length > 0 ? 'Directory not empty.' : undefined
-}
-
-const texts = new WeakMap<Rule, string>()
-
-function textOf(rule: Rule): string {
-  let text = texts.get(rule)
-  if (text === undefined) {
-    text = formatRule(rule)
-    texts.set(rule, text)
-  }
-  return text
-}
-
-/** The first rule that says the same. */
-function indexOf(rules: readonly Rule[], wanted: Rule): number {
-  const text = formatRule(wanted)
-  return rules.findIndex((rule) => textOf(rule) === text)
-}
-
-/** Complaints that are printed; of a file with more the rest is counted. */
-const COMPLAINTS_MAX = 20
-
-/** `iptables-restore ARGS...`; the file operand is whoever calls this to read. */
-export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: string, around: Surrounding): Outcome {
-  return outcome(ruleSet, () => {
-    const { program, declarations } = around
-    const request = readFileRequest(args, program)
-    if (request === 'version') return { ruleSet, stdout: `${banner(program)}\n`, stderr: '', status: 0 }
-    if (request === 'help') return { ruleSet, stdout: '', stderr: RESTORE_HELP(program), status: 0 }
-    const { noflush, counters, test, table, verbose } = request
-    let after: RuleSet
-    let stdout = ''
-    let stderr = request.warnings
-    try {
-      after = parseRestore(text, {
-        warn: (message) => {
-          stderr += `${message}\n`
-        },
-        told: verbose
-          ? (said) => {
-              stdout += said
-            }
-          : undefined,
-        file: 'input',
-        family: program.family,
-        declarations,
-        base: ruleSet,
-        noflush,
-        counters,
-        sets: around.sets,
-      })
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error
-      throw complained(error, program)
-    }
-    if (table !== undefined) after = onlyTable(ruleSet, after, table)
-    return { ruleSet: test ? ruleSet : after, stdout, stderr, status: 0 }
-  })
-}
-
-function onlyTable(before: RuleSet, after: RuleSet, table: TableName): RuleSet {
-  const found = after.tables.get(table)
-  return found === undefined ? before : { ...before, tables: new Map(before.tables).set(table, found) }
-}
-
-function complained({ complaints }: RefusedError, program: Program): Failure {
-  const wrong = complaints.find(({ standing }) => standing !== true)
-  const line = (wrong ?? complaints[0]).line
-  const shown = complaints.slice(0, COMPLAINTS_MAX)
-  const rest = complaints.length - shown.length
-  const messages = shown.map((each) => `line ${each.line}, column ${each.column}: ${each.message}`)
-  if (rest > 0) messages.push(`and ${rest} more`)
-  if (wrong !== undefined) return wrongLine(program, messages, line)
-  return new Failure(
-    1,
-    `${program.name}: line ${line} failed\n${messages.map((m) => `${program.name}: ${m}\n`).join('')}`,
-  )
-}
-
-/** `iptables-save ARGS...` */
-export function applySave(ruleSet: RuleSet, args: readonly string[], around: Surrounding): Outcome {
-  return outcome(ruleSet, () => {
-    const { program, countersOf, date } = around
-    const request = readFileRequest(args, program)
-    if (request === 'version') return { ruleSet, stdout: `${banner(program)}\n`, stderr: '', status: 0 }
-    if (request === 'help') throw new Failure(1, `${program.name}: there is no -h\n`)
-    const { table, counters } = request
-    const tables =
-      table === undefined
-        ? [...ruleSet.tables.values()].reverse()
-        : [ruleSet.tables.get(table) ?? new Draft(table).toTable()]
-    const comment = (what: string) => (date === undefined ? '' : `# ${what} on ${dateText(date)}\n`)
-    const stdout = tables.map(
-      (each) =>
-        `${comment(`Generated by ${program.variant === 'legacy' ? `${program.name} ${VERSION}` : banner(program)}`)}${saveTable(each, { counters, countersOf })}${comment('Completed')}`,
-    )
-    return { ruleSet, stdout: stdout.join(''), stderr: request.warnings, status: 0 }
-  })
-}
-
-/** As ctime() writes it: `Sat Nov 21 05:55:52 2026`. */
-function dateText(date: Date): string {
-  const [day, month, number, year, time] = date.toString().split(' ')
-  return `${day} ${month} ${number.replace(/^0/, ' ')} ${time ?? ''} ${year}`
 }

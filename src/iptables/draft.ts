@@ -11,9 +11,12 @@ import {
   type TableName,
 } from '../rule/model.ts'
 import { shown } from '../rule/option.ts'
+import { usesOf } from '../rule/table-facts.ts'
+import { changedMap } from '../rule/versioned-map.ts'
 import type { Command } from './command.ts'
 import type { Complain } from './extension.ts'
 import { didYouMean } from './nearest.ts'
+import { indexOfSame } from './same-rule.ts'
 import { formatRule } from './save.ts'
 
 interface DraftChain {
@@ -25,37 +28,48 @@ interface DraftChain {
 
 export class Draft {
   readonly name: TableName
-  readonly #chains = new Map<string, DraftChain>()
+  /** The table as it was; its chains stand here for as long as they are not touched. */
+  #from: Table
+  /** Chains that are not, or not any more, as they were; undefined for those that are gone. */
+  readonly #touched = new Map<string, DraftChain | undefined>()
+  /** How many rules more than in `#from` jump to each chain; undefined where rules have come or gone since. */
+  #jumps: Map<string, number> | undefined
 
   /** @param from the table as it was; without it an empty one */
-  constructor(name: TableName, from?: Table) {
+  constructor(name: TableName, from: Table = emptyTable(name)) {
     this.name = name
-    for (const chain of BUILTIN_CHAINS[name])
-      this.#chains.set(chain, { name: chain, policy: 'ACCEPT', counters: NO_COUNTERS, rules: [] })
-    for (const { name: chain, policy, counters, rules } of from?.chains.values() ?? [])
-      this.#chains.set(chain, { name: chain, policy, counters, rules: [...rules] })
+    this.#from = from
   }
 
   has(chain: string): boolean {
-    return this.#chains.has(chain)
+    return this.#seen(chain) !== undefined
+  }
+
+  /** The chain as it is, only to be looked at. */
+  #seen(name: string): Chain | undefined {
+    const touched = this.#touched.get(name)
+    return touched === undefined && !this.#touched.has(name) ? this.#from.chains.get(name) : touched
   }
 
   /** Whether there is a chain of this name that is not built in. */
   hasOwn(chain: string): boolean {
-    const found = this.#chains.get(chain)
-    return found !== undefined && found.policy === undefined
+    return this.has(chain) && !this.isBuiltin(chain)
   }
 
   names(): Iterable<string> {
-    return this.#chains.keys()
+    return this.toTable().chains.keys()
   }
 
   /** Takes away what the table held, its policies stay: what a restore without --noflush begins with. */
   clear(): void {
-    for (const chain of this.#chains.values()) {
-      chain.rules = []
-      if (chain.policy === undefined) this.#chains.delete(chain.name)
+    const chains = new Map<string, Chain>()
+    for (const name of BUILTIN_CHAINS[this.name]) {
+      const chain = this.#seen(name)
+      if (chain !== undefined) chains.set(name, { ...chain, rules: [] })
     }
+    this.#from = { name: this.name, chains }
+    this.#touched.clear()
+    this.#jumps = undefined
   }
 
   isBuiltin(chain: string): boolean {
@@ -63,16 +77,16 @@ export class Draft {
   }
 
   create(chain: string): void {
-    this.#chains.set(chain, { name: chain, policy: undefined, counters: NO_COUNTERS, rules: [] })
+    this.#touched.set(chain, { name: chain, policy: undefined, counters: NO_COUNTERS, rules: [] })
   }
 
   flush(chain: string): void {
-    const found = this.#chains.get(chain)
+    const found = this.#change(chain)
     if (found !== undefined) found.rules = []
   }
 
   setPolicy(chain: string, policy: 'ACCEPT' | 'DROP', counters: Counters): void {
-    const found = this.#chains.get(chain)
+    const found = this.#change(chain)
     if (found === undefined) return
     found.policy = policy
     found.counters = counters
@@ -80,9 +94,22 @@ export class Draft {
 
   /** Appends a rule; false where the chain is not there. */
   append(chain: string, rule: Rule): boolean {
-    const found = this.#chains.get(chain)
+    const found = this.#change(chain)
     found?.rules.push(rule)
     return found !== undefined
+  }
+
+  /** The chain, to be changed. */
+  #change(name: string): DraftChain | undefined {
+    this.#jumps = undefined
+    const touched = this.#touched.get(name)
+    if (touched !== undefined || this.#touched.has(name)) return touched
+    const chain = this.#from.chains.get(name)
+    if (chain === undefined) return undefined
+    const { policy, counters, rules } = chain
+    const made = { name, policy, counters, rules: [...rules] }
+    this.#touched.set(name, made)
+    return made
   }
 
   /** Does what the command says, or complains and does nothing. */
@@ -97,17 +124,19 @@ export class Draft {
       this.#applyToAll(command.kind, place.column, complain)
       return
     }
-    const chain = this.#chains.get(command.chain)
-    if (chain === undefined) {
+    if (!this.has(command.chain)) {
       const hint = didYouMean(command.chain, this.names())
       complain(place.column, `there is no chain ${shown(command.chain)} in table ${this.name} at this line${hint}`)
       return
     }
-    const wrong = this.#change(chain, command)
+    const wrong = this.#do(command.chain, command)
     if (wrong !== undefined) complain(place.column, wrong)
   }
 
-  #change(chain: DraftChain, command: Exclude<Command, { kind: 'new' }>): string | undefined {
+  /** @param name of a chain that is there */
+  #do(name: string, command: Exclude<Command, { kind: 'new' }>): string | undefined {
+    if (command.kind === 'delete-chain') return this.#remove(name)
+    const chain = this.#change(name) as DraftChain
     const { rules } = chain
     switch (command.kind) {
       case 'append':
@@ -134,8 +163,6 @@ export class Draft {
         return undefined
       case 'zero':
         return zero(chain, command.number)
-      case 'delete-chain':
-        return this.#remove(chain)
       case 'policy':
         if (chain.policy === undefined) return `${chain.name} is no built-in chain: only those have a policy`
         chain.policy = command.policy
@@ -146,66 +173,104 @@ export class Draft {
   }
 
   #applyToAll(kind: Command['kind'], column: number, complain: Complain): void {
-    for (const chain of this.#chains.values()) {
+    const names = [...this.names()]
+    if (kind === 'delete-chain') {
+      // All or none: a chain that is not empty, or that rules of a built-in chain jump to, stays and is complained of.
+      for (const name of names) {
+        const wrong = this.isBuiltin(name) ? undefined : this.#remove(name)
+        if (wrong !== undefined) return complain(column, wrong)
+      }
+      return
+    }
+    for (const name of names) {
+      const chain = this.#change(name) as DraftChain
       if (kind === 'flush') chain.rules = []
       else if (kind === 'zero') zero(chain)
-    }
-    if (kind !== 'delete-chain') return
-    // All or none: a chain that is not empty, or that rules of a built-in chain jump to, stays and is complained of.
-    for (const chain of [...this.#chains.values()]) {
-      if (chain.policy !== undefined) continue
-      const wrong = this.#remove(chain)
-      if (wrong !== undefined) return complain(column, wrong)
     }
   }
 
   #deleteRules(chain: DraftChain, rules: readonly Rule[], really: boolean): string | undefined {
     const left = [...chain.rules]
     for (const rule of rules) {
-      const wanted = formatRule(rule)
-      const at = left.findIndex((one) => formatRule(one) === wanted)
-      if (at < 0) return `chain ${chain.name} has no such rule:${wanted.replace(/\s+/g, ' ')}`
+      const at = indexOfSame(left, rule)
+      if (at < 0) return `chain ${chain.name} has no such rule:${formatRule(rule).replace(/\s+/g, ' ')}`
       if (really) left.splice(at, 1)
     }
     if (really) chain.rules = left
     return undefined
   }
 
-  #remove(chain: DraftChain): string | undefined {
-    if (chain.policy !== undefined) return `${chain.name} is a built-in chain and stays`
-    if (chain.rules.length > 0) return `chain ${chain.name} is not empty (${chain.rules.length} rules)`
-    const user = this.#jumpTo(chain.name)
-    if (user !== undefined) return `chain ${chain.name} is jumped to from ${user}`
-    this.#chains.delete(chain.name)
+  #remove(name: string): string | undefined {
+    const rules = this.#seen(name)?.rules ?? []
+    if (this.isBuiltin(name)) return `${name} is a built-in chain and stays`
+    if (rules.length > 0) return `chain ${name} is not empty (${rules.length} rules)`
+    if (this.#uses(name) > 0) return `chain ${name} is jumped to from ${this.#usersOf(name).next().value?.name}`
+    this.#touched.set(name, undefined)
     return undefined
   }
 
-  #jumpTo(name: string): string | undefined {
-    for (const chain of this.#chains.values())
-      if (chain.rules.some((rule) => rule.action?.kind === 'jump' && rule.action.chain === name)) return chain.name
-    return undefined
+  #uses(name: string): number {
+    if (this.#jumps === undefined) {
+      const jumps = new Map<string, number>()
+      const count = (rules: readonly Rule[], by: number) => {
+        for (const { action } of rules)
+          if (action?.kind === 'jump') jumps.set(action.chain, (jumps.get(action.chain) ?? 0) + by)
+      }
+      for (const [chain, touched] of this.#touched) {
+        count(this.#from.chains.get(chain)?.rules ?? [], -1)
+        count(touched?.rules ?? [], 1)
+      }
+      this.#jumps = jumps
+    }
+    return usesOf(this.#from, name) + (this.#jumps.get(name) ?? 0)
+  }
+
+  /** Chains with rules that jump there. */
+  *#usersOf(name: string): Generator<Chain> {
+    for (const chain of this.toTable().chains.values())
+      if (chain.rules.some((rule) => rule.action?.kind === 'jump' && rule.action.chain === name)) yield chain
   }
 
   #rename(chain: DraftChain, to: string): string | undefined {
     if (chain.policy !== undefined) return `${chain.name} is a built-in chain and keeps its name`
     if (this.has(to)) return `there is a chain ${shown(to)} already`
-    this.#chains.delete(chain.name)
-    this.#chains.set(to, { ...chain, name: to })
-    for (const one of this.#chains.values())
-      one.rules = one.rules.map((rule) =>
+    const users = [...this.#usersOf(chain.name)].map(({ name }) => name)
+    this.#touched.set(chain.name, undefined)
+    this.#touched.set(to, { ...chain, name: to })
+    for (const name of users) {
+      const user = this.#change(name === chain.name ? to : name) as DraftChain
+      user.rules = user.rules.map((rule) =>
         rule.action?.kind === 'jump' && rule.action.chain === chain.name
           ? { ...rule, action: { ...rule.action, chain: to } }
           : rule,
       )
+    }
     return undefined
   }
 
+  /** What it began with stays as it is. */
   toTable(): Table {
-    const chains = new Map<string, Chain>()
-    for (const { name, policy, counters, rules } of this.#chains.values())
-      chains.set(name, policy === undefined ? { name, counters, rules } : { name, policy, counters, rules })
-    return { name: this.name, chains }
+    const changes = new Map<string, Chain | undefined>()
+    for (const [name, chain] of this.#touched) changes.set(name, chain && chainOf(chain))
+    return { name: this.name, chains: changedMap(this.#from.chains, changes) }
   }
+
+  /** The table that it is made of. */
+  get from(): Table {
+    return this.#from
+  }
+}
+
+function chainOf({ name, policy, counters, rules }: DraftChain): Chain {
+  return policy === undefined ? { name, counters, rules } : { name, policy, counters, rules }
+}
+
+function emptyTable(name: TableName): Table {
+  const chains = BUILTIN_CHAINS[name].map((chain): [string, Chain] => [
+    chain,
+    { name: chain, policy: 'ACCEPT', counters: NO_COUNTERS, rules: [] },
+  ])
+  return { name, chains: new Map(chains) }
 }
 
 function outOfRange(number: number, chain: DraftChain): string {

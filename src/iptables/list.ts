@@ -3,10 +3,12 @@
 // addresses are never looked up: without -n, too, they are printed as numbers.
 
 import { formatAny, maskLength } from '../rule/address.ts'
+import { type ChainCounts, type CountsOf, countsBegun } from '../rule/counters.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
 import { formatInterface } from '../rule/kinds.ts'
 import type { Chain, Counters, Family, InterfaceName, Negatable, Network, Rule, Table } from '../rule/model.ts'
 import { protocolName } from '../rule/names.ts'
+import { usesOf } from '../rule/table-facts.ts'
 import { formatOptions, formatRule, inSavedOrder } from './save.ts'
 
 export interface ListOptions {
@@ -19,40 +21,45 @@ export interface ListOptions {
   readonly exact?: boolean
   /** --line-numbers */
   readonly lineNumbers?: boolean
-  readonly countersOf?: (of: Chain | Rule) => Counters
+  readonly countsOf?: CountsOf
 }
 
 /** `iptables -L [CHAIN [NUMBER]]`; a number alone lists that rule without heading. */
 export function listTable(table: Table, options: ListOptions, only?: string, number?: number): string {
   if (number !== undefined) {
-    const rule = table.chains.get(only as string)?.rules[number - 1]
-    return rule === undefined ? '' : `${row(rule, number, options)}\n`
+    const chain = table.chains.get(only as string)
+    const rule = chain?.rules[number - 1]
+    if (chain === undefined || rule === undefined) return ''
+    return `${row(rule, number, options, countsOf(table, chain, options)?.rule(number - 1))}\n`
   }
-  const chains = inSavedOrder(table).filter(({ name }) => only === undefined || name === only)
-  const references = only === undefined || chains[0]?.policy === undefined ? referencesIn(table) : new Map()
-  return chains
+  return chainsOf(table, only)
     .map((chain) => {
-      const rows = chain.rules.map((rule, i) => `${row(rule, i + 1, options)}\n`)
-      return `${heading(chain, references.get(chain.name) ?? 0, options)}${rows.join('')}`
+      const counts = countsOf(table, chain, options)
+      const rows = chain.rules.map((rule, i) => `${row(rule, i + 1, options, counts?.rule(i))}\n`)
+      return `${heading(table, chain, options, counts?.policy)}${rows.join('')}`
     })
     .join('\n')
 }
 
 /** `iptables -S [CHAIN [NUMBER]]` */
 export function listCommands(table: Table, options: ListOptions, only?: string, number?: number): string {
-  const counters = options.verbose === true ? countersOf(options) : undefined
-  const command = (chain: Chain, rule: Rule) => `-A ${chain.name}${formatRule(rule, counters?.(rule))}\n`
-  const chains = inSavedOrder(table).filter(({ name }) => only === undefined || name === only)
+  const chains = chainsOf(table, only)
+  const command = (chain: Chain, i: number, counts: ChainCounts | undefined) =>
+    `-A ${chain.name}${formatRule(chain.rules[i], counts?.rule(i))}\n`
   if (number !== undefined) {
-    const rule = chains[0]?.rules[number - 1]
-    return rule === undefined ? '' : command(chains[0], rule)
+    const [chain] = chains
+    return number > (chain?.rules.length ?? 0) ? '' : command(chain, number - 1, countsOf(table, chain, options))
   }
   const heads = chains.map((chain) => {
     if (chain.policy === undefined) return `-N ${chain.name}\n`
-    const count = counters?.(chain)
+    const count = countsOf(table, chain, options)?.policy
     return `-P ${chain.name} ${chain.policy}${count === undefined ? '' : ` -c ${count.packets} ${count.bytes}`}\n`
   })
-  return heads.join('') + chains.map((chain) => chain.rules.map((rule) => command(chain, rule)).join('')).join('')
+  const rules = chains.map((chain) => {
+    const counts = countsOf(table, chain, options)
+    return chain.rules.map((_, i) => command(chain, i, counts)).join('')
+  })
+  return heads.join('') + rules.join('')
 }
 
 /** The line that -v prints of a rule that is added, checked or deleted. */
@@ -77,25 +84,31 @@ function protocolOf({ protocol }: Rule): string {
   return KNOWN.has(name) ? name : String(protocol.value)
 }
 
-function countersOf({ countersOf = (of) => of.counters }: ListOptions): (of: Chain | Rule) => Counters {
-  return countersOf
+/** One chain, or all as they are listed. */
+function chainsOf(table: Table, only: string | undefined): readonly Chain[] {
+  if (only === undefined) return inSavedOrder(table)
+  const chain = table.chains.get(only)
+  return chain === undefined ? [] : [chain]
 }
 
-function referencesIn(table: Table): ReadonlyMap<string, number> {
-  const references = new Map<string, number>()
-  for (const { rules } of table.chains.values())
-    for (const { action } of rules)
-      if (action?.kind === 'jump') references.set(action.chain, (references.get(action.chain) ?? 0) + 1)
-  return references
+/** Undefined where no counters are shown. */
+function countsOf(
+  { name }: Table,
+  chain: Chain,
+  { verbose, countsOf: of = countsBegun }: ListOptions,
+): ChainCounts | undefined {
+  return verbose === true ? of(name, chain) : undefined
 }
 
-function heading(chain: Chain, references: number, options: ListOptions): string {
+/** @param policy what was counted for its policy, where that is shown */
+function heading(table: Table, chain: Chain, options: ListOptions, policy: Counters | undefined): string {
   const { verbose, exact, lineNumbers } = options
-  let said = `${references} references`
-  if (chain.policy !== undefined) {
+  let said: string
+  if (chain.policy === undefined) said = `${usesOf(table, chain.name)} references`
+  else {
     said = `policy ${chain.policy}`
-    if (verbose) {
-      const { packets, bytes } = countersOf(options)(chain)
+    if (policy !== undefined) {
+      const { packets, bytes } = policy
       const [p, b] = exact ? [packets, bytes] : [scaled(packets), scaled(bytes)]
       said += ` ${p} packets, ${b} bytes`
     }
@@ -108,11 +121,12 @@ function heading(chain: Chain, references: number, options: ListOptions): string
   ].join('')
 }
 
-function row(rule: Rule, number: number, options: ListOptions): string {
+/** @param counts what was counted for it, where that is shown */
+function row(rule: Rule, number: number, options: ListOptions, counts: Counters | undefined): string {
   const { family, numeric = false, verbose, exact, lineNumbers } = options
   let text = lineNumbers ? `${String(number).padEnd(4)} ` : ''
-  if (verbose) {
-    const { packets, bytes } = countersOf(options)(rule)
+  if (counts !== undefined) {
+    const { packets, bytes } = counts
     text += exact ? `${padded(packets, 8)} ${padded(bytes, 8)} ` : `${aligned(packets)}${aligned(bytes)}`
   }
   const { protocol } = rule

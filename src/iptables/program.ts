@@ -1,7 +1,8 @@
 // The commands by the names under which they are called, what they print of themselves, and how they fail: exit status and
 // text as programs read them (1 for what the rules as they are do not allow, 2 for wrong usage, 3 for a table that is not).
 
-import type { Chain, Counters, Family, Rule, RuleSet } from '../rule/model.ts'
+import type { CountsOf } from '../rule/counters.ts'
+import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
 import type { Registry } from './registry.ts'
 
@@ -49,7 +50,7 @@ export interface Surrounding {
   /** What matches and targets there are; the built-in ones when left out. */
   readonly declarations?: Registry
   /** Counts as they are now; what the rule set began with where this is left out. */
-  readonly countersOf?: (of: Chain | Rule) => Counters
+  readonly countsOf?: CountsOf
   /** The sets that rules may name; any where this is left out. */
   readonly sets?: SetFamilies
   /** For the comment lines of iptables-save; left out, there are none. */

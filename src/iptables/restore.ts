@@ -15,7 +15,7 @@ import {
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { type SetFamilies, wrongSet } from '../rule/set-reference.ts'
-import { validateTable } from '../rule/validate.ts'
+import { judgeTable } from '../rule/table-facts.ts'
 import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
@@ -163,7 +163,7 @@ class Restore {
     const table = draft.toTable()
     // What was wrong with single lines has left holes in the table, and the file is refused anyway.
     if (this.#complaints.length === 0)
-      for (const { message, place } of validateTable(table))
+      for (const { message, place } of judgeTable(table, draft.from))
         this.#complaints.push({
           message,
           ...(place ?? { file: this.#options.file, line: this.#line, column: 1 }),

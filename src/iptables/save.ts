@@ -2,6 +2,7 @@
 // reverse order of their making (a new table goes to the head of the kernel's list), user chains by name in byte order.
 
 import { formatNetwork } from '../rule/address.ts'
+import { type CountsOf, countsBegun } from '../rule/counters.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
 import { formatInterface } from '../rule/kinds.ts'
 import type { Chain, Counters, Negatable, Rule, RuleSet, Table } from '../rule/model.ts'
@@ -12,7 +13,7 @@ export interface SaveOptions {
   /** iptables-save -c: `[packets:bytes]` before every rule, and policies with their counts. */
   readonly counters?: boolean
   /** Counts as they are now; what the rule set began with where this is left out. */
-  readonly countersOf?: (of: Chain | Rule) => Counters
+  readonly countsOf?: CountsOf
 }
 
 /** The whole rule set; '' for one without tables. */
@@ -23,22 +24,20 @@ export function save(ruleSet: RuleSet, options: SaveOptions = {}): string {
     .join('')
 }
 
-export function saveTable(
-  table: Table,
-  { counters = false, countersOf = (of) => of.counters }: SaveOptions = {},
-): string {
+export function saveTable(table: Table, { counters = false, countsOf = countsBegun }: SaveOptions = {}): string {
   const lines = [`*${table.name}`]
   const chains = inSavedOrder(table)
   for (const chain of chains) {
-    const count = counters && chain.policy !== undefined ? countersOf(chain) : { packets: 0, bytes: 0 }
+    const count = counters && chain.policy !== undefined ? countsOf(table.name, chain).policy : { packets: 0, bytes: 0 }
     lines.push(`:${chain.name} ${chain.policy ?? '-'} [${count.packets}:${count.bytes}]`)
   }
   for (const chain of chains) {
-    for (const rule of chain.rules) {
+    const counts = counters ? countsOf(table.name, chain) : undefined
+    for (const [i, rule] of chain.rules.entries()) {
       const text = `-A ${chain.name}${formatRule(rule)}`
-      if (!counters) lines.push(text)
+      if (counts === undefined) lines.push(text)
       else {
-        const { packets, bytes } = countersOf(rule)
+        const { packets, bytes } = counts.rule(i)
         lines.push(`[${packets}:${bytes}] ${text}`)
       }
     }

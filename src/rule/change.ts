@@ -4,6 +4,7 @@
 
 import type { Chain, Counters, Rule, RuleSet, Table, TableName } from './model.ts'
 import { RUN_MAX, type RuleRun, Runs } from './run.ts'
+import { differences } from './versioned-map.ts'
 
 export type Piece<R = RuleRun> =
   /** What follows is of this table; what it is not of is left as it is. With `gone` the table and all in it go. */
@@ -38,16 +39,21 @@ export function* changeOf(before: RuleSet, after: RuleSet): Generator<Piece> {
 
 function* tableChange(before: Table | undefined, after: Table, runs: Runs): Generator<Piece> {
   yield { kind: 'table', name: after.name, gone: false }
+  const different = [...differences(before?.chains ?? new Map<string, Chain>(), after.chains)]
   const gone: Chain[] = []
-  for (const chain of before?.chains.values() ?? []) if (!after.chains.has(chain.name)) gone.push(chain)
+  for (const name of different) {
+    const chain = after.chains.has(name) ? undefined : before?.chains.get(name)
+    if (chain !== undefined) gone.push(chain)
+  }
   for (let i = 0; i < gone.length; i += NAMES_MAX)
     yield { kind: 'gone', chains: gone.slice(i, i + NAMES_MAX).map(({ name }) => name) }
   /** By its first rule, for chains that have another name now. */
   const byFirst = new Map(gone.map((chain) => [chain.rules[0], chain]))
   byFirst.delete(undefined as unknown as Rule)
-  for (const chain of after.chains.values()) {
-    const same = before?.chains.get(chain.name)
-    if (same === chain) continue
+  for (const each of different) {
+    const chain = after.chains.get(each)
+    if (chain === undefined) continue
+    const same = before?.chains.get(each)
     const old = same ?? (chain.rules.length > 0 ? byFirst.get(chain.rules[0]) : undefined)
     const { name, policy, counters, rules } = chain
     const counts = same !== undefined && same.counters === counters && same.policy === policy ? undefined : counters

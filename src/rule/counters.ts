@@ -1,26 +1,45 @@
 // The counters of a rule set's chains and rules, for those who list them.
 
-import { type Chunks, countsAt } from './ledger.ts'
-import type { Chain, Counters, Rule, RuleSet } from './model.ts'
+import { countsAt } from './ledger.ts'
+import type { Chain, Counters, Rule, RuleSet, TableName } from './model.ts'
 import type { Program } from './program.ts'
+
+/** What was counted for a chain. */
+export interface ChainCounts {
+  /** For its policy. */
+  readonly policy: Counters
+  /** For the rule at this place, counted from 0. */
+  rule(at: number): Counters
+}
+
+export type CountsOf = (table: TableName, chain: Chain) => ChainCounts
+
+/** What chains and rules began with. */
+export const countsBegun: CountsOf = (_, { counters, rules }) => ({
+  policy: counters,
+  rule: (at) => rules[at].counters,
+})
+
+/** The counts of the running rules. */
+export function countsIn(program: Program): CountsOf {
+  const { chunks } = program.ledger
+  return (table, chain) => {
+    const ready = program.tables.get(table)?.get(chain.name)
+    if (ready === undefined) return countsBegun(table, chain)
+    const { counter, entries } = ready
+    return { policy: countsAt(chunks, counter), rule: (at) => countsAt(chunks, entries[at].counter) }
+  }
+}
 
 /** What was counted for a chain's policy or a rule of this rule set, which is the running one. */
 export function countersIn(ruleSet: RuleSet, program: Program): (of: Chain | Rule) => Counters {
-  const places = new Map<object, number>()
+  const counts = countsIn(program)
+  const places = new Map<object, () => Counters>()
   for (const [name, { chains }] of ruleSet.tables)
     for (const chain of chains.values()) {
-      const ready = program.tables.get(name)?.get(chain.name)
-      if (ready === undefined) continue
-      places.set(chain, ready.counter)
-      for (let i = 0; i < chain.rules.length; i++) places.set(chain.rules[i], ready.entries[i].counter)
+      places.set(chain, () => counts(name, chain).policy)
+      for (let i = 0; i < chain.rules.length; i++) places.set(chain.rules[i], () => counts(name, chain).rule(i))
     }
-  return countersBy(places, program.ledger.chunks)
-}
-
-/** The same where the places are known. What has no place was never counted for. */
-export function countersBy(places: ReadonlyMap<object, number>, chunks: Chunks): (of: Chain | Rule) => Counters {
-  return (of) => {
-    const place = places.get(of)
-    return place === undefined ? of.counters : countsAt(chunks, place)
-  }
+  // What has no place was never counted for.
+  return (of) => places.get(of)?.() ?? of.counters
 }

@@ -29,7 +29,7 @@ export interface RuleSet {
 
 export interface Table {
   readonly name: TableName
-  /** Built-in chains first, in BUILTIN_CHAINS' order; then user chains in the order of their making. */
+  /** Built-in chains first, in BUILTIN_CHAINS' order; then user chains. */
   readonly chains: ReadonlyMap<string, Chain>
 }
 

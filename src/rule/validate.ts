@@ -11,7 +11,8 @@ export interface TableComplaint {
   readonly place?: Place
 }
 
-export function validateTable(table: Table): TableComplaint[] {
+/** @param reachedFrom is told of each chain that a built-in one reaches */
+export function validateTable(table: Table, reachedFrom?: (chain: string, root: string) => void): TableComplaint[] {
   const complaints: TableComplaint[] = []
   /** By chain: the built-in chains that reach it, each with the way. */
   const reached = new Map<string, Map<string, Way>>()
@@ -22,6 +23,7 @@ export function validateTable(table: Table): TableComplaint[] {
       enter: (chain, way) => {
         const ways = reached.get(chain.name) ?? new Map<string, Way>()
         reached.set(chain.name, ways.set(root.name, way))
+        reachedFrom?.(chain.name, root.name)
       },
       loop: (rule, path) => {
         if (loops.has(rule)) return
@@ -95,7 +97,8 @@ function reachedRules(chain: Chain): readonly Rule[] {
 
 const VERDICTS = new Set(['ACCEPT', 'DROP', 'RETURN', 'QUEUE'])
 
-function isEnd(rule: Rule): boolean {
+/** Whether no packet comes to the rules behind this one. */
+export function isEnd(rule: Rule): boolean {
   return (
     rule.action?.kind === 'target' &&
     rule.matches.length === 0 &&
@@ -109,20 +112,23 @@ function isEnd(rule: Rule): boolean {
   )
 }
 
-function checkHooks(
-  rule: Rule,
-  chain: Chain,
-  ways: ReadonlyMap<string, Way>,
+interface Use {
+  readonly declaration: MatchDeclaration | TargetDeclaration
+  readonly options: OptionValues
+}
 
-  complaints: TableComplaint[],
-): void {
+/** Built-in chains from which a match or target may be reached; undefined for all. */
+export function hooksOf({ declaration, options }: Use): readonly string[] | undefined {
+  return declaration.hooksFor?.(options) ?? declaration.hooks
+}
+
+function checkHooks(rule: Rule, chain: Chain, ways: ReadonlyMap<string, Way>, complaints: TableComplaint[]): void {
   const { matches, action } = rule
   for (let i = 0; i <= matches.length; i++) {
-    const use: { declaration: MatchDeclaration | TargetDeclaration; options: OptionValues } | undefined =
-      i < matches.length ? matches[i] : action?.kind === 'target' ? action : undefined
+    const use: Use | undefined = i < matches.length ? matches[i] : action?.kind === 'target' ? action : undefined
     if (use === undefined) continue
-    const { declaration, options } = use
-    const hooks = declaration.hooksFor?.(options) ?? declaration.hooks
+    const { declaration } = use
+    const hooks = hooksOf(use)
     if (hooks === undefined) continue
     for (const [root, way] of ways) {
       if (hooks.includes(root)) continue

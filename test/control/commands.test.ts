@@ -6,7 +6,7 @@ import { programCalled } from '../../src/control/program.ts'
 import { ACCEPT, DROP, INPUT } from '../../src/hook/hook.ts'
 import { type Program, programOf } from '../../src/iptables/program.ts'
 import { CHUNK_SHIFT, countsAt } from '../../src/rule/ledger.ts'
-import type { Chain, Family, Rule } from '../../src/rule/model.ts'
+import type { Family } from '../../src/rule/model.ts'
 import { DataPlane } from './data-plane.ts'
 
 async function begin(text = '') {
@@ -37,15 +37,15 @@ function running({ engine }: DataPlane, family: Family) {
 function believed(plane: DataPlane, commands: Commands, family: Family) {
   const { ledger } = plane.engine.programOf(family)
   for (let place = 0; place < 1000 && place >> CHUNK_SHIFT < ledger.chunks.length; place++) ledger.set(place, place, 0)
-  const place = (of: Chain | Rule) => commands.countersOf(family)(of).packets
+  const countsOf = commands.countsOf(family)
   return [...commands.ruleSet(family).tables.values()].map(({ name: table, chains }) => ({
     table,
     chains: [...chains.values()].map((chain) => ({
       name: chain.name,
       policy: chain.policy === 'DROP' ? DROP : ACCEPT,
-      counter: place(chain),
-      rules: chain.rules.map((rule) => ({
-        counter: place(rule),
+      counter: countsOf(table, chain).policy.packets,
+      rules: chain.rules.map((rule, i) => ({
+        counter: countsOf(table, chain).rule(i).packets,
         source: rule.source?.value.address[0] ?? 0,
         jump: rule.action?.kind === 'jump' ? rule.action.chain : undefined,
       })),

@@ -1,10 +1,11 @@
 // A data plane in the same thread, for tests of what talks to one: an engine that takes changes of rules as the gateway's worker does,
 // through messages that have crossed from one thread to another.
 
-import type { CountersOf, Plane } from '../../src/control/commands.ts'
+import type { Plane } from '../../src/control/commands.ts'
 import type { Order } from '../../src/gateway/orders.ts'
 import { RuleSender } from '../../src/gateway/rule-sender.ts'
 import { RuleTaker } from '../../src/gateway/rule-taker.ts'
+import type { CountsOf } from '../../src/rule/counters.ts'
 import type { RuleSet } from '../../src/rule/model.ts'
 import { Router } from '../engine/router.ts'
 
@@ -17,7 +18,7 @@ export class DataPlane implements Plane {
   readonly #sender = new RuleSender((order) => this.#take(structuredClone(order)))
   #size = 0
 
-  change(before: RuleSet, after: RuleSet): Promise<CountersOf> {
+  change(before: RuleSet, after: RuleSet): Promise<CountsOf> {
     this.#size = 0
     const changed = this.#sender.change(before, after)
     this.sizes.push(this.#size)

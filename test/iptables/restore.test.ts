@@ -111,7 +111,8 @@ describe('counters', () => {
   })
 
   test('may be had from elsewhere', () => {
-    const saved = save(parse(text), { counters: true, countersOf: () => ({ packets: 2 ** 53 - 1, bytes: 5 }) })
+    const counts = { packets: 2 ** 53 - 1, bytes: 5 }
+    const saved = save(parse(text), { counters: true, countsOf: () => ({ policy: counts, rule: () => counts }) })
     expect(saved).toContain('[9007199254740991:5] -A INPUT -j own\n')
     expect(saved).toContain(':own - [0:0]\n')
   })
