@@ -39,7 +39,7 @@ export class Generations {
   }
 
   load(text: string, { file = 'rules', family = 4 }: { readonly file?: string; readonly family?: Family }): void {
-    this.loadRules(parseRestore(text, { file, family }))
+    this.loadRules(parseRestore(text, { file, family, inForce: [this.#ruleSets[4], this.#ruleSets[6]] }))
   }
 
   loadRules(ruleSet: RuleSet): void {

@@ -84,7 +84,8 @@ export class Commands implements ControlProgram {
   /** Only in turn. */
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const { family } = program
-    const around = { program, countsOf: this.#countsOf[family], sets: this.#sets, date: new Date() }
+    const other = this.#ruleSets[family === 4 ? 6 : 4]
+    const around = { program, countsOf: this.#countsOf[family], sets: this.#sets, other, date: new Date() }
     const before = this.#ruleSets[family]
     let outcome: Outcome
     let file: string | undefined

@@ -36,7 +36,8 @@ function run(engine: Engine, program: Program, args: readonly string[], input: s
   const { family } = program
   const before = engine.ruleSetOf(family)
   const countsOf = countsIn(engine.programOf(family))
-  const around = { program, countsOf, sets: engine.sets, date: new Date() }
+  const other = engine.ruleSetOf(family === 4 ? 6 : 4)
+  const around = { program, countsOf, sets: engine.sets, other, date: new Date() }
   if (program.kind !== 'command') {
     const request = readFileRequest(args, program)
     if (typeof request !== 'string' && request.file !== undefined)

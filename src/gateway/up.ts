@@ -223,7 +223,9 @@ class Gateway {
 
   /** Throws RefusedError with every complaint. */
   #parsed({ file, text }: RuleText, family: Family): RuleSet {
-    return parseRestore(text, { file, family, sets: this.#sets })
+    const commands = this.#commands
+    const inForce = commands && [commands.ruleSet(4), commands.ruleSet(6)]
+    return parseRestore(text, { file, family, sets: this.#sets, inForce })
   }
 
   #reload(): void {

@@ -50,6 +50,8 @@ export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: st
         noflush,
         counters,
         sets: around.sets,
+        inForce: around.other === undefined ? [ruleSet] : [ruleSet, around.other],
+        isThere: around.isThere,
       })
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error

@@ -7,6 +7,7 @@
 
 import { countsBegun } from '../rule/counters.ts'
 import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
+import { SharedNames, sharesNames } from '../rule/shared-names.ts'
 import { judgeTable, usesOf } from '../rule/table-facts.ts'
 import { changedMap } from '../rule/versioned-map.ts'
 import { type Request, readRequest } from './argv.ts'
@@ -306,8 +307,17 @@ class Application {
   #judge(): void {
     if (this.#table === this.#before) return
     const [complaint] = judgeTable(this.#table, this.#before)
-    if (complaint === undefined) return
+    if (complaint === undefined) return this.#judgeNames()
     const loop = complaint.message.startsWith('jumps run in a circle')
     throw this.#refused(`${loop ? 'Too many levels of symbolic links.' : 'Invalid argument.'} ${complaint.message}.`)
+  }
+
+  #judgeNames(): void {
+    if (!this.#request.rules.some(sharesNames)) return
+    const { other, isThere } = this.#around
+    const names = new SharedNames(other === undefined ? [this.#ruleSet] : [this.#ruleSet, other], isThere)
+    const [complaint] = names.take(this.#table.name, inSavedOrder(this.#table))
+    if (complaint === undefined) return
+    throw this.#refused(complaint.missing ? NO_CHAIN : `Invalid argument. ${complaint.message}.`)
   }
 }

@@ -42,6 +42,7 @@ import { physdev } from '../match/physdev.ts'
 import { pkttype } from '../match/pkttype.ts'
 import { policy } from '../match/policy.ts'
 import { quota } from '../match/quota.ts'
+import { rateestMatch } from '../match/rateest.ts'
 import { realm } from '../match/realm.ts'
 import { recent } from '../match/recent.ts'
 import { rpfilter } from '../match/rpfilter.ts'
@@ -80,6 +81,7 @@ import { netmap } from '../target/netmap.ts'
 import { nflog } from '../target/nflog.ts'
 import { dnpt, snpt } from '../target/npt.ts'
 import { nfqueue, queue } from '../target/queue.ts'
+import { rateest } from '../target/rateest.ts'
 import { redirect } from '../target/redirect.ts'
 import { reject } from '../target/reject.ts'
 import { reject6 } from '../target/reject6.ts'
@@ -116,6 +118,8 @@ export const BUILTIN = new Registry([
   setTarget,
   u32,
   quota,
+  rateest,
+  rateestMatch,
   checksumTarget,
   netmap,
   snpt,

@@ -45,7 +45,8 @@ export class Extension {
     complain: Complain,
   ): void {
     const option = this.declaration.options[key] as Option<unknown>
-    if (this.#given.includes(key)) return complain(name.column, `--${key} is given twice for ${this.#title()}`)
+    if (this.#given.includes(key) && !option.traits.repeats)
+      return complain(name.column, `--${key} is given twice for ${this.#title()}`)
     for (const group of this.declaration.exclusive ?? []) {
       const other = group.includes(key) ? group.find((one) => this.#given.includes(one)) : undefined
       if (other !== undefined) return complain(name.column, `--${key} and --${other} cannot stand together`)
@@ -57,7 +58,11 @@ export class Extension {
       context,
     )
     if (value instanceof Problem) complain((values[value.word] ?? name).column, `--${key}: ${value.message}`)
-    else this.#values[key] = option.traits.negated ? { value, not } : value
+    else {
+      // Of options that stand in for each other the last one counts: values are in the order of writing.
+      delete this.#values[key]
+      this.#values[key] = option.traits.negated ? { value, not } : value
+    }
   }
 
   /** The values in their one form, when the rule is at its end; undefined after a complaint. */

@@ -4,6 +4,7 @@
 import type { CountsOf } from '../rule/counters.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
+import type { IsThere } from '../rule/shared-names.ts'
 import type { Registry } from './registry.ts'
 
 export interface Program {
@@ -53,6 +54,10 @@ export interface Surrounding {
   readonly countsOf?: CountsOf
   /** The sets that rules may name; any where this is left out. */
   readonly sets?: SetFamilies
+  /** The other family's rules: names that rules share are the same for both. */
+  readonly other?: RuleSet
+  /** What else is there that rules may name. */
+  readonly isThere?: IsThere
   /** For the comment lines of iptables-save; left out, there are none. */
   readonly date?: Date
 }

@@ -15,6 +15,7 @@ import {
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { type SetFamilies, wrongSet } from '../rule/set-reference.ts'
+import { type IsThere, SharedNames, sharesNames } from '../rule/shared-names.ts'
 import { judgeTable } from '../rule/table-facts.ts'
 import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
@@ -24,6 +25,7 @@ import { splitWords } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
 import { type ReadContext, readCommand } from './rule.ts'
+import { inSavedOrder } from './save.ts'
 import { Templates } from './template.ts'
 import { toldOf, toldOfClearing } from './told.ts'
 
@@ -41,6 +43,10 @@ export interface RestoreOptions {
   readonly counters?: boolean
   /** The sets that rules may name; any where this is left out. */
   readonly sets?: SetFamilies
+  /** The rule sets in force, of both families: what they share by names is there. Only `base` when left out. */
+  readonly inForce?: readonly RuleSet[]
+  /** What else is there that rules may name. */
+  readonly isThere?: IsThere
   /** Takes what is strange, but not wrong. */
   readonly warn?: (message: string) => void
   /** Takes what --verbose prints: the file's comments, and without --noflush what is done to chains and rules. */
@@ -63,6 +69,8 @@ class Restore {
   readonly #templates: Templates
   #draft: Draft | undefined
   #context: ReadContext | undefined
+  /** Made when the first rule names something that rules share. */
+  #names: SharedNames | undefined
   /** Line of the table's `*`; 0 outside of tables. */
   #tableLine = 0
   #line = 0
@@ -169,6 +177,13 @@ class Restore {
           ...(place ?? { file: this.#options.file, line: this.#line, column: 1 }),
           standing: true,
         })
+    if (this.#complaints.length === 0 && this.#names !== undefined)
+      for (const { message, place } of this.#names.take(table.name, inSavedOrder(table)))
+        this.#complaints.push({
+          message,
+          ...(place ?? { file: this.#options.file, line: 1, column: 1 }),
+          standing: true,
+        })
     this.#tables.set(draft.name, table)
   }
 
@@ -240,8 +255,10 @@ class Restore {
     const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
     if (command === undefined || command === 'skip') return
     const { sets, family } = this.#options
+    const rules = 'rules' in command ? command.rules : []
+    if (rules.some(sharesNames)) this.#names ??= this.#namesInForce()
     if (sets !== undefined)
-      for (const rule of 'rules' in command ? command.rules : []) {
+      for (const rule of rules) {
         const wrong = wrongSet(rule, family, sets)
         if (wrong !== undefined)
           return this.#complain(words.find(({ text }) => text === wrong.name)?.column ?? 1, wrong.message)
@@ -250,6 +267,11 @@ class Restore {
     draft.apply(command, this.#complainOfStanding)
     if (command.kind === 'append') templates.learn(command)
     else templates.forget()
+  }
+
+  #namesInForce(): SharedNames {
+    const { base, inForce = base === undefined ? [] : [base], isThere } = this.#options
+    return new SharedNames([...inForce, { family: this.#options.family, tables: this.#tables }], isThere)
   }
 }
 

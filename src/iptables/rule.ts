@@ -236,9 +236,11 @@ class RuleReader {
     const { kind } = owner.declaration.options[key]
     const values: Word[] = []
     if (equals >= 0) values.push({ text: word.text.slice(equals + 1), column: word.column + equals + 1 })
-    if (values.length > kind.words) return this.#stop(word, `--${key} takes no value`)
+    if (values.length > (kind.optional ? 0 : kind.words))
+      return this.#stop(word, kind.optional ? `--${key}: expected a blank before its value` : `--${key} takes no value`)
     while (values.length < kind.words) {
       const value = this.#words[this.#next]
+      if (kind.optional && (value === undefined || /^[-!]/.test(value.text))) break
       if (value === undefined || (values.length > 0 && /^[-!]/.test(value.text)))
         return this.#stop(
           word,

@@ -86,7 +86,10 @@ export function formatRule(rule: Rule, counters?: Counters): string {
 }
 
 /** Options as they are saved, each with a blank before it. */
-export function formatOptions({ options }: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
+export function formatOptions(declaration: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
+  const { options } = declaration
+  const own = declaration.saved?.(values)
+  if (own !== undefined) return own
   let text = ''
   for (const name in options) {
     const given = values[name]

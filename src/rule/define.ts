@@ -15,6 +15,7 @@ import type { Packet } from '../packet/packet.ts'
 import type { Environment } from './environment.ts'
 import type { Family, MatchUse, Negatable, TableName } from './model.ts'
 import type { Option } from './option.ts'
+import type { SharedUse } from './shared-names.ts'
 
 // What a target says. DROP, ACCEPT, STOLEN, QUEUE, REPEAT are the verdicts of hook/hook.ts.
 /** Go on with the next rule. */
@@ -97,6 +98,10 @@ export interface Declaration<O extends Options> {
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
   normalize?(o: ValuesOf<O>, around: Surroundings): ValuesOf<O>
+  /** Its options as they are saved, each with a blank before it, where that is not one after the other under its name. */
+  saved?(o: ValuesOf<O>): string
+  /** What it makes, or needs to be there, under a name that other rules say too. */
+  shares?(o: ValuesOf<O>): readonly SharedUse[]
   /**
    * What `iptables -L` shows of it behind the columns, where that is not its name and its options; '' for nothing.
    * @param numeric `-n`: numbers instead of names of services and types

@@ -28,6 +28,8 @@ export class Problem {
 export interface Kind<T> {
   /** Words that follow the option's name. */
   readonly words: number
+  /** Of one word: it may be left out, where none follows that could be a value. */
+  readonly optional?: true
   /** What a value looks like, for messages and help: `a port from 0 to 65535`. */
   readonly expects: string
   parse(words: readonly string[], context: ParseContext): T | Problem
@@ -39,6 +41,8 @@ interface Traits<T, Negated extends boolean> {
   readonly negated: Negated
   readonly aliases: readonly string[]
   readonly isRequired: boolean
+  /** It may be given again, and the last counts. */
+  readonly repeats: boolean
   readonly initial: T | undefined
   readonly savesInitial: boolean
   readonly summary: string
@@ -74,6 +78,11 @@ export class Option<T, Negated extends boolean = boolean, Present extends boolea
     return new Option(this.kind, { ...this.traits, isRequired: true })
   }
 
+  /** It may be given again, and the last counts. */
+  repeatable(): Option<T, Negated, Present> {
+    return new Option(this.kind, { ...this.traits, repeats: true })
+  }
+
   /** What it is when it is not given. Then, and when it is given and the same, it is not saved unless `saved` is true. */
   default(value: T, saved = false): Option<T, Negated, true> {
     return new Option(this.kind, { ...this.traits, initial: value, savesInitial: saved })
@@ -91,6 +100,7 @@ export function option<T>(kind: Kind<T>): Option<T, false, false> {
     negated: false,
     aliases: [],
     isRequired: false,
+    repeats: false,
     initial: undefined,
     savesInitial: false,
     summary: '',

@@ -89,3 +89,35 @@ test(...needsIptables('the real tool does, prints and returns the same for seque
   }
   expect(statuses).toEqual(new Set([0, 1, 2, 3]))
 })
+
+test(...needsIptables('rate estimators are there, shared and listed for commands as the real tool has it'), () => {
+  const made = '-A FORWARD -j RATEEST --rateest-name'
+  const of = '-A INPUT -m rateest'
+  const lines = [
+    `${of} --rateest A --rateest-lt --rateest-bps 8bit`,
+    `${made} A --rateest-interval 250ms --rateest-ewmalog 500ms`,
+    `${of} --rateest A --rateest-lt --rateest-bps 8bit`,
+    '-t nat -A OUTPUT -m rateest --rateest A --rateest-lt --rateest-bps 8bit',
+    `${made} A --rateest-interval 250ms --rateest-ewmalog 2s`,
+    `${made} A --rateest-interval 230ms --rateest-ewmalog 500ms`,
+    '-D FORWARD 1',
+    '-F FORWARD',
+    `${of} --rateest A ! --rateest-gt --rateest-pps 5`,
+    '-t nat -F',
+    '-F INPUT',
+    `${of} --rateest A --rateest-eq --rateest-pps 5`,
+    `${made} A --rateest-interval 250ms --rateest-ewmalog 2s`,
+    `${made} B --rateest-interval 4s --rateest-ewmalog 300s`,
+    `${of} --rateest A --rateest-gt --rateest-pps 5 --rateest-bps 1Mibit`,
+    `${of} --rateest-delta --rateest A --rateest-bps1 8bit ! --rateest-eq --rateest-bps2 16bit --rateest-pps2 7`,
+    `${of} --rateest1 A --rateest-lt --rateest-bps --rateest2 B`,
+    `${of} --rateest1 A ! --rateest-lt --rateest-bps --rateest-pps --rateest2 B`,
+    `${of} --rateest-delta --rateest1 A --rateest-bps1 5kbit --rateest-lt --rateest2 B --rateest-bps2 9kbit --rateest-pps1 3`,
+    '-nL',
+    '-C INPUT -m rateest --rateest1 A --rateest-lt --rateest-bps --rateest2 B',
+    '-C INPUT -m rateest --rateest1 C --rateest-lt --rateest-bps --rateest2 B',
+  ]
+  const real = byRealTool(lines).map(comparable)
+  expect(real.map(({ status }) => status).join('')).toBe('1000100000010000000001')
+  expect(here(lines).map(comparable)).toEqual(real)
+})

@@ -1,5 +1,6 @@
 // Every option of the matches and targets beyond the first ones, as rules in extensions/NAME.txt: `TABLE RULE`, and below it, indented,
-// how iptables 1.8.9 saves it (nothing where it saves the same words), or `refused`. NAME.ip6.txt is ip6tables'.
+// how iptables 1.8.9 saves it (nothing where it saves the same words), or `refused`. NAME.ip6.txt is ip6tables'. `+ TABLE RULE` is loaded
+// before each of the cases below it, in a table that they do not name.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +14,8 @@ import { judge, needsIptables } from './real-tools.ts'
 
 interface Case {
   readonly rule: string
+  /** Rules of another table that are loaded before it. */
+  readonly before: readonly string[]
   /** The rule as it is saved, or `refused`. */
   readonly expected: string
 }
@@ -21,18 +24,22 @@ const folder = fileURLToPath(new URL('extensions/', import.meta.url))
 
 function casesOf(file: string): Case[] {
   const cases: Case[] = []
+  const before: string[] = []
   for (const line of readFileSync(folder + file, 'utf8').split('\n')) {
-    if (line.startsWith('    ')) cases.push({ rule: cases.pop()?.rule ?? '', expected: line.slice(4) })
-    else if (line !== '') cases.push({ rule: line, expected: line.slice(line.indexOf(' ') + 1) })
+    if (line.startsWith('    ')) cases.push({ ...cases.pop()!, expected: line.slice(4) })
+    else if (line.startsWith('+ ')) before.push(line.slice(2))
+    else if (line !== '') cases.push({ rule: line, before: [...before], expected: line.slice(line.indexOf(' ') + 1) })
   }
   return cases
 }
 
 const ruleOf = (saved: string) => /^-A .*/m.exec(saved)?.[0] ?? 'no rule'
 
-function ours(rule: string, family: Family): string {
+const textOf = ({ rule, before }: Case) => [...before, rule].map(fileOf).join('')
+
+function ours(one: Case, family: Family): string {
   try {
-    return ruleOf(save(parseRestore(fileOf(rule), { file: 'rules', family })))
+    return ruleOf(save(parseRestore(textOf(one), { file: 'rules', family })))
   } catch (error) {
     if (error instanceof RefusedError) return 'refused'
     throw error
@@ -44,15 +51,12 @@ describe.each(readdirSync(folder))('%s', (file) => {
   const family = file.endsWith('.ip6.txt') ? 6 : 4
 
   test('is read, saved and refused as it says', () => {
-    expect(cases.map(({ rule }) => ({ rule, expected: ours(rule, family) }))).toEqual(cases)
+    expect(cases.map((one) => ({ ...one, expected: ours(one, family) }))).toEqual(cases)
   })
 
   test(...needsIptables('says what the real tools say'), () => {
-    const judged = judge(
-      cases.map(({ rule }) => fileOf(rule)),
-      { family },
-    )
+    const judged = judge(cases.map(textOf), { family })
     const said = judged.map((one) => ('saved' in one ? ruleOf(one.saved) : 'refused'))
-    expect(cases.map(({ rule }, i) => ({ rule, expected: said[i] }))).toEqual(cases)
+    expect(cases.map((one, i) => ({ ...one, expected: said[i] }))).toEqual(cases)
   })
 })
