@@ -13,8 +13,10 @@ export interface Goal {
   readonly what: string
   readonly wanted: string
   readonly reached: string
-  /** Undefined: not measured. */
+  /** Undefined: not measured, or not all of it. */
   readonly held: boolean | undefined
+  /** Whether anything of it was measured. */
+  readonly measured: boolean
 }
 
 /** One number that has to be at least or at most so much. */
@@ -174,17 +176,18 @@ function goal(what: string, checks: readonly Check[], beside = ''): Goal {
     ),
     // What was measured and does not hold is known, whatever else is missing.
     held: missing && held ? undefined : held,
+    measured: checks.some(({ value }) => value !== undefined),
   }
 }
 
 function fromTargets(what: string, wanted: string, targets: readonly Target[]): Goal {
-  if (targets.length === 0) return { what, wanted, reached: 'not measured', held: undefined }
+  if (targets.length === 0) return { what, wanted, reached: 'not measured', held: undefined, measured: false }
   const failed = targets.filter(({ held }) => !held)
   const reached =
     failed.length === 0
       ? `all ${targets.length} checks held`
       : failed.map((one) => `${one.what}: ${one.got}`).join('; ')
-  return { what, wanted, reached, held: failed.length === 0 }
+  return { what, wanted, reached, held: failed.length === 0, measured: true }
 }
 
 export function goalsTable(goals: readonly Goal[]): string {

@@ -101,11 +101,13 @@ async function run({ parts, options, into, whole }: Asked): Promise<boolean> {
   // Of parts that were not run now, what was recorded before.
   const before = options.quick || whole ? [] : recordedIn(into)
   const goals = goalsOf([...now, ...before.filter(({ part }) => now.every((other) => other.part !== part))])
-  const summary = `${goalsTable(goals)}\n\n${notRun.length === 0 ? 'Everything was run.' : `Not run:\n\n${notRun.map((line) => `- ${line}`).join('\n')}`}`
-  process.stdout.write(`\n## The goals\n\n${summary}\n`)
+  // Whoever asks for one part is told of that part's goals.
+  const shown = whole ? goals : goalsOf(now).filter(({ measured }) => measured)
+  const summary = `${goalsTable(shown)}\n\n${notRun.length === 0 ? 'Everything was run.' : `Not run:\n\n${notRun.map((line) => `- ${line}`).join('\n')}`}`
+  if (shown.length > 0) process.stdout.write(`\n## The goals\n\n${summary}\n`)
   if (!options.quick) keepGoals(whole ? summary : goalsTable(goals), into)
   say(`bench: done after ${elapsed()}`)
-  return held && goals.every((goal) => goal.held !== false)
+  return held && shown.every((goal) => goal.held !== false)
 }
 
 function partsOf(names: readonly string[]): readonly Part[] {

@@ -131,7 +131,14 @@ const chains: Part = {
   ],
 }
 
-export const PARTS: readonly Part[] = [micro, memory, rules, sets, control, tun, chains] as readonly Part[]
+const peers: Part = {
+  name: 'peers',
+  tasks: () => [{}],
+  limit: () => 300,
+  measure: async (_, options) => (await import('./path/peers.ts')).peers(options),
+}
+
+export const PARTS: readonly Part[] = [micro, memory, rules, sets, control, tun, chains, peers] as readonly Part[]
 
 function against(figures: readonly Figure[], of: (figure: Figure) => boolean): Point[] {
   return figures

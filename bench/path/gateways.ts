@@ -65,18 +65,12 @@ export async function ourGateway(lab: Lab, role: string, options: OurOptions): P
   writeFileSync(config, JSON.stringify({ ...CONFIG, devices }))
   const args = [join(ROOT, 'dist/cli/main.js'), 'up', '--config', config, '--rules', rules, '--io', io, ...more]
   const up: Running = start(process.execPath, ...args)
-  let ended = false
-  up.output
-    .finally(() => {
-      ended = true
-    })
-    .catch(() => undefined)
   await until(
-    () => ended || up.errors().includes('started'),
+    () => up.ended() || up.errors().includes('started'),
     10,
     () => `tunfilter up does not start: ${up.errors()}`,
   )
-  if (ended) throw new Error(`tunfilter up ended at once: ${up.errors()}`)
+  if (up.ended()) throw new Error(`tunfilter up ended at once: ${up.errors()}`)
   return {
     name: `tunfilter${name}`,
     client,
@@ -92,22 +86,13 @@ export async function bareGateway(lab: Lab, role: string, way: Way): Promise<Gat
   const [client, server] = [await lab.namespace(`${role}c`), await lab.namespace(`${role}s`)]
   const offload = way.offload ? 'offload' : 'plain'
   const forward = start(FORWARD, client, server, way.io, offload, CLIENT, WAN_ROUTER)
-  let up: boolean | undefined
-  forward.output.then(
-    () => {
-      up = false
-    },
-    () => {
-      up = false
-    },
-  )
   for (const [device, end, address] of [
     ['lan', client, `${CLIENT}/24`],
     ['wan', server, `${SERVER}/24`],
   ]) {
     await until(
       () =>
-        up === false ||
+        forward.ended() ||
         run('ip', '-n', end, 'link', 'show', device).then(
           () => true,
           () => false,
@@ -115,7 +100,7 @@ export async function bareGateway(lab: Lab, role: string, way: Way): Promise<Gat
       5,
       () => `${FORWARD} opens no ${device}: ${forward.errors()}`,
     )
-    if (up === false) throw new Error(`${FORWARD} ended at once: ${forward.errors()}`)
+    if (forward.ended()) throw new Error(`${FORWARD} ended at once: ${forward.errors()}`)
     loadNative().writeSysctl(end, `net/ipv6/conf/${device}/disable_ipv6`, '1')
     await run('ip', '-n', end, 'address', 'add', address, 'dev', device)
     await run('ip', '-n', end, 'link', 'set', device, 'up', 'txqueuelen', '1000')

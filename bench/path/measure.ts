@@ -3,7 +3,7 @@
 import { median, type Quantile, quantile } from '../figure.ts'
 import type { Gateway } from './gateways.ts'
 import { inside, startInside, UDP } from './lab.ts'
-import { isInPath, machineTime, until } from './programs.ts'
+import { machineTime, until } from './programs.ts'
 import type { Taken } from './series.ts'
 
 const PORT = '5201'
@@ -32,14 +32,20 @@ export const OF_GATEWAY = 'of the gateway'
 export const MEDIAN = 'median'
 export const P99 = '99th percentile'
 
-/** The first packets find their way before anything is measured. */
-export async function reach({ name, client, address }: Gateway): Promise<void> {
-  const ask = () =>
-    inside(client, 'ping', '-c', '1', '-W', '1', address).then(
-      () => true,
-      () => false,
-    )
-  if (isInPath('ping')) await until(ask, 5, () => `nothing comes through ${name}: ping ${address} has no answer`)
+/** The first packets find their way before anything is measured: an answer comes back. */
+export async function reach(gateway: Pick<Gateway, 'name' | 'client' | 'server' | 'address'>): Promise<void> {
+  const echo = startInside(gateway.server, UDP, 'echo', PORT, '10')
+  try {
+    await listening(gateway.server, 'u')
+    const ask = () =>
+      inside(gateway.client, UDP, 'rtt', gateway.address, PORT, '1').then(
+        () => true,
+        () => false,
+      )
+    await until(ask, 5, () => `nothing comes back from ${gateway.address} through ${gateway.name}`)
+  } finally {
+    await echo.stop()
+  }
 }
 
 /** Measures what `work` costs the gateway and the machine. */
@@ -59,7 +65,7 @@ export async function costing<T>(gateway: Gateway, work: () => Promise<T>) {
   }
 }
 
-export async function stream(gateway: Gateway, { seconds }: Lengths, back: boolean): Promise<Taken> {
+export async function stream(gateway: Gateway, { seconds }: Pick<Lengths, 'seconds'>, back: boolean): Promise<Taken> {
   const server = startInside(gateway.server, 'iperf3', '-s', '-1', '-p', PORT)
   await listening(gateway.server, 't')
   const args = ['-c', gateway.address, '-p', PORT, '-t', String(seconds), '-J', ...(back ? ['-R'] : [])]
@@ -148,7 +154,7 @@ export async function bystander(gateway: Gateway, { seconds }: Lengths): Promise
   return { what: BYSTANDER, where: MEDIAN, unit: 'us', value: median(times), also }
 }
 
-export async function questions(gateway: Gateway, { questions: count }: Lengths): Promise<Taken[]> {
+export async function questions(gateway: Gateway, { questions: count }: Pick<Lengths, 'questions'>): Promise<Taken[]> {
   const echo = startInside(gateway.server, UDP, 'echo', PORT, '5')
   await listening(gateway.server, 'u')
   const said = await inside(gateway.client, UDP, 'rtt', gateway.address, PORT, String(count))

@@ -1,6 +1,6 @@
 // Running other programs: to their end, or beside us until we say stop. What was started is ended, whatever happens.
 
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -21,27 +21,45 @@ export interface Running {
   readonly errors: () => string
   /** Resolves with its standard output once it has ended. */
   readonly output: Promise<string>
+  readonly ended: () => boolean
   /** SIGTERM, and SIGKILL to who does not heed it. */
   stop(): Promise<void>
 }
 
 export function start(program: string, ...args: readonly string[]): Running {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  return watch(spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
+}
+
+/** The same with these descriptors as its standard input and output. */
+export function startOn(
+  on: { readonly in: number; readonly out: number },
+  program: string,
+  ...args: readonly string[]
+): Running {
+  return watch(spawn(program, args, { stdio: [on.in, on.out, 'pipe'] }))
+}
+
+function watch(child: ChildProcess): Running {
   let stdout = ''
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     stdout += text
   })
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text
   })
-  const ended = once(child, 'close').finally(() => running.delete(one))
+  let over = false
+  const ended = once(child, 'close').finally(() => {
+    over = true
+    running.delete(one)
+  })
   // Who waits for the output is told of a program that could not be started; nobody else has to be.
   ended.catch(() => undefined)
   const one: Running = {
     pid: child.pid ?? -1,
     errors: () => stderr,
     output: ended.then(() => stdout),
+    ended: () => over,
     async stop() {
       child.kill('SIGTERM')
       const late = setTimeout(() => child.kill('SIGKILL'), 3000)
