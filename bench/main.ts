@@ -136,7 +136,7 @@ async function main(): Promise<void> {
   }
   const whole = positionals.length === 0
   // Ten minutes of soaking are for who asks for them; a run of everything soaks for a while.
-  const minutes = values.minutes === undefined ? (whole ? 0.75 : 10) : Number(values.minutes)
+  const minutes = values.minutes === undefined ? (whole ? 0.6 : 10) : Number(values.minutes)
   if (!(minutes > 0 && minutes <= 24 * 60))
     throw new Error(`bench: --minutes ${values.minutes}: expected minutes above 0`)
   const options = { quick: values.quick, minutes: values.quick ? Math.min(minutes, 0.15) : minutes }

@@ -138,7 +138,14 @@ const peers: Part = {
   measure: async (_, options) => (await import('./path/peers.ts')).peers(options),
 }
 
-export const PARTS: readonly Part[] = [micro, memory, rules, sets, control, tun, chains, peers] as readonly Part[]
+const soak: Part = {
+  name: 'soak',
+  tasks: () => [{}],
+  limit: ({ minutes }) => minutes * 60 * 2 + 120,
+  measure: async (_, options) => (await import('./path/soak.ts')).soak(options),
+}
+
+export const PARTS: readonly Part[] = [micro, memory, rules, sets, control, tun, chains, peers, soak] as readonly Part[]
 
 function against(figures: readonly Figure[], of: (figure: Figure) => boolean): Point[] {
   return figures

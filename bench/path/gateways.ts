@@ -8,6 +8,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { RouterConfig } from '../../src/config.ts'
 import { loadNative } from '../../src/device/native.ts'
 import { ROOT } from '../root.ts'
 import { CONFIG, RULES_FILE } from './config.ts'
@@ -44,8 +45,10 @@ export const DEFAULT_WAY: Way = { name: '', io: 'uring', offload: true }
 export interface OurOptions extends Way {
   /** A file in iptables-save form; RULES_FILE when left out. */
   readonly rules?: string
-  /** More arguments of `tunfilter up`. */
+  /** More arguments of `tunfilter up`, and of node. */
   readonly more?: readonly string[]
+  readonly node?: readonly string[]
+  readonly sysctl?: RouterConfig['sysctl']
 }
 
 export interface OurGateway extends Gateway {
@@ -55,15 +58,26 @@ export interface OurGateway extends Gateway {
 /** @param role tells this gateway's namespaces from others' of the lab */
 export async function ourGateway(lab: Lab, role: string, options: OurOptions): Promise<OurGateway> {
   const [client, server] = [await lab.namespace(`${role}c`), await lab.namespace(`${role}s`)]
-  const { name, io, offload, rules = RULES_FILE, more = [] } = options
+  const { name, io, offload, rules = RULES_FILE, more = [], node = [], sysctl } = options
   const config = join(lab.directory, `${client}.json`)
   const [lan, wan] = [CONFIG.devices.lan, CONFIG.devices.wan].map((each) => ({ ...each, offload }))
   const devices = {
     lan: { ...lan, netns: client, peer: { addresses: [`${CLIENT}/24`], routes: ['default'] } },
     wan: { ...wan, netns: server, peer: { addresses: [`${SERVER}/24`] } },
   }
-  writeFileSync(config, JSON.stringify({ ...CONFIG, devices }))
-  const args = [join(ROOT, 'dist/cli/main.js'), 'up', '--config', config, '--rules', rules, '--io', io, ...more]
+  writeFileSync(config, JSON.stringify({ ...CONFIG, devices, sysctl }))
+  const args = [
+    ...node,
+    join(ROOT, 'dist/cli/main.js'),
+    'up',
+    '--config',
+    config,
+    '--rules',
+    rules,
+    '--io',
+    io,
+    ...more,
+  ]
   const up: Running = start(process.execPath, ...args)
   await until(
     () => up.ended() || up.errors().includes('started'),

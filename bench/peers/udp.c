@@ -2,6 +2,7 @@
 //
 //   udp flood ADDRESS PORT SECONDS    sends packets of 64 bytes (payload 36) as fast as the kernel takes them
 //   udp pace ADDRESS PORT SECONDS RATE   the same, so many a second, in bursts of at most 64
+//   udp churn ADDRESS PORT SECONDS RATE  so many new flows a second, of one packet each: every one from a socket of its own
 //   udp sink PORT SECONDS             counts what arrives from the first packet on, for so long at most
 //   udp echo PORT SECONDS             sends everything back
 //   udp rtt ADDRESS PORT COUNT        four bytes there and back, one packet after the other
@@ -122,6 +123,23 @@ static int pace(const char *host, const char *port, double seconds, double rate)
   return 0;
 }
 
+static int churn(const char *host, const char *port, double seconds, double rate) {
+  double begin = now(), t;
+  unsigned long long sent = 0;
+  while ((t = now()) < begin + seconds) {
+    if ((t - begin) * rate < (double)sent + 1) {
+      usleep(500);
+      continue;
+    }
+    int fd = connected(host, port, 1);
+    if (send(fd, payload[0], PAYLOAD, 0) < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("send");
+    close(fd);
+    sent++;
+  }
+  printf("{\"packets\":%llu,\"seconds\":%.6f}\n", sent, t - begin);
+  return 0;
+}
+
 static volatile sig_atomic_t told_to_end;
 
 static void tell(int signal) {
@@ -197,9 +215,10 @@ static int rtt(const char *host, const char *port, int count) {
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "flood") == 0) return flood(argv[2], argv[3], atof(argv[4]));
   if (argc == 6 && strcmp(argv[1], "pace") == 0) return pace(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
+  if (argc == 6 && strcmp(argv[1], "churn") == 0) return churn(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
   if (argc == 4 && strcmp(argv[1], "sink") == 0) return sink(argv[2], atof(argv[3]));
   if (argc == 4 && strcmp(argv[1], "echo") == 0) return echo(argv[2], atof(argv[3]));
   if (argc == 5 && strcmp(argv[1], "rtt") == 0) return rtt(argv[2], argv[3], atoi(argv[4]));
-  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | pace ADDRESS PORT SECONDS RATE | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
+  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | pace ADDRESS PORT SECONDS RATE | churn ADDRESS PORT SECONDS RATE | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
   return 2;
 }
