@@ -12,20 +12,19 @@ import { EXTRA_WORDS, HELPER_ID, MASTER, RELATIVES } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import { HELPERS } from './helper/index.ts'
 import * as f from './record.ts'
+import type { Telling } from './telling.ts'
 
 export class Announced {
   readonly flows: FlowTable
-  readonly time: Time
   readonly expectations: Expectations
   /** A rule has asked for a connection helper since the start. */
   isUsed = false
   /** NAT's: binds a flow that is just being begun so that it goes where its master does. */
   follow: ((ct: number, expectation: Expectation) => void) | undefined
 
-  constructor(flows: FlowTable, time: Time) {
+  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling) {
     this.flows = flows
-    this.time = time
-    this.expectations = new Expectations(flows, time)
+    this.expectations = new Expectations(flows, time, stats, telling)
   }
 
   /** The hook at priority 300: the flow's helper reads the packet as it leaves, or as it is delivered. ACCEPT or DROP. */

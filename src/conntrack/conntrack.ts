@@ -21,22 +21,13 @@ import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
 import * as f from './record.ts'
 import { SctpTracker } from './sctp.ts'
 import { adjust } from './seqadj.ts'
+import { EARLY_DROP, ERROR, EXPIRED, INSERT, INSERT_FAILED, STAT_DROP, STAT_INVALID, STATS } from './statistics.ts'
 import { TcpTracker } from './tcp.ts'
 import { Telling } from './telling.ts'
 import { type Template, Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
 import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
 import { UdpTracker } from './udp.ts'
-
-// Places in `stats`, with the names of `conntrack -S`.
-export const STATS = ['found', 'invalid', 'insert', 'insert_failed', 'drop', 'early_drop', 'error', 'expired'] as const
-const STAT_INVALID = 1
-const INSERT = 2
-const INSERT_FAILED = 3
-const STAT_DROP = 4
-const EARLY_DROP = 5
-const ERROR = 6
-const EXPIRED = 7
 
 /** How far early drop looks along the index, and how many records one tick examines. */
 const EVICTION_RANGE = 64
@@ -98,7 +89,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     this.telling = new Telling(this.flows, time, sysctl)
-    this.announced = new Announced(this.flows, time)
+    this.announced = new Announced(this.flows, time, this.stats, this.telling)
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)

@@ -5,6 +5,7 @@
 // What always holds: without a listener nothing is noted and no ring is there; and of a flow that began while nobody listened
 // nothing is told later either, as on Linux (nf_conntrack_events = 2).
 
+import type { ExpectationEntry } from './expect.ts'
 import type { Extensions } from './extensions.ts'
 import * as extra from './extensions.ts'
 import { FlowView } from './flow-view.ts'
@@ -24,6 +25,10 @@ export const SECMARK = 1 << 9
 export const LABEL = 1 << 10
 export const SYNPROXY = 1 << 11
 export const ALL = 0xffff
+/** Of expectations; their masters' EVENT_MASK has the same bits. */
+export const EXPECT_NEW = 1 << 16
+export const EXPECT_DESTROY = 1 << 17
+export const EXPECT_ALL = ~0xffff
 
 /** Events that the ring holds. */
 const ROOM = 1 << 13
@@ -39,7 +44,8 @@ const EXTRAS = 6
 const LABELS = EXTRAS + extra.EXTRA_WORDS
 const FLOW = LABELS + extra.LABEL_WORDS
 const ADDRESSES = FLOW + f.WORDS
-const WORDS = ADDRESSES + f.ADDRESS_WORDS
+const EXPECTATION = ADDRESSES + f.ADDRESS_WORDS
+const WORDS = EXPECTATION + 19
 // Numbers of an event: counters, time stamps, and when it happened.
 const STAMPS = extra.ACCOUNT_WORDS
 const WALL = STAMPS + extra.STAMP_WORDS
@@ -65,6 +71,11 @@ export function eventMemory(): SharedEvents {
   }
 }
 
+interface Moment {
+  readonly now: number
+  readonly wall: number
+}
+
 /** The data plane's end. */
 export class EventWriter {
   readonly #memory: SharedEvents
@@ -73,8 +84,11 @@ export class EventWriter {
     this.#memory = memory
   }
 
-  /** @param port who caused it, where that was a command; 0 for packets and time */
-  write(view: FlowView, ct: number, bits: number, port: number, now: number, wall: number): void {
+  /**
+   * @param port who caused it, where that was a command; 0 for packets and time
+   * @param expectation what it is about, where that is not the flow but what the flow announced
+   */
+  write(view: FlowView, ct: number, bits: number, port: number, time: Moment, expectation?: ExpectationEntry): void {
     const { state, words, numbers } = this.#memory
     const written = state[WRITTEN]
     if (((written - Atomics.load(state, TAKEN)) | 0) >= ROOM) {
@@ -85,21 +99,57 @@ export class EventWriter {
     words[at + BITS] = bits
     words[at + PORT] = port
     words[at + RECORD] = ct
-    words[at + NOW] = now
+    words[at + NOW] = time.now
     words[at + ID] = view.id(ct)
     words[at + FAMILY] = view.family
     for (let i = 0, from = ct * f.WORDS; i < f.WORDS; i++) words[at + FLOW + i] = view.words[from + i]
     if (view.family === 6)
       for (let i = 0, from = ct * f.ADDRESS_WORDS; i < f.ADDRESS_WORDS; i++)
         words[at + ADDRESSES + i] = view.addresses[from + i]
+    if (expectation !== undefined) words.set(wordsOf(expectation), at + EXPECTATION)
     const { extras, labels, accounts, stamps } = view.extensions
     copy(extras, ct, extra.EXTRA_WORDS, words, at + EXTRAS, 0)
     copy(labels, ct, extra.LABEL_WORDS, words, at + LABELS, 0)
     const number = (written & (ROOM - 1)) * NUMBERS
     copy(accounts, ct, extra.ACCOUNT_WORDS, numbers, number, Number.NaN)
     copy(stamps, ct, extra.STAMP_WORDS, numbers, number + STAMPS, Number.NaN)
-    numbers[number + WALL] = wall
+    numbers[number + WALL] = time.wall
     Atomics.store(state, WRITTEN, (written + 1) | 0)
+  }
+}
+
+/** An expectation in EXPECTATION's words, but for its master, which is the event's flow. */
+function wordsOf({ expected, seconds }: ExpectationEntry): number[] {
+  const four = (words: readonly number[]) => [0, 1, 2, 3].map((i) => words[i] ?? 0)
+  const { source, sourceMask, destination, sport, sportMask, dport, protocol, helper } = expected
+  const addresses = [...four(source), ...four(sourceMask), ...four(destination)]
+  return [...addresses, sport, sportMask, dport, protocol, helper, expected.class, seconds]
+}
+
+function expectationOf(words: Int32Array, view: FlowView): ExpectationEntry {
+  const own = view.family === 6 ? 4 : 1
+  const address = (at: number) => [...words.subarray(at, at + own)]
+  const [sport, sportMask, dport, protocol, helper, ofClass, seconds] = words.subarray(12)
+  return {
+    expected: {
+      source: address(0),
+      sourceMask: address(4),
+      destination: address(8),
+      sport,
+      sportMask,
+      dport,
+      protocol,
+      helper,
+      class: ofClass,
+    },
+    master: {
+      protocol: view.protocol(0),
+      source: view.sourceWords(0, 0),
+      destination: view.destinationWords(0, 0),
+      sport: view.sport(0, 0),
+      dport: view.dport(0, 0),
+    },
+    seconds,
   }
 }
 
@@ -120,6 +170,8 @@ export interface TakenEvent {
   /** Time.now, and milliseconds since the epoch. */
   readonly now: number
   readonly wall: number
+  /** What the event is about, where that is not the flow but what the flow announced. */
+  readonly expectation: ExpectationEntry | undefined
 }
 
 /** The reader's end. */
@@ -155,6 +207,10 @@ export class EventReader {
       now: words[at + NOW],
       wall: numbers[number + WALL],
       view,
+      expectation:
+        (words[at + BITS] & EXPECT_ALL) === 0
+          ? undefined
+          : expectationOf(words.subarray(at + EXPECTATION, at + WORDS), view),
     }
     Atomics.store(state, TAKEN, (taken + 1) | 0)
     return event

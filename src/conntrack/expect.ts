@@ -6,8 +6,11 @@
 
 import type { Packet } from '../packet/packet.ts'
 import type { Time } from '../time.ts'
+import * as event from './events.ts'
 import type { FlowTable } from './flows.ts'
 import * as f from './record.ts'
+import { EXPECT_CREATE, EXPECT_DELETE, EXPECT_NEW } from './statistics.ts'
+import type { Telling } from './telling.ts'
 
 /** All expectations there can be (nf_conntrack_expect_max as Linux sets it for its largest default table). */
 export const EXPECTATIONS_MAX = 4096
@@ -21,11 +24,12 @@ export interface Expectation {
   /** Record of the flow that announced it. */
   readonly master: number
   readonly protocol: number
-  /** In words, one for IPv4, four for IPv6; undefined for any. */
-  readonly source: readonly number[] | undefined
+  /** In words, one for IPv4, four for IPv6; of the source and its port what the masks leave. */
+  readonly source: readonly number[]
+  readonly sourceMask: readonly number[]
   readonly destination: readonly number[]
-  /** The source port, or -1 for any. */
   readonly sport: number
+  readonly sportMask: number
   readonly dport: number
   /** How NAT binds the flow; undefined where the rules of the nat table are asked as for any other flow. */
   readonly follow: Follow | undefined
@@ -39,6 +43,20 @@ export interface Follow {
   /** The master's direction that the flow has. */
   readonly direction: number
   readonly port: number
+}
+
+/** An expectation as it is listed and told. */
+export interface ExpectationEntry {
+  readonly expected: Omit<Expectation, 'master' | 'follow'>
+  readonly master: {
+    readonly protocol: number
+    readonly source: readonly number[]
+    readonly destination: readonly number[]
+    readonly sport: number
+    readonly dport: number
+  }
+  /** Whole seconds that are left. */
+  readonly seconds: number
 }
 
 /** How many expectations of a class one master may have, and how long each lasts, in milliseconds. */
@@ -65,14 +83,19 @@ export class Expectations {
   count = 0
   readonly #flows: FlowTable
   readonly #time: Time
+  readonly #stats: Float64Array
+  readonly #telling: Telling
   /** By protocol << 16 | destination port. */
   readonly #byPort = new Map<number, Standing[]>()
   /** By master, the oldest first. */
   readonly #byMaster = new Map<number, Standing[]>()
 
-  constructor(flows: FlowTable, time: Time) {
+  /** @param stats where what becomes of expectations is counted  @param telling where it is told */
+  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling) {
     this.#flows = flows
     this.#time = time
+    this.#stats = stats
+    this.#telling = telling
   }
 
   /**
@@ -93,6 +116,8 @@ export class Expectations {
     push(this.#byPort, placeOf(expectation), standing)
     push(this.#byMaster, master, standing)
     this.count++
+    this.#stats[EXPECT_CREATE]++
+    this.#tell(standing, event.EXPECT_NEW)
     return ADDED
   }
 
@@ -101,16 +126,17 @@ export class Expectations {
     const found = this.#byPort.get((p.protocol << 16) | p.dport)?.find((each) => this.#fits(each, p))
     if (found === undefined || (this.#flows.status(found.expectation.master) & f.CONFIRMED) === 0) return undefined
     this.#remove(found)
+    this.#stats[EXPECT_NEW]++
     return found.expectation
   }
 
   #fits(standing: Standing, p: Packet): boolean {
-    const { source, destination, sport, master } = standing.expectation
+    const { source, sourceMask, destination, sport, sportMask, master } = standing.expectation
     return (
       !this.#isOver(standing) &&
-      (sport < 0 || sport === p.sport) &&
-      (source === undefined || isAddress(source, p.source, p.source1, p.source2, p.source3)) &&
-      isAddress(destination, p.destination, p.destination1, p.destination2, p.destination3) &&
+      ((sport ^ p.sport) & sportMask) === 0 &&
+      isSame(source, [p.source, p.source1, p.source2, p.source3], sourceMask) &&
+      isSame(destination, [p.destination, p.destination1, p.destination2, p.destination3]) &&
       this.#zone(master) === (p.zone & 0xffff)
     )
   }
@@ -125,6 +151,51 @@ export class Expectations {
     for (const each of [...this.#all()]) if (this.#isOver(each)) this.#remove(each)
   }
 
+  /** Those that last, the newest last. */
+  *entries(): Generator<ExpectationEntry> {
+    for (const each of this.#all()) if (!this.#isOver(each)) yield this.#entryOf(each)
+  }
+
+  /** The one that a packet of this tuple would take, whatever its master; what is asked for has the family's words. */
+  find(protocol: number, source: readonly number[], destination: readonly number[], sport: number, dport: number) {
+    const found = this.#byPort
+      .get((protocol << 16) | dport)
+      ?.find(
+        (each) =>
+          !this.#isOver(each) &&
+          ((each.expectation.sport ^ sport) & each.expectation.sportMask) === 0 &&
+          isSame(each.expectation.source, source, each.expectation.sourceMask) &&
+          isSame(each.expectation.destination, destination),
+      )
+    if (found === undefined) return undefined
+    return { entry: this.#entryOf(found), remove: () => this.#remove(found) }
+  }
+
+  /** Removes all of them. */
+  clear(): void {
+    for (const each of [...this.#all()]) this.#remove(each)
+  }
+
+  #entryOf({ expectation, expires }: Standing): ExpectationEntry {
+    const { master, follow: _, ...expected } = expectation
+    const flows = this.#flows
+    return {
+      expected,
+      master: {
+        protocol: flows.protocol(master),
+        source: flows.sourceWords(master, 0),
+        destination: flows.destinationWords(master, 0),
+        sport: flows.sport(master, 0),
+        dport: flows.dport(master, 0),
+      },
+      seconds: Math.max(0, Math.floor(((expires - this.#time.now) | 0) / 1000)),
+    }
+  }
+
+  #tell(standing: Standing, bits: number): void {
+    if (this.#telling.active) this.#telling.tellExpectation(standing.expectation.master, bits, this.#entryOf(standing))
+  }
+
   *#all(): Generator<Standing> {
     for (const siblings of this.#byMaster.values()) yield* siblings
   }
@@ -133,6 +204,8 @@ export class Expectations {
     drop(this.#byPort, placeOf(standing.expectation), standing)
     drop(this.#byMaster, standing.expectation.master, standing)
     this.count--
+    this.#stats[EXPECT_DELETE]++
+    this.#tell(standing, event.EXPECT_DESTROY)
   }
 
   #isOver({ expires }: Standing): boolean {
@@ -146,16 +219,25 @@ export class Expectations {
 
   /** Whether it is what the same master has announced before. Both have the same protocol and destination port. */
   #isSame(a: Expectation, b: Expectation): boolean {
-    const sources =
-      a.source === undefined || b.source === undefined ? a.source === b.source : isEqual(a.source, b.source)
-    return a.master === b.master && a.sport === b.sport && sources && isEqual(a.destination, b.destination)
+    return (
+      a.master === b.master &&
+      a.sport === b.sport &&
+      a.sportMask === b.sportMask &&
+      isSame(a.source, b.source) &&
+      isSame(a.sourceMask, b.sourceMask) &&
+      isSame(a.destination, b.destination)
+    )
   }
 
   /** Whether a packet could fit both, which have the same protocol and destination port. */
   #clashes(a: Expectation, b: Expectation): boolean {
-    const ports = a.sport < 0 || b.sport < 0 || a.sport === b.sport
-    const sources = a.source === undefined || b.source === undefined || isEqual(a.source, b.source)
-    return ports && sources && isEqual(a.destination, b.destination) && this.#zone(a.master) === this.#zone(b.master)
+    const mask = a.sourceMask.map((word, i) => word & b.sourceMask[i])
+    return (
+      ((a.sport ^ b.sport) & a.sportMask & b.sportMask) === 0 &&
+      isSame(a.source, b.source, mask) &&
+      isSame(a.destination, b.destination) &&
+      this.#zone(a.master) === this.#zone(b.master)
+    )
   }
 }
 
@@ -163,13 +245,9 @@ function placeOf({ protocol, dport }: Expectation): number {
   return (protocol << 16) | dport
 }
 
-function isEqual(a: readonly number[], b: readonly number[]): boolean {
-  return a.every((word, i) => word === b[i])
-}
-
-function isAddress(words: readonly number[], first: number, second: number, third: number, fourth: number): boolean {
-  if (words[0] !== first) return false
-  return words.length === 1 || (words[1] === second && words[2] === third && words[3] === fourth)
+/** Whether two addresses are the same under a mask; `b` may have more words. */
+function isSame(a: readonly number[], b: readonly number[], mask?: readonly number[]): boolean {
+  return a.every((word, i) => ((word ^ b[i]) & (mask?.[i] ?? -1)) === 0)
 }
 
 function push(map: Map<number, Standing[]>, place: number, standing: Standing): void {

@@ -5,11 +5,13 @@
 import * as ip from '../wire/ipv4.ts'
 import type { Conntrack } from './conntrack.ts'
 import * as events from './events.ts'
+import type { ExpectationEntry } from './expect.ts'
+import { changeExpectations, type ExpectChange } from './expect-change.ts'
 import * as extra from './extensions.ts'
 import * as f from './record.ts'
 import * as r from './tcp-record.ts'
 
-export type Refusal = 'ENOENT' | 'EEXIST' | 'EINVAL' | 'EBUSY' | 'EPERM' | 'ENOMEM'
+export type Refusal = 'ENOENT' | 'EEXIST' | 'EINVAL' | 'EBUSY' | 'EPERM' | 'ENOMEM' | 'EOPNOTSUPP' | 'EMFILE'
 
 export interface FlowName {
   readonly ct: number
@@ -41,6 +43,7 @@ export type FlowChange =
     }
   /** Which flow has this tuple? */
   | { readonly kind: 'find'; readonly protocol: number; readonly tuple: NewTuple }
+  | ExpectChange
 
 export interface FlowSettings {
   /** Seconds from now. */
@@ -62,6 +65,7 @@ export interface FlowAnswer {
   /** The record that was found or made. */
   readonly ct?: number
   readonly counts?: Float64Array
+  readonly expectations?: readonly ExpectationEntry[]
 }
 
 /** Does a change. @param port who asks, told with the events */
@@ -79,9 +83,32 @@ export function changeFlows(conntrack: Conntrack, change: FlowChange, port: numb
     case 'create':
       return changes.create(change.protocol, change.original, change.reply, change.set)
     case 'find': {
-      const ct = changes.find(change.protocol, change.tuple)
+      const ct = findFlow(conntrack, change.protocol, change.tuple)
       return ct < 0 ? { done: [0], refused: 'ENOENT' } : { done: [1], ct }
     }
+    default:
+      return changeExpectations(conntrack, change)
+  }
+}
+
+/** The record of the flow that has this tuple, or -1. */
+export function findFlow(conntrack: Conntrack, protocol: number, tuple: NewTuple): number {
+  const { flows } = conntrack
+  const ct = flows.allocate()
+  if (ct < 0) return -1
+  writeTuples(conntrack, ct, protocol, [tuple, tuple])
+  const found = conntrack.recordLike(ct)
+  flows.release(ct)
+  return found
+}
+
+function writeTuples(conntrack: Conntrack, ct: number, protocol: number, tuples: readonly NewTuple[]): void {
+  const { words } = conntrack.flows
+  const base = ct * f.WORDS
+  for (const [direction, { source, destination, ports, zone }] of tuples.entries()) {
+    words[base + direction * f.TUPLE_WORDS + f.PORTS] = ports
+    words[base + f.KEY + direction * f.KEY_STEP] = f.key(protocol, zone)
+    conntrack.writeTuple(ct, direction, source, destination)
   }
 }
 
@@ -144,7 +171,7 @@ class Changes {
     const ct = flows.allocate()
     if (ct < 0) return { done: [0], refused: 'ENOMEM' }
     const base = ct * f.WORDS
-    this.#write(ct, protocol, [original, reply])
+    writeTuples(conntrack, ct, protocol, [original, reply])
     if (conntrack.isTaken(ct)) {
       flows.release(ct)
       return { done: [0], refused: 'EEXIST' }
@@ -162,27 +189,6 @@ class Changes {
     }
     conntrack.adopt(ct, this.#port)
     return { done: [1], ct }
-  }
-
-  #write(ct: number, protocol: number, tuples: readonly NewTuple[]): void {
-    const { words } = this.#conntrack.flows
-    const base = ct * f.WORDS
-    for (const [direction, { source, destination, ports, zone }] of tuples.entries()) {
-      words[base + direction * f.TUPLE_WORDS + f.PORTS] = ports
-      words[base + f.KEY + direction * f.KEY_STEP] = f.key(protocol, zone)
-      this.#conntrack.writeTuple(ct, direction, source, destination)
-    }
-  }
-
-  /** The record of the flow that has this tuple, or -1. */
-  find(protocol: number, tuple: NewTuple): number {
-    const { flows } = this.#conntrack
-    const ct = flows.allocate()
-    if (ct < 0) return -1
-    this.#write(ct, protocol, [tuple, tuple])
-    const found = this.#conntrack.recordLike(ct)
-    flows.release(ct)
-    return found
   }
 
   #apply(ct: number, set: FlowSettings): Refusal | undefined {

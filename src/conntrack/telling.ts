@@ -6,6 +6,7 @@ import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as event from './events.ts'
+import type { ExpectationEntry } from './expect.ts'
 import { EVENT_MASK, EXTRA_WORDS, PENDING, STAMP_WORDS } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
 import * as f from './record.ts'
@@ -43,7 +44,8 @@ export class Telling {
   /** Of this flow, which is just being begun, events are told: all, or those that a CT target named. */
   begin(ct: number): void {
     const extras = this.#flows.extensions.extra()
-    if (extras[ct * EXTRA_WORDS + EVENT_MASK] === 0) extras[ct * EXTRA_WORDS + EVENT_MASK] = event.ALL
+    if (extras[ct * EXTRA_WORDS + EVENT_MASK] === 0)
+      extras[ct * EXTRA_WORDS + EVENT_MASK] = event.ALL | event.EXPECT_ALL
   }
 
   /** Has the tracker see a packet, and notes what that changed. @returns what the tracker said */
@@ -83,7 +85,8 @@ export class Telling {
     const { stamps, extras } = this.#flows.extensions
     if (stamps !== undefined) stamps[ct * STAMP_WORDS + 1] = this.#time.wall
     this.tell(ct, event.DESTROY, port)
-    if (extras !== undefined) extras[ct * EXTRA_WORDS + EVENT_MASK] = 0
+    // What it announced ends after it.
+    if (extras !== undefined) extras[ct * EXTRA_WORDS + EVENT_MASK] &= event.EXPECT_ALL
   }
 
   /**
@@ -93,7 +96,13 @@ export class Telling {
   tell(ct: number, bits: number, port: number): void {
     const { extensions } = this.#flows
     if ((bits & extensions.extraOf(ct, EVENT_MASK) & event.ALL) === 0) return
-    this.#writer?.write(this.#flows, ct, bits, port, this.#time.now, this.#time.wall)
+    this.#writer?.write(this.#flows, ct, bits, port, this.#time)
+  }
+
+  /** An expectation was made or has ended, of a master whose expectations are told. @param bits EXPECT_NEW or EXPECT_DESTROY */
+  tellExpectation(master: number, bits: number, entry: ExpectationEntry): void {
+    if ((bits & this.#flows.extensions.extraOf(master, EVENT_MASK)) === 0) return
+    this.#writer?.write(this.#flows, master, bits, 0, this.#time, entry)
   }
 }
 

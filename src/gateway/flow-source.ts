@@ -4,12 +4,12 @@
 
 import type { Reading } from '../conntrack/command/entry.ts'
 import type { FlowSource } from '../conntrack/command/run.ts'
-import { STATS } from '../conntrack/conntrack.ts'
 import { EventReader, eventMemory, type SharedEvents, type TakenEvent } from '../conntrack/events.ts'
 import type { SharedExtensions } from '../conntrack/extensions.ts'
 import type { FlowAnswer, FlowChange } from '../conntrack/flow-change.ts'
 import { FlowView, type SharedFlows } from '../conntrack/flow-view.ts'
 import { helperName } from '../conntrack/helper/index.ts'
+import { STATS } from '../conntrack/statistics.ts'
 import { SystemClock, Time } from '../time.ts'
 
 /** Milliseconds between looks into the ring. */

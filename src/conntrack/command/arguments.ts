@@ -7,6 +7,7 @@ import {
   byName,
   COMMAND_NAMES,
   type CommandLetter,
+  expectProtocolFault,
   type OptionShape,
   optionFault,
   protocolFault,
@@ -59,7 +60,7 @@ class Walk {
     if (fault !== undefined) throw wrongUsage(fault)
     builder.finish(command, table)
     if (protocol === undefined) return
-    const own = protocolFault(command, protocol, given)
+    const own = (table === 'expect' ? expectProtocolFault : protocolFault)(command, protocol, given)
     if (own !== undefined) throw wrongUsage(own)
   }
 

@@ -28,10 +28,21 @@ const REASONS = {
   EOPNOTSUPP: 'Operation not supported',
   ENOSPC: 'No space left on device',
   ENOMEM: 'not enough memory',
+  EMFILE: 'Too many open files',
 } as const
 
 export type Reason = keyof typeof REASONS
 
 export function failed(reason: Reason): Fault {
-  return new Fault(1, `${BANNER}: Operation failed: ${REASONS[reason]}\n`)
+  return failure(REASONS[reason])
+}
+
+/** The same of expectations, for which it has other words. @param missing for ENOENT */
+export function failedExpectation(reason: Reason, missing = 'No such file or directory'): Fault {
+  if (reason === 'ENOENT') return failure(missing)
+  return failure(reason === 'EEXIST' ? 'File exists' : REASONS[reason])
+}
+
+function failure(message: string): Fault {
+  return new Fault(1, `${BANNER}: Operation failed: ${message}\n`)
 }

@@ -63,6 +63,7 @@ export class FlowList implements Iterable<FlowEntry> {
    */
   listen(listener: (event: FlowEvent) => void, lost: (count: number) => void = () => {}): () => void {
     return this.source.listen((taken) => {
+      if (taken.expectation !== undefined) return
       const { kind } = eventFields(taken)
       listener({ kind, flow: readEvent(taken, this.source.reading()), at: taken.wall })
     }, lost)

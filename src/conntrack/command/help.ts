@@ -31,6 +31,10 @@ Of protocols, behind -p:
   icmp                            --icmp-type, --icmp-code, --icmp-id NUMBER
   gre                             --srckey, --dstkey, --reply-key-src, --reply-key-dst KEY
 
+Of expectations (-L, -G, -D, -F, -C, -S, -E; -I makes one of the flow that -s, -d and the ports name):
+  --tuple-src, --tuple-dst ADDRESS         --tuple-port-src, --tuple-port-dst PORT
+  --mask-src, --mask-dst ADDRESS           --mask-port-src, --mask-port-dst PORT
+
 What becomes of them (-I, -A, -U):
   -t, --timeout SECONDS   -m, --mark MARK[/MASK]   -u, --status STATUS
   --label-add LABEL       --label-del [LABEL]

@@ -59,11 +59,11 @@ export function formatEntry(entry: FlowEntry, options: LineOptions = {}, event?:
     options.extended === true ? (entry.family === 4 ? 'ipv4     2' : 'ipv6     10') : '',
     `${protocolName(protocol).padEnd(8)} ${protocol} ${entry.seconds}`,
     event === undefined || event.state ? entry.state : '',
-    tuple(original, protocol),
+    tupleText(original, protocol),
     originalZone === 0 ? '' : `zone-orig=${originalZone}`,
     whole ? counters(original) : '',
     (status & SEEN_REPLY) === 0 ? '[UNREPLIED]' : '',
-    tuple(reply, protocol),
+    tupleText(reply, protocol),
     replyZone === 0 ? '' : `zone-reply=${replyZone}`,
     whole ? counters(reply) : '',
     (status & ASSURED) !== 0 ? '[ASSURED]' : '',
@@ -109,7 +109,9 @@ function labelText({ labels }: FlowEntry, options: LineOptions): string {
   return names.length === 0 ? '' : `labels=${names.join(',')}`
 }
 
-function tuple({ source, destination, sport, dport }: Tuple, protocol: number): string {
+type Ends = Pick<Tuple, 'source' | 'destination' | 'sport' | 'dport'>
+
+export function tupleText({ source, destination, sport, dport }: Ends, protocol: number): string {
   const addresses = `src=${addressText(source)} dst=${addressText(destination)}`
   switch (protocol) {
     case ip.PROTO_ICMP:

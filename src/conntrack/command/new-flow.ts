@@ -7,6 +7,8 @@ import * as ip from '../../wire/ipv4.ts'
 import type { NewTuple } from '../flow-change.ts'
 import type { Address, Manip, Request, Values } from './request.ts'
 
+export const familyOf = (address: Address): 4 | 6 => (address.length === 1 ? 4 : 6)
+
 /** undefined for one that cannot be. */
 export function newFlow(request: Request): { readonly original: NewTuple; readonly reply: NewTuple } | undefined {
   const { values, protocol } = request

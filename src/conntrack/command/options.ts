@@ -187,7 +187,7 @@ const REQUIRED: Readonly<Record<string, readonly OptionName[]>> = {
   A: ['protonum', 'timeout'],
   'G expect': ['src', 'dst', 'protonum'],
   'D expect': ['src', 'dst', 'protonum'],
-  'I expect': ['src', 'dst', 'protonum'],
+  'I expect': ['src', 'dst', 'protonum', 'timeout', 'tuple-src', 'tuple-dst', 'mask-src', 'mask-dst'],
 }
 
 /** What is wrong about the options that were given with a command; undefined for nothing. */
@@ -198,6 +198,30 @@ export function optionFault(command: string, given: ReadonlySet<string>): string
     if (!given.has(name) && needed.includes(name)) return `You need to supply the \`--${name}' option for this command`
     if (given.has(name) && !allowed.includes(name) && !needed.includes(name))
       return `Illegal option \`--${name}' with this command`
+  }
+  return undefined
+}
+
+/** What expectations' commands need of a protocol's options; they take no others. */
+const EXPECT_PORTS: Readonly<Record<string, readonly string[]>> = {
+  G: ['sport', 'dport', 'reply-port-src', 'reply-port-dst'],
+  D: ['sport', 'dport', 'reply-port-src', 'reply-port-dst'],
+  I: ['sport', 'dport', 'mask-port-src', 'mask-port-dst', 'tuple-port-src', 'tuple-port-dst'],
+}
+const PORTS_CHECKED = ['sport', 'dport', 'reply-port-src', 'reply-port-dst', 'mask-port-src', 'mask-port-dst', 'state']
+
+/** The same for a protocol's own options of a command about expectations. */
+export function expectProtocolFault(
+  command: CommandLetter,
+  protocol: number,
+  given: ReadonlySet<string>,
+): string | undefined {
+  const known = protocolOptions(protocol)
+  if (!known.some(([name]) => name === 'sport')) return undefined
+  const needed = EXPECT_PORTS[command] ?? []
+  for (const name of [...PORTS_CHECKED, 'tuple-port-src', 'tuple-port-dst']) {
+    if (needed.includes(name) && !given.has(name)) return `You need to supply the \`--${name}' option for this command`
+    if (given.has(name) && !needed.includes(name)) return `Illegal option \`--${name}' with this command`
   }
   return undefined
 }

@@ -11,6 +11,7 @@ import type { Table } from './arguments.ts'
 import { BANNER, Fault, wrongUsage } from './fault.ts'
 import type { LabelNames } from './labels.ts'
 import type { CommandLetter } from './options.ts'
+import { atoi, bits, listed, mark, split, strtoul } from './word.ts'
 
 /** What the words are read with. */
 export interface Environment {
@@ -61,6 +62,13 @@ export interface Values {
   state?: number
   'orig-vtag'?: number
   'reply-vtag'?: number
+  // Of an expectation.
+  'tuple-src'?: Address
+  'tuple-dst'?: Address
+  'tuple-port-src'?: number
+  'tuple-port-dst'?: number
+  'mask-port-src'?: number
+  'mask-port-dst'?: number
 }
 
 export interface Output {
@@ -209,6 +217,10 @@ export class RequestBuilder {
       case 'dport':
       case 'reply-port-src':
       case 'reply-port-dst':
+      case 'tuple-port-src':
+      case 'tuple-port-dst':
+      case 'mask-port-src':
+      case 'mask-port-dst':
         values[name] = atoi(text) & 0xffff
         return
       case 'srckey':
@@ -276,7 +288,7 @@ export class RequestBuilder {
   #address(name: string, text: string): void {
     const [address, mask] = split(text, '/')
     const words = this.#parseAddress(address)
-    if (name !== 'tuple-src' && name !== 'tuple-dst') this.#values[name as 'src'] = words
+    this.#values[name as 'src'] = words
     if (mask === undefined) return
     if (name !== 'src' && name !== 'dst') throw wrongUsage(`CIDR notation unavailable for \`--${name}'`)
     const which = name === 'src' ? 'mask-src' : 'mask-dst'
@@ -362,41 +374,4 @@ export class RequestBuilder {
       labelNames,
     }
   }
-}
-
-/** C's strtoul with base 0: what comes behind the number, or is none, counts for nothing. */
-export function strtoul(text: string): number {
-  const [, sign = '', hex, octal, decimal] = /^\s*([-+]?)(?:0x([0-9a-f]+)|0([0-7]+)|(\d+))/i.exec(text) ?? []
-  const digits = hex ?? octal ?? decimal
-  if (digits === undefined) return 0
-  const value = hex !== undefined ? BigInt(`0x${hex}`) : octal !== undefined ? BigInt(`0o${octal}`) : BigInt(digits)
-  return Number(BigInt.asUintN(32, sign === '-' ? -value : value))
-}
-
-/** C's atoi: decimal digits at the beginning. */
-function atoi(text: string): number {
-  return Number(/^\s*\+?(\d+)/.exec(text)?.[1] ?? 0) % 0x1_0000_0000
-}
-
-function split(text: string, at: string): [string, string | undefined] {
-  const place = text.indexOf(at)
-  return place < 0 ? [text, undefined] : [text.slice(0, place), text.slice(place + 1)]
-}
-
-function mark(text: string): { value: number; mask: number | undefined } {
-  const [value, mask] = split(text, '/')
-  return { value: strtoul(value) | 0, mask: mask === undefined ? undefined : strtoul(mask) | 0 }
-}
-
-/** Words of a list, whatever their case; throws a Fault for one that is not known. */
-function listed(text: string, known: readonly string[]): string[] {
-  return text.split(',').map((word) => {
-    const found = known.find((name) => name.toLowerCase() === word.toLowerCase())
-    if (found === undefined) throw wrongUsage(`Bad parameter \`${word}'`)
-    return found
-  })
-}
-
-function bits(text: string, known: Readonly<Record<string, number | undefined>>): number {
-  return listed(text, Object.keys(known)).reduce((sum, name) => sum | (known[name] ?? 0), 0)
 }

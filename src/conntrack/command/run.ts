@@ -1,23 +1,20 @@
 // The commands of conntrack 1.4.7, done for a client: what is listed is read out of the flow table's shared memory, without a
 // word to the thread that passes packets; what is changed is asked of that thread, some hundred flows at a time.
 
-import * as ip from '../../wire/ipv4.ts'
 import type { TakenEvent } from '../events.ts'
-import type { FlowAnswer, FlowChange, FlowName, FlowSettings, Refusal } from '../flow-change.ts'
+import type { FlowAnswer, FlowChange, FlowName, Refusal } from '../flow-change.ts'
 import type { FlowView } from '../flow-view.ts'
-import * as f from '../record.ts'
 import { parseArguments } from './arguments.ts'
 import { entryAt, type FlowEntry, type Reading } from './entry.ts'
-import { BANNER, Fault, failed, VERSION, wrongUsage } from './fault.ts'
+import { ExpectRun } from './expectations.ts'
+import { BANNER, failed, VERSION, wrongUsage } from './fault.ts'
 import { type Filter, filterOf } from './filter.ts'
 import { HELP } from './help.ts'
-import type { LabelNames } from './labels.ts'
-import { formatEntry, type LineOptions } from './line.ts'
-import { newFlow } from './new-flow.ts'
-import type { Environment, Output, Request } from './request.ts'
-import { formatSaved } from './save-form.ts'
+import { familyOf, newFlow } from './new-flow.ts'
+import { Printer } from './print.ts'
+import type { Environment, Request } from './request.ts'
+import { changes, settings } from './settings.ts'
 import { watch } from './watch.ts'
-import { formatXml, XML_BEGIN, XML_END } from './xml.ts'
 
 /** Whom a command is done for. */
 export interface Client {
@@ -112,13 +109,13 @@ class Run {
     this.#filter = filterOf(request)
     const { command, output, labelNames } = request
     const named = command === 'D' && !output.labels ? undefined : labelNames
-    this.#print = new Printer(output, named, client, command !== 'D' && command !== 'U')
+    this.#print = new Printer(output, named, client, command === 'D' || command === 'U' ? undefined : 'conntrack')
   }
 
   async run(): Promise<number> {
     const request = this.#request
     if (request.warnings !== '') this.#client.printError(request.warnings)
-    if (request.table === 'expect') return this.#expectations()
+    if (request.table === 'expect') return await new ExpectRun(request, this.#source, this.#client, this.#port).run()
     switch (request.command) {
       case 'L':
         return await this.#list()
@@ -139,7 +136,7 @@ class Run {
         this.#client.print(`${this.#source.views.reduce((sum, { count }) => sum + count, 0)}\n`)
         return 0
       case 'S':
-        this.#statistics()
+        this.#client.print(statisticsLine(this.#source, STATISTICS))
         return 0
       case 'V':
         this.#client.print(`${BANNER}\n`)
@@ -152,34 +149,6 @@ class Run {
 
   #say(text: string): void {
     if (!this.#quiet) this.#client.printError(`${BANNER}: ${text}\n`)
-  }
-
-  /** No connection helper has announced anything. */
-  #expectations(): number {
-    switch (this.#request.command) {
-      case 'L':
-        this.#say('0 expectations have been shown.')
-        return 0
-      case 'F':
-        this.#client.printError(`${BANNER}: expectation table has been emptied.\n`)
-        return 0
-      case 'C':
-        this.#client.print('0\n')
-        return 0
-      case 'S':
-        this.#statistics()
-        return 0
-      case 'E':
-        throw new Fault(1, `${BANNER}: Operation failed: there are no expectations to be told of\n`)
-      default:
-        throw failed('ENOENT')
-    }
-  }
-
-  #statistics(): void {
-    const statistics = this.#source.statistics()
-    const words = STATISTICS.map((name) => `${name}=${statistics[name] ?? 0} `)
-    this.#client.print(`cpu=0   \t${words.join('')}\n`)
   }
 
   /** Flows that are meant, as they stand in the table; others get their turn in between. */
@@ -342,6 +311,12 @@ class Run {
   }
 }
 
+/** A line of `conntrack -S`, of the one processor that there is. */
+export function statisticsLine(source: FlowSource, names: readonly string[]): string {
+  const statistics = source.statistics()
+  return `cpu=0   \t${names.map((name) => `${name}=${statistics[name] ?? 0} `).join('')}\n`
+}
+
 const STATISTICS = [
   ...['found', 'invalid', 'insert', 'insert_failed', 'drop', 'early_drop', 'error', 'search_restart'],
   ...['clash_resolve', 'chaintoolong'],
@@ -349,87 +324,4 @@ const STATISTICS = [
 
 function nameOf({ ct, id }: FlowEntry): FlowName {
   return { ct, id }
-}
-
-const familyOf = (address: readonly number[]) => (address.length === 1 ? 4 : 6)
-
-/** What the command sets. */
-function settings({ values, protocol, command }: Request): FlowSettings {
-  const { timeout, mark, status, state } = values
-  const creates = command === 'I' || command === 'A'
-  const tags = [values['orig-vtag'] ?? 0, values['reply-vtag'] ?? 0] as const
-  const nat = creates
-    ? (values['src-nat'] === undefined ? 0 : f.SRC_NAT | f.SRC_NAT_DONE) |
-      (values['dst-nat'] === undefined ? 0 : f.DST_NAT | f.DST_NAT_DONE)
-    : 0
-  const deleted = values['label-del']
-  return {
-    timeout,
-    mark: mark === undefined ? undefined : { value: mark.value, mask: creates ? -1 : (mark.mask ?? -1) },
-    status: status === undefined && nat === 0 ? undefined : (status ?? 0) | nat,
-    state,
-    tags: protocol === ip.PROTO_SCTP && creates ? tags : undefined,
-    addLabels: values['label-add'],
-    deleteLabels: deleted === undefined ? undefined : deleted.length === 0 ? 'all' : deleted,
-  }
-}
-
-/** Whether the flow would be another afterwards; one that would not is neither asked for nor counted. */
-function changes(entry: FlowEntry, set: FlowSettings): boolean {
-  const { timeout, mark, status, state, addLabels, deleteLabels } = set
-  if (timeout !== undefined && timeout !== entry.seconds) return true
-  if (mark !== undefined && ((entry.mark & ~mark.mask) ^ mark.value) !== (entry.mark | 0)) return true
-  if (status !== undefined && (status & ~entry.status) !== 0) return true
-  if (state !== undefined && entry.protocol === ip.PROTO_TCP && state !== entry.stateNumber) return true
-  const has = (bit: number) => entry.labels !== undefined && ((entry.labels[bit >> 5] >>> (bit & 31)) & 1) !== 0
-  if (addLabels?.some((bit) => !has(bit)) === true) return true
-  if (deleteLabels === 'all') return entry.labels?.some((word) => word !== 0) === true
-  return deleteLabels?.some(has) === true
-}
-
-/** Prints flows in the form that was asked for. */
-export class Printer {
-  readonly #output: Output
-  readonly #client: Client
-  readonly #options: LineOptions
-  readonly #framed: boolean
-  #text = ''
-  #began = false
-
-  /** @param framed XML has its first and last lines */
-  constructor(output: Output, labels: LabelNames | undefined, client: Client, framed = true) {
-    this.#framed = framed
-    this.#output = output
-    this.#client = client
-    const { extended, id, ktimestamp } = output
-    // Where the command names labels, they are shown too.
-    this.#options = { extended, id, ktimestamp, labels: labels && ((words) => labels.of(words)) }
-  }
-
-  get options(): LineOptions {
-    return this.#options
-  }
-
-  /** @param use how often the flow is in use, as far as the asker sees */
-  entry(entry: FlowEntry, use = 1): void {
-    const options = { ...this.#options, use }
-    if (this.#output.xml) this.line(formatXml(entry, options))
-    else this.line(this.#output.save ? formatSaved(entry) : formatEntry(entry, options))
-  }
-
-  line(text: string): void {
-    if (this.#output.xml && this.#framed && !this.#began) this.#text += XML_BEGIN
-    this.#began = true
-    this.#text += `${text}\n`
-  }
-
-  flush(): void {
-    if (this.#text !== '') this.#client.print(this.#text)
-    this.#text = ''
-  }
-
-  end(): void {
-    if (this.#output.xml && this.#began) this.#text += XML_END
-    this.flush()
-  }
 }

@@ -7,21 +7,23 @@ import { type FlowEntry, readEvent } from './entry.ts'
 import { BANNER } from './fault.ts'
 import type { Filter } from './filter.ts'
 import { type EventFields, formatEntry, type LineOptions } from './line.ts'
+import { Printer } from './print.ts'
 import type { Request } from './request.ts'
-import { type Client, type FlowSource, Printer } from './run.ts'
+import type { Client, FlowSource } from './run.ts'
 import { formatSaved } from './save-form.ts'
 import { formatXml } from './xml.ts'
 
 /** Bytes that a client may leave unread before it loses events. */
-const UNREAD_MAX = 1 << 20
+export const UNREAD_MAX = 1 << 20
 
 export async function watch(request: Request, filter: Filter, source: FlowSource, client: Client): Promise<number> {
   const { output, events } = request
-  const printer = new Printer(output, request.labelNames, client)
+  const printer = new Printer(output, request.labelNames, client, 'conntrack')
   let shown = 0
   let lost = 0
   const stop = source.listen(
     (taken) => {
+      if (taken.expectation !== undefined) return
       const fields = eventFields(taken)
       if (!events[fields.kind]) return
       const entry = readEvent(taken, source.reading())
@@ -45,7 +47,7 @@ export async function watch(request: Request, filter: Filter, source: FlowSource
   return 0
 }
 
-function told(count: number): string {
+export function told(count: number): string {
   return `WARNING: ${count} events were lost: they came faster than they were read.\n`
 }
 

@@ -7,8 +7,11 @@ import { STATES } from '../tcp-states.ts'
 import type { FlowEntry, Tuple } from './entry.ts'
 import { addressText, type EventFields, type LineOptions, protocolName, zones } from './line.ts'
 
-export const XML_BEGIN = '<?xml version="1.0" encoding="utf-8"?>\n<conntrack>\n'
-export const XML_END = '</conntrack>\n'
+/** What a document is of, as its outermost element. */
+export type Root = 'conntrack' | 'expect'
+
+export const xmlBegin = (root: Root) => `<?xml version="1.0" encoding="utf-8"?>\n<${root}>\n`
+export const xmlEnd = (root: Root) => `</${root}>\n`
 
 /** @param when at what time to say that an event happened; left out where that is not asked for */
 export function formatXml(entry: FlowEntry, options: LineOptions = {}, event?: EventFields, when?: Date): string {
@@ -19,12 +22,13 @@ export function formatXml(entry: FlowEntry, options: LineOptions = {}, event?: E
     meta('original', entry, entry.original, originalZone, whole),
     meta('reply', entry, entry.reply, replyZone, whole),
     independent(entry, options, event, zone, whole),
+    entry.helper === '' ? '' : element('helper', entry.helper),
     when === undefined ? '' : moment(when),
     '</flow>',
   ].join('')
 }
 
-function element(name: string, content: string | number): string {
+export function element(name: string, content: string | number): string {
   return `<${name}>${content}</${name}>`
 }
 
@@ -41,7 +45,7 @@ function meta(direction: string, { family, protocol }: FlowEntry, tuple: Tuple, 
   ].join('')
 }
 
-function layer4({ sport, dport }: Tuple, protocol: number): string {
+export function layer4({ sport, dport }: Pick<Tuple, 'sport' | 'dport'>, protocol: number): string {
   switch (protocol) {
     case ip.PROTO_TCP:
     case ip.PROTO_UDP:
@@ -79,7 +83,6 @@ function independent(
     (entry.status & SEEN_REPLY) === 0 ? '<unreplied/>' : '',
     stamped && options.ktimestamp === true ? element('timestamp', stamps(entry)) : '',
     stamped ? element('deltatime', entry.lasted) : '',
-    entry.helper === '' ? '' : element('helper', entry.helper),
     '</meta>',
   ].join('')
 }
@@ -91,7 +94,8 @@ function stamps({ start, stop }: FlowEntry): string {
   return stop === 0 ? words : words + element('stop', nanoseconds(stop))
 }
 
-function moment(when: Date): string {
+/** When an event happened. */
+export function moment(when: Date): string {
   const parts = [
     ['hour', when.getHours()],
     ['min', String(when.getMinutes()).padStart(2, '0')],
