@@ -9,6 +9,7 @@ import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING } from '.
 import { HELD, type Queued, type Step, Way } from './hook/way.ts'
 import type { Mouth } from './local/local.ts'
 import type { IcmpCredit } from './local/rate.ts'
+import type { Synproxy } from './local/synproxy.ts'
 import type { Nat } from './nat/nat.ts'
 import type { QueuedWay, Queues } from './nfnetlink/nfqueue.ts'
 import { complete, segmentOut } from './packet/offload.ts'
@@ -47,6 +48,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
   readonly queues: Queues
   routing: Router
   abstract readonly nat: Nat
+  abstract readonly local: { readonly synproxy: Synproxy }
   /** A fragment at PREROUTING or OUTPUT: ACCEPT with a whole packet, STOLEN when it is held or was dropped. */
   protected abstract readonly defragment: (p: Packet, hook: number) => number
   readonly #notice: (message: string) => void
@@ -81,6 +83,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
       drop: (p, reason) => this.drop(p, reason),
       notice: this.#notice,
       nat: (p, at, table) => nat.input(p, at, table),
+      synproxy: (p) => this.local.synproxy.step(p),
       defragment: tracking || defragmenting ? this.defragment : undefined,
       conntrack: tracking ? conntrack : undefined,
     })

@@ -48,6 +48,8 @@ export interface Tracking {
   confirm(p: Packet): number
   /** Whether flows may have their sequence numbers adjusted, and the step that does it. */
   readonly adjusting: boolean
+  /** Whether flows may be such as target SYNPROXY opens. */
+  readonly proxying: boolean
   adjust(p: Packet): number
   /** Connection helpers, and whether a rule has asked for one. */
   readonly announced: { readonly isUsed: boolean; help(p: Packet): number }
@@ -62,6 +64,8 @@ export interface Registered {
   readonly conntrack: Tracking | undefined
   /** Walks the nat table where the packet's flow is new to it, and translates. */
   nat(p: Packet, hook: number, table: (p: Packet, hook: number) => number): number
+  /** Target SYNPROXY's step before confirm. */
+  synproxy(p: Packet): number
   /** A rule queued the packet. */
   readonly queued: Queued
   drop(p: Packet, reason: number): void
@@ -84,6 +88,10 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => conntrack.input(p) }
     const confirm = { name: 'confirm', reason: REASON['confirm-clash'], run: (p: Packet) => conntrack.confirm(p) }
     for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
+    if (conntrack.proxying) {
+      const synproxy = { name: 'synproxy', reason: REASON.synproxy, run: (p: Packet) => parts.synproxy(p) }
+      for (const at of [INPUT, POSTROUTING]) way.add(at, { ...synproxy, priority: hook.PRIORITY_SYNPROXY })
+    }
     if (conntrack.adjusting) {
       const adjust = { name: 'seqadj', reason: REASON.conntrack, run: (p: Packet) => conntrack.adjust(p) }
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...adjust, priority: hook.PRIORITY_CONFIRM })

@@ -5,10 +5,10 @@
 //                                               └─▶ INPUT ─▶ local ─▶ OUTPUT ─┘
 //
 //   PREROUTING   defrag -400  raw -300  conntrack -200  mangle -150  nat (DNAT) -100
-//   INPUT        mangle -150  filter 0  security 50  nat (SNAT) 100  helper 300  confirm
+//   INPUT        mangle -150  filter 0  security 50  nat (SNAT) 100  helper 300  synproxy, seqadj, confirm
 //   FORWARD      mangle -150  filter 0  security 50
 //   OUTPUT       defrag -400  raw -300  conntrack -200  mangle -150  nat (DNAT) -100  filter 0  security 50
-//   POSTROUTING  mangle -150  nat (SNAT) 100  helper 300  confirm
+//   POSTROUTING  mangle -150  nat (SNAT) 100  helper 300  synproxy, seqadj, confirm
 //
 // Every packet that comes in leaves by transmit(), is answered by local/, is held, or ends in drop() with one reason.
 // A packet is owned by exactly one of these at a time; its slot is given back exactly once. The order of checks is

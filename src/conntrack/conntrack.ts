@@ -68,6 +68,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly telling: Telling
   /** Something was asked for since the start that changes what streams are counted by (seqadj.ts). */
   adjusting = false
+  /** A rule asked for target SYNPROXY since the start. */
+  proxying = false
   /** Flows that others have announced, and the helpers that read the announcements. */
   readonly announced: Announced
   /** Called once a burst when a new flow finds the table full. */

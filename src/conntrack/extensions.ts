@@ -16,6 +16,8 @@ export const STAMP_WORDS = 2
 /** Of one direction, and of both: what sequence numbers are moved by (seqadj.ts). */
 export const DIRECTION_ADJUSTMENT_WORDS = 3
 export const ADJUSTMENT_WORDS = 6
+/** Of a flow that target SYNPROXY opened: PROXIED, COOKIE, ECHO, STAMP_OFFSET. */
+export const PROXY_WORDS = 4
 /** POLICY, HELPER_ID, EVENT_MASK, PENDING, MASTER, RELATIVES. */
 export const EXTRA_WORDS = 6
 
@@ -33,6 +35,16 @@ export const MASTER = 4
 /** How many flows there are that this one announced: they hold its record, also when it is over. */
 export const RELATIVES = 5
 
+// Places in the words of a flow that target SYNPROXY opened (local/synproxy.ts).
+/** 1 for such a flow, 0 for others. */
+export const PROXIED = 0
+/** The sequence number with which the client was answered. */
+export const COOKIE = 1
+/** The router's time stamp as the client sent it back. */
+export const ECHO = 2
+/** How much the server's time stamps are ahead of the router's. */
+export const STAMP_OFFSET = 3
+
 /** The arrays as they cross to another thread. */
 export interface SharedExtensions {
   readonly accounts: Float64Array<SharedArrayBuffer> | undefined
@@ -48,6 +60,8 @@ export class Extensions implements SharedExtensions {
   extras: Int32Array<SharedArrayBuffer> | undefined
   /** ADJUSTMENT_WORDS a flow, which the packet path alone looks at. */
   adjustments: Int32Array | undefined
+  /** PROXY_WORDS a flow, likewise. */
+  proxied: Int32Array | undefined
   /** Whether there is any. */
   any = false
   /** Called when there is a new array. */
@@ -107,6 +121,15 @@ export class Extensions implements SharedExtensions {
     return this.adjustments
   }
 
+  /** From now on flows may be such as target SYNPROXY opens. */
+  proxy(): Int32Array {
+    if (this.proxied === undefined) {
+      this.proxied = new Int32Array(this.#max * PROXY_WORDS)
+      this.any = true
+    }
+    return this.proxied
+  }
+
   #grow(): void {
     this.any = true
     this.grown?.()
@@ -117,6 +140,7 @@ export class Extensions implements SharedExtensions {
     this.accounts?.fill(0, ct * ACCOUNT_WORDS, (ct + 1) * ACCOUNT_WORDS)
     this.stamps?.fill(0, ct * STAMP_WORDS, (ct + 1) * STAMP_WORDS)
     this.extras?.fill(0, ct * EXTRA_WORDS, (ct + 1) * EXTRA_WORDS)
+    this.proxied?.fill(0, ct * PROXY_WORDS, (ct + 1) * PROXY_WORDS)
     this.adjustments?.fill(0, ct * ADJUSTMENT_WORDS, (ct + 1) * ADJUSTMENT_WORDS)
     if (this.labels !== undefined) {
       this.labels.fill(0, ct * LABEL_WORDS, (ct + 1) * LABEL_WORDS)

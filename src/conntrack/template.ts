@@ -14,6 +14,8 @@ export interface Template {
   readonly helper: number
   /** Bits 1 << event (events.ts) of flows that are told, in the upper half word those of expectations; 0 for all. */
   readonly events: number
+  /** The flow is one that target SYNPROXY opens. */
+  readonly synproxy?: boolean
 }
 
 export class Templates {
@@ -23,8 +25,8 @@ export class Templates {
 
   /** The number of this template. */
   intern(template: Template): number {
-    const { zone, policy, helper, events } = template
-    const name = `${zone} ${policy} ${helper} ${events}`
+    const { zone, policy, helper, events, synproxy = false } = template
+    const name = `${zone} ${policy} ${helper} ${events} ${synproxy}`
     let number = this.#known.get(name)
     if (number === undefined) {
       number = this.#list.push(template) - 1
@@ -39,7 +41,8 @@ export class Templates {
 
   /** Gives a flow that is just being begun what its packet's template says. */
   apply(number: number, ct: number, extensions: Extensions): void {
-    const { policy, helper, events } = this.#list[number]
+    const { policy, helper, events, synproxy } = this.#list[number]
+    if (synproxy) extensions.proxy()[ct * extra.PROXY_WORDS + extra.PROXIED] = 1
     if ((policy | helper | events) === 0) return
     const extras = extensions.extra()
     const at = ct * extra.EXTRA_WORDS

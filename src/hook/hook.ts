@@ -20,6 +20,7 @@ export const PRIORITY_FILTER = 0
 export const PRIORITY_SECURITY = 50
 export const PRIORITY_SNAT = 100
 export const PRIORITY_HELPER = 300
+export const PRIORITY_SYNPROXY = 0x7ffffffe
 export const PRIORITY_CONFIRM = 0x7fffffff
 
 // What a hook says. DROP counts and frees the packet; STOLEN means that it was seen to already; REPEAT runs the same function

@@ -87,6 +87,7 @@ import { reject } from '../target/reject.ts'
 import { reject6 } from '../target/reject6.ts'
 import { setTarget } from '../target/set.ts'
 import { snat } from '../target/snat.ts'
+import { synproxy } from '../target/synproxy.ts'
 import { tcpmss4, tcpmss6 } from '../target/tcpmss.ts'
 import { tcpoptstrip } from '../target/tcpoptstrip.ts'
 import { tee4, tee6 } from '../target/tee.ts'
@@ -152,6 +153,7 @@ export const BUILTIN = new Registry([
   recent,
   ttl,
   connmarkTarget,
+  synproxy,
   tcpmss4,
   tcpmss6,
   addrtype,

@@ -19,6 +19,7 @@ import * as vnet from '../wire/vnet.ts'
 import { Duplicates } from './duplicates.ts'
 import { type IcmpCredit, IcmpRate } from './rate.ts'
 import { writeReset } from './reset.ts'
+import { Synproxy4 } from './synproxy4.ts'
 
 /** An ICMP error is at most this long (RFC 1812, 4.3.2.3). */
 const ERROR_MAX = 576
@@ -32,11 +33,15 @@ export interface Mouth {
   output(p: Packet): void
   /** Gives a packet up that take() gave. */
   discard(p: Packet): void
+  /** A packet that came in goes no further: it is counted under one reason, and its slot is given back. */
+  drop(p: Packet, reason: number): void
 }
 
 export class Local {
   /** What TEE sends. */
   readonly duplicates: Duplicates
+  /** What SYNPROXY does. */
+  readonly synproxy: Synproxy4
   readonly #conntrack: Conntrack
   readonly #routing: () => Routing
   readonly #mouth: Mouth
@@ -65,6 +70,7 @@ export class Local {
     this.#time = time
     this.#rate = new IcmpRate(time, sysctl, credit)
     this.#ttl = sysctl['net.ipv4.ip_default_ttl']
+    this.synproxy = new Synproxy4(conntrack, routing, mouth, time, random, this.#ttl)
     this.#ignoreEcho = sysctl['net.ipv4.icmp_echo_ignore_all'] !== 0
     this.#ignoreBroadcastEcho = sysctl['net.ipv4.icmp_echo_ignore_broadcasts'] !== 0
     this.#useInbound = sysctl['net.ipv4.icmp_errors_use_inbound_ifaddr'] !== 0

@@ -24,6 +24,7 @@ import type { Mouth } from './local.ts'
 import type { IcmpCredit } from './rate.ts'
 import { IcmpRate6 } from './rate6.ts'
 import { writeReset } from './reset.ts'
+import { Synproxy6 } from './synproxy6.ts'
 
 /** Hop limit of what only neighbours may say. */
 const LINK_HOP_LIMIT = 255
@@ -38,6 +39,8 @@ const ADVERTISEMENT = 24
 export class Local6 {
   /** What TEE sends. */
   readonly duplicates: Duplicates6
+  /** What SYNPROXY does. */
+  readonly synproxy: Synproxy6
   readonly #conntrack: Conntrack6
   readonly #routing: () => Routing6
   readonly #mouth: Mouth
@@ -61,6 +64,7 @@ export class Local6 {
     this.duplicates = new Duplicates6(routing, mouth)
     this.#rate = new IcmpRate6(time, sysctl, credit)
     this.#hopLimit = sysctl['net.ipv6.conf.all.hop_limit']
+    this.synproxy = new Synproxy6(conntrack, routing, mouth, time, random, this.#hopLimit)
     this.#labelled = ((AUTO_LABEL >>> sysctl['net.ipv6.auto_flowlabels']) & 1) !== 0
     this.#labelSeed = random()
   }

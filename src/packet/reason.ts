@@ -34,6 +34,7 @@ export const REASONS = [
   'too-many-nested', // the router's own packets caused each other too deeply
   'offload-header', // a virtio-net header that does not fit its packet
   'queue-full', // NFQUEUE with more packets than its listener lets wait
+  'synproxy', // a segment of a handshake that target SYNPROXY answered
 ] as const
 
 export type ReasonName = (typeof REASONS)[number]

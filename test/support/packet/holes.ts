@@ -1,8 +1,21 @@
 // Place-holders: what Linux leaves to chance (a port picked after a clash, the IP id of the router's own packets) is bound at
 // first sight, within its range, and stands for that value from then on. `$any` is bound to nothing.
 
-import type { Field, Packet, Raw } from './model.ts'
+import type { Field, Hole, Packet, Raw } from './model.ts'
 import { addressText, DEFAULT, isHole } from './model.ts'
+import { computedHole } from './parse.ts'
+
+function computed({ plus, turned }: Hole, value: number | bigint): number | bigint {
+  if (plus === undefined) return value
+  return Number(BigInt.asUintN(32, turned ? BigInt(plus) - BigInt(value) : BigInt(value) + BigInt(plus)))
+}
+
+function optionHole(text: string): Hole {
+  const [, hole, low = '0', high = '4294967295'] = /^\$(\w+)(?:\[(\d+)-(\d+)\])?$/.exec(text) ?? []
+  const found = hole === undefined ? computedHole(text) : { hole, low: Number(low), high: Number(high) }
+  if (found === undefined) throw new SyntaxError(`"${text}" is not a place-holder`)
+  return found
+}
 
 export class Bindings {
   private readonly values = new Map<string, number | bigint>()
@@ -27,6 +40,8 @@ export class Bindings {
       )
       if (value !== undefined) filled.fields[name] = value
     }
+    if (packet.tcpOptions)
+      filled.tcpOptions = packet.tcpOptions.map((option, i) => this.option(option, same?.tcpOptions?.[i]))
     if (packet.extensions)
       filled.extensions = packet.extensions.map((extension, i) => {
         const other = same?.extensions?.[i]
@@ -41,10 +56,23 @@ export class Bindings {
   private value(field: Field | undefined, seen: Field | undefined): Field | undefined {
     if (!isHole(field)) return field
     const known = this.values.get(field.hole)
-    if (known !== undefined) return known
+    if (known !== undefined) return computed(field, known)
+    if (field.plus !== undefined) return field
     if ((typeof seen !== 'number' && typeof seen !== 'bigint') || seen < field.low || seen > field.high) return field
     if (field.hole !== 'any') this.values.set(field.hole, seen)
     return seen
+  }
+
+  /** `ts $stamp[0-4294967295] 7`: each number of an option that is there, too. */
+  private option(written: string, seen: string | undefined): string {
+    const others = seen?.split(/[ :]/)
+    let at = 0
+    return written.replace(/[^ :]+/g, (text) => {
+      const other = Number(others?.[at++])
+      if (!text.includes('$')) return text
+      const value = this.value(optionHole(text), Number.isNaN(other) ? undefined : other)
+      return isHole(value) ? text : String(value)
+    })
   }
 
   /** Text (a conntrack or log line) with every `$name` that is bound replaced; `$any` stays. */

@@ -1,9 +1,15 @@
 // A packet as the scenario language sees it: what one line of text says, and nothing that can be computed. Everything
 // that is left out has one default (test/scenario/README.md), so that a line and its bytes determine each other.
 
-/** A place that is filled at first sight: `$name[low-high]`, `$name`, or `$any`, which is filled anew each time. */
+/**
+ * A place that is filled at first sight: `$name[low-high]`, `$name`, or `$any`, which is filled anew each time. `$name+N`, `$name-N`
+ * and `N-$name` are made of a value that is known, in 32 bits.
+ */
 export interface Hole {
   readonly hole: string
+  readonly plus?: number
+  /** The value is subtracted from `plus`. */
+  readonly turned?: boolean
   readonly low: number | bigint
   readonly high: number | bigint
 }

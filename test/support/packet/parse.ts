@@ -1,6 +1,6 @@
 // One line of the scenario language into a Packet. Every word must be understood: what is not is an error that names it.
 
-import type { Extension, Field, FieldName, IpFlag, Packet, Payload, Raw } from './model.ts'
+import type { Extension, Field, FieldName, Hole, IpFlag, Packet, Payload, Raw } from './model.ts'
 import {
   address6Number,
   addressNumber,
@@ -213,17 +213,28 @@ function fieldValue(name: FieldName, text: string, high: number, words: Words): 
 }
 
 function field(text: string, high: number, words: Words): Field {
-  return text.startsWith('$') ? hole(text, high, words) : number(text, high, words)
+  return text.includes('$') ? hole(text, high, words) : number(text, high, words)
 }
 
 function hole(text: string, high: number | bigint, words: Words): Field {
+  const computed = computedHole(text)
+  if (computed) return computed
   const found = /^\$(\w+)(?:\[([\da-f.:]+)-([\da-f.:]+)\])?$/i.exec(text)
-  if (!found) words.fail(`"${text}" is not a place-holder ($name, $name[low-high])`)
+  if (!found) words.fail(`"${text}" is not a place-holder ($name, $name[low-high], $name+N, $name-N, N-$name)`)
   const bound = (part: string | undefined, otherwise: number | bigint) => {
     if (part === undefined) return otherwise
     return /[.:]/.test(part) ? anyAddress(part) : number(part, Number(high), words)
   }
   return { hole: found[1]!, low: bound(found[2], typeof high === 'bigint' ? 0n : 0), high: bound(found[3], high) }
+}
+
+/** `$name+N`, `$name-N` and `N-$name`. */
+export function computedHole(text: string): Hole | undefined {
+  const [, name, sign, added] = /^\$(\w+)([+-])(\d+)$/.exec(text) ?? []
+  if (name) return { hole: name, low: 0, high: 0xffffffff, plus: Number(added) * (sign === '-' ? -1 : 1) }
+  const [, from, subtracted] = /^(\d+)-\$(\w+)$/.exec(text) ?? []
+  if (subtracted) return { hole: subtracted, low: 0, high: 0xffffffff, plus: Number(from), turned: true }
+  return undefined
 }
 
 function number(text: string, high: number, words: Words): number {

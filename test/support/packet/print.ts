@@ -57,6 +57,8 @@ function extensionText(extension: Extension): string {
 }
 
 function fieldText(name: string, value: Field): string {
+  if (isHole(value) && value.turned) return `${value.plus}-$${value.hole}`
+  if (isHole(value) && value.plus !== undefined) return `$${value.hole}${value.plus < 0 ? '' : '+'}${value.plus}`
   if (isHole(value)) return `$${value.hole}[${fieldText(name, value.low)}-${fieldText(name, value.high)}]`
   if (value === 'bad') return value
   if (name === 'gw' || typeof value === 'bigint') return addressText(value)
