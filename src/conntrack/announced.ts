@@ -19,6 +19,10 @@ export class Announced {
   readonly expectations: Expectations
   /** A rule has asked for a connection helper since the start. */
   isUsed = false
+  /** What helpers keep of a flow, by its record. */
+  readonly kept = new Map<number, unknown>()
+  /** An int32; NAT's. */
+  random: () => number = () => 0
   /** NAT's: binds a flow that is just being begun so that it goes where its master does. */
   follow: ((ct: number, expectation: Expectation) => void) | undefined
 
@@ -65,6 +69,7 @@ export class Announced {
     if (this.expectations.count !== 0) this.expectations.removeOf(ct)
     const { extras } = flows.extensions
     if (extras === undefined) return flows.release(ct)
+    if (extras[ct * EXTRA_WORDS + HELPER_ID] !== 0) this.kept.delete(ct)
     const status = ct * f.WORDS + f.STATUS
     if (extras[ct * EXTRA_WORDS + RELATIVES] !== 0) {
       flows.words[status] = (flows.words[status] & ~f.CONFIRMED) | f.DYING

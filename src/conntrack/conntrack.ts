@@ -411,6 +411,12 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   // ── for matches and targets ─────────────────────────────────────────────────────────────────────────────────────────
 
+  /** From now on connection helpers read packets; they may make streams longer. */
+  useHelpers(): void {
+    this.announced.isUsed = true
+    this.adjusting = true
+  }
+
   /** From now on flows are accounted (match connbytes asks for it, or nf_conntrack_acct); flows that are there stay without. */
   account(): void {
     this.flows.extensions.account(this.flows.used)

@@ -20,9 +20,10 @@ export abstract class Nat {
   readonly #conntrack: Conntrack
   readonly #binding: Binding
 
-  constructor(conntrack: Conntrack, binding: Binding) {
+  constructor(conntrack: Conntrack, binding: Binding, random: () => number) {
     this.#conntrack = conntrack
     this.#binding = binding
+    conntrack.announced.random = random
     conntrack.announced.follow = (ct, expectation) => this.#follow(ct, expectation)
   }
 

@@ -20,7 +20,7 @@ export class Nat4 extends Nat {
   readonly #links: Links
 
   constructor(conntrack: Conntrack4, routing: () => Routing, links: Links, random: () => number) {
-    super(conntrack, new Binding4(conntrack, random))
+    super(conntrack, new Binding4(conntrack, random), random)
     this.#conntrack = conntrack
     this.#routing = routing
     this.#links = links

@@ -30,7 +30,7 @@ export class Nat6 extends Nat {
   readonly #quoted = new Quoted6()
 
   constructor(conntrack: Conntrack6, own: OwnAddresses, random: () => number) {
-    super(conntrack, new Binding6(conntrack, random))
+    super(conntrack, new Binding6(conntrack, random), random)
     this.#conntrack = conntrack
     this.#own = own
   }

@@ -147,7 +147,7 @@ export const ct = defineTarget({
       )
     const direction = o['zone-orig'] !== 0 ? ZONE_ORIGINAL : o['zone-reply'] !== 0 ? ZONE_REPLY : 0
     const which = o['zone-orig'] || o['zone-reply'] || o.zone
-    if (o.helper !== '') conntrack.announced.isUsed = true
+    if (o.helper !== '') conntrack.useHelpers()
     const template = conntrack.template({
       zone: which === 0 ? 0 : direction | (which === 'mark' ? ZONE_MARK : which),
       policy,

@@ -1,14 +1,25 @@
 // What a connection helper is: it reads the packets of flows that a rule attached it to (CT --helper), and announces flows that
-// will come because of them.
+// will come because of them. Where NAT translates its flow, addresses in the payload become those that the other side knows.
 
 import type { Packet } from '../../packet/packet.ts'
-import type { Expectations, ExpectPolicy } from '../expect.ts'
+import { replacePayload } from '../../packet/payload.ts'
+import { formatAddress } from '../../wire/address.ts'
+import { PROTO_TCP } from '../../wire/ipv4.ts'
+import * as tcp from '../../wire/tcp.ts'
+import * as udp from '../../wire/udp.ts'
+import { ADDED, CLASHES, type Expectation, type Expectations, type ExpectPolicy } from '../expect.ts'
 import type { FlowTable } from '../flows.ts'
+import * as f from '../record.ts'
+import { streamGrew } from '../seqadj.ts'
 
 /** What helpers work with. */
 export interface Helping {
   readonly flows: FlowTable
   readonly expectations: Expectations
+  /** What they keep of a flow, by its record, until the flow is over. */
+  readonly kept: Map<number, unknown>
+  /** An int32. */
+  readonly random: () => number
 }
 
 export interface Helper {
@@ -25,4 +36,60 @@ export interface Helper {
    * @returns ACCEPT or DROP
    */
   help(p: Packet, helping: Helping, number: number): number
+}
+
+/** Whether NAT changes an address or port of the flow. */
+export function isTranslated(flows: FlowTable, ct: number): boolean {
+  return (flows.status(ct) & f.NAT) !== 0
+}
+
+/** Offset in the slab of the first byte behind the transport header; the packet's end or beyond where there is none. */
+export function payloadOf({ view, transport, protocol }: Packet): number {
+  return transport + (protocol === PROTO_TCP ? tcp.headerLength(view, transport) : udp.HEADER)
+}
+
+/** The payload from `at` on, a character a byte. */
+export function textOf({ slab, start, length }: Packet, at: number): string {
+  const { buffer, byteOffset } = slab.bytes
+  return Buffer.from(buffer, byteOffset + at, Math.max(0, start + length - at)).toString('latin1')
+}
+
+/** Times that another port is tried where one is taken. */
+const ATTEMPTS = 128
+
+/**
+ * Expects a flow to this port, or where another master expects one there, to a higher port by chance (nf_nat_exp_find_port).
+ * @param at the same expectation with another destination port
+ * @returns the port, 0 where there is none
+ */
+export function expectNear(
+  { expectations, random }: Helping,
+  port: number,
+  policy: ExpectPolicy,
+  at: (port: number) => Expectation,
+): number {
+  const range = 0xffff - port
+  let attempts = Math.min(range, ATTEMPTS)
+  for (let tried = port; ; tried = port + ((random() >>> 0) % range)) {
+    const said = expectations.add(at(tried), policy)
+    if (said === ADDED) return tried
+    if (said !== CLASHES || --attempts < 0) return 0
+  }
+}
+
+/**
+ * Puts text in the place of `length` bytes of the payload; later sequence numbers of the stream move with it.
+ * @returns false, with nothing changed, where the packet would become too long
+ */
+export function rewriteText(p: Packet, { flows }: Helping, at: number, length: number, text: string): boolean {
+  if (!replacePayload(p, at, length, Buffer.from(text, 'latin1'))) return false
+  if (p.protocol === PROTO_TCP)
+    streamGrew(flows, p.ct, p.direction, p.view.getInt32(p.transport + tcp.SEQUENCE), text.length - length)
+  return true
+}
+
+/** An address as the kernel writes it into a payload: IPv6's in full. */
+export function addressText(words: readonly number[]): string {
+  if (words.length === 1) return formatAddress(words[0])
+  return words.map((word) => (word >>> 0).toString(16).padStart(8, '0').replace(/^..../, '$&:')).join(':')
 }

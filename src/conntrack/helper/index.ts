@@ -1,9 +1,10 @@
 // The connection helpers that there are, by number: a flow's extras have the number (extensions.ts), 0 for none.
 
+import { ftp } from './ftp.ts'
 import type { Helper } from './helper.ts'
 import { tftp } from './tftp.ts'
 
-export const HELPERS: readonly (Helper | undefined)[] = [undefined, tftp]
+export const HELPERS: readonly (Helper | undefined)[] = [undefined, ftp, tftp]
 
 /** Names of all of them. */
 export const HELPER_NAMES: readonly string[] = [...new Set(HELPERS.flatMap((helper) => helper?.name ?? []))]
