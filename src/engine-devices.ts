@@ -54,14 +54,16 @@ export class Devices {
     const p = this.#packet
     const { counters, offload } = this.#links.at(index)
     counters[RX_PACKETS] += n
+    let bytes = 0
     for (let i = 0; i < n; i++) {
       const length = rx.length(i)
-      counters[RX_BYTES] += length
+      bytes += length
       if (!offload) vnet.clear(this.#slab.view, rx.start(i))
       p.begin(rx.start(i), length, index)
       this.#way(p)
       this.#ends.drain(this.#way)
     }
+    counters[RX_BYTES] += bytes
     return n
   }
 

@@ -282,6 +282,8 @@ export class Engine {
   #finish(): number {
     const settled = this.#queues.settle()
     this.#ends.drain(this.#receivePacket)
+    this.pipeline.settle()
+    this.pipeline6.settle()
     this.#nflog.deliver()
     this.#devices.flush()
     this.flows.source.tell()

@@ -18,8 +18,10 @@ import { PARSED } from './packet/parse.ts'
 import { REASON } from './packet/reason.ts'
 import type { Slab } from './packet/slab.ts'
 import type { Ends } from './pipeline-ends.ts'
+import type { KnownWays } from './pipeline-known.ts'
 import { registered, type UserHook } from './pipeline-register.ts'
 import type { Program } from './rule/program.ts'
+import type { KnownWay } from './rule/verdict-memory.ts'
 import type { Sysctl } from './sysctl.ts'
 import type { Time } from './time.ts'
 import * as ip from './wire/ipv4.ts'
@@ -55,6 +57,11 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
   /** What the route of the packet that walks OUTPUT was chosen by: addresses and mark. */
   #before: Packet
   #way: Way
+  /** Steps of PREROUTING up to conntrack, behind which a packet may go on by a known way. */
+  #tracked = 0
+  /** They are defragmentation and conntrack. */
+  #tracksAtOnce = false
+  #known: KnownWays | undefined
   /** Where the pieces go that `emit` is called for. */
   #pieceLink = 0
 
@@ -78,7 +85,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
    */
   register(program: Program, tracking: boolean, defragmenting: boolean, users: readonly UserHook[]): void {
     const { conntrack, nat } = this
-    this.#way = registered(program, users, {
+    const { way, tracked, known, tracksAtOnce } = registered(program, users, {
       queued: this.#queued,
       drop: (p, reason) => this.drop(p, reason),
       notice: this.#notice,
@@ -87,6 +94,10 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
       defragment: tracking || defragmenting ? this.defragment : undefined,
       conntrack: tracking ? conntrack : undefined,
     })
+    this.#way = way
+    this.#tracked = tracked
+    this.#tracksAtOnce = tracksAtOnce
+    this.#known = known
   }
 
   /** The steps that are registered at a hook, in their order. */
@@ -100,6 +111,50 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
     if (verdict === ACCEPT) return true
     this.#end(p, verdict)
     return false
+  }
+
+  /** PREROUTING of a packet whose headers were read; what follows is mostly known of an established flow's. */
+  protected prerouting(p: Packet): void {
+    const known = this.#known
+    if (known === undefined) {
+      if (this.passes(PREROUTING, p)) this.route(p)
+      return
+    }
+    let verdict = this.#tracksAtOnce ? this.#track(p) : this.#way.walk(PREROUTING, p, 0, this.#tracked)
+    if (verdict === ACCEPT) {
+      const way = known.find(p)
+      if (way !== undefined && this.goKnownWay(p, way.mtu)) return this.#leaveKnownWay(p, known, way)
+      verdict = this.#way.walk(PREROUTING, p, this.#tracked)
+    }
+    if (verdict !== ACCEPT) return this.#end(p, verdict)
+    this.route(p)
+  }
+
+  /** What the steps up to conntrack do where no others stand among them; called as they stand here this is 10 ns less than by the list. */
+  #track(p: Packet): number {
+    const whole = this.defragment(p, PREROUTING)
+    if (whole !== ACCEPT) return whole
+    this.#way.reason = REASON.conntrack
+    return this.conntrack.input(p)
+  }
+
+  /** A round ends: what went by known ways is counted. */
+  settle(): void {
+    this.#known?.settle()
+  }
+
+  /**
+   * What forwarding does with every packet by itself, for one on a known way; false, with nothing done, where it has to go by the
+   * hooks after all.
+   */
+  protected abstract goKnownWay(p: Packet, mtu: number): boolean
+
+  #leaveKnownWay(p: Packet, known: KnownWays, way: KnownWay): void {
+    known.count(way, p)
+    this.nat.translate(p)
+    this.conntrack.confirm(p)
+    p.outLink = way.outLink
+    this.transmit(p)
   }
 
   /** STOLEN: whoever said so has seen to the packet. */
@@ -186,7 +241,9 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
   // ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   protected postrouting(p: Packet): void {
-    if (this.passes(POSTROUTING, p)) this.leave(p)
+    if (!this.passes(POSTROUTING, p)) return
+    this.#known?.learn(p)
+    this.leave(p)
   }
 
   /** The packet, as it is now, goes to its device. */

@@ -3,9 +3,10 @@
 
 import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
-import { type Queued, type Step, Way } from './hook/way.ts'
+import { type Queued, SETTLED, type Step, Way } from './hook/way.ts'
 import type { Packet } from './packet/packet.ts'
 import { REASON } from './packet/reason.ts'
+import { KnownWays } from './pipeline-known.ts'
 import { Tracer } from './pipeline-trace.ts'
 import { CONTINUE } from './rule/define.ts'
 import { Interpreter } from './rule/interpreter.ts'
@@ -53,8 +54,10 @@ export interface Tracking {
   adjust(p: Packet): number
   /** Connection helpers, and whether a rule has asked for one. */
   readonly announced: { readonly isUsed: boolean; help(p: Packet): number }
-  /** Two words a flow, cleared when it begins, for what rules decided about it (rule/verdict-memory.ts). */
-  readonly flows?: { readonly decided: Int32Array }
+  /** Whether these two steps look at the flow's packets. */
+  isWatched(ct: number): boolean
+  /** In whose records what rules decided is kept (rule/verdict-memory.ts). */
+  readonly flows?: { readonly words: Int32Array }
 }
 
 export interface Registered {
@@ -77,28 +80,59 @@ const interpreter = new Interpreter()
 const walk = new Walk()
 
 /** The way of one family's packets under a generation of its rules. */
-export function registered(program: Program, users: readonly UserHook[], parts: Registered): Way {
+export interface RegisteredWay {
+  readonly way: Way
+  /** Steps of PREROUTING up to conntrack. */
+  readonly tracked: number
+  /** They are defragmentation and conntrack. */
+  readonly tracksAtOnce: boolean
+  /** Undefined where every packet has to see every step. */
+  readonly known: KnownWays | undefined
+}
+
+export function registered(program: Program, users: readonly UserHook[], parts: Registered): RegisteredWay {
   const way = new Way(parts.queued)
   const { defragment, conntrack } = parts
   if (defragment !== undefined) {
-    const step = { name: 'defrag', priority: hook.PRIORITY_DEFRAG, reason: REASON['fragment-bad'], run: defragment }
+    const step = {
+      name: 'defrag',
+      priority: hook.PRIORITY_DEFRAG,
+      reason: REASON['fragment-bad'],
+      run: defragment,
+      settled: SETTLED,
+    }
     for (const at of [PREROUTING, OUTPUT]) way.add(at, step)
   }
   if (conntrack !== undefined) {
     const input = { name: 'conntrack', reason: REASON.conntrack, run: (p: Packet) => conntrack.input(p) }
-    const confirm = { name: 'confirm', reason: REASON['confirm-clash'], run: (p: Packet) => conntrack.confirm(p) }
+    const confirm = {
+      name: 'confirm',
+      reason: REASON['confirm-clash'],
+      run: (p: Packet) => conntrack.confirm(p),
+      settled: SETTLED,
+    }
     for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
     if (conntrack.proxying) {
       const synproxy = { name: 'synproxy', reason: REASON.synproxy, run: (p: Packet) => parts.synproxy(p) }
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...synproxy, priority: hook.PRIORITY_SYNPROXY })
     }
     if (conntrack.adjusting) {
-      const adjust = { name: 'seqadj', reason: REASON.conntrack, run: (p: Packet) => conntrack.adjust(p) }
+      const adjust = {
+        name: 'seqadj',
+        reason: REASON.conntrack,
+        run: (p: Packet) => conntrack.adjust(p),
+        settled: SETTLED,
+      }
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...adjust, priority: hook.PRIORITY_CONFIRM })
     }
     for (const at of [INPUT, POSTROUTING]) way.add(at, { ...confirm, priority: hook.PRIORITY_CONFIRM })
     if (conntrack.announced.isUsed) {
-      const help = { name: 'helper', reason: REASON.conntrack, run: (p: Packet) => conntrack.announced.help(p) }
+      const help = {
+        name: 'helper',
+        reason: REASON.conntrack,
+        run: (p: Packet) => conntrack.announced.help(p),
+        settled: SETTLED,
+      }
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...help, priority: hook.PRIORITY_HELPER })
     }
   }
@@ -114,21 +148,33 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     const walked = (p: Packet) => walk.run(chain, i, chunks, memory, p, at)
     const untraced = program.interpreted ? asked : walked
     const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : untraced(p))
-    if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules })
-    else way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules) })
+    if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules, settled: i })
+    else
+      way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules), settled: SETTLED })
   }
   for (const user of users) {
     if (user.family !== undefined && user.family !== program.family) continue
     way.add(user.hook, { ...user, run: (p, at) => runUser(user, p, at, parts) })
   }
-  return way
+  const tracked = way.steps(PREROUTING).findIndex(({ name }) => name === 'conntrack') + 1
+  const known =
+    memory === undefined || conntrack === undefined || program.interpreted
+      ? undefined
+      : KnownWays.of(way, tracked, memory, program.ledger.chunks, conntrack)
+  const tracksAtOnce =
+    tracked > 0 &&
+    way
+      .steps(PREROUTING)
+      .slice(0, tracked - 1)
+      .every((step) => step.run === defragment)
+  return { way, tracked, tracksAtOnce, known }
 }
 
 /** What was decided for flows is kept by a program for as long as it has the same flow table. */
 const memories = new WeakMap<Program, { readonly words: Int32Array; readonly memory: VerdictMemory }>()
 
 function memoryOf(program: Program, conntrack: Tracking | undefined): VerdictMemory | undefined {
-  const words = conntrack?.flows?.decided
+  const words = conntrack?.flows?.words
   if (words === undefined) return undefined
   let kept = memories.get(program)
   if (kept?.words !== words) {

@@ -69,7 +69,7 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
     let parsed = parse4(p)
     if (parsed === PARSED && vnet.isOffloaded(p.view, p.start)) parsed = readOffload(p)
     if (parsed !== PARSED) return this.drop(p, parsed)
-    if (this.passes(PREROUTING, p)) this.route(p)
+    this.prerouting(p)
   }
 
   #optionsAllow(p: Packet): boolean {
@@ -115,11 +115,18 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
       this.local.error(p, icmp.DEST_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, p.mtu)
       return this.drop(p, REASON['fragmentation-needed'])
     }
-    view.setUint8(start + ip.TTL, ttl - 1)
-    view.setUint16(start + ip.CHECKSUM, update16(view.getUint16(start + ip.CHECKSUM), ttl << 8, (ttl - 1) << 8))
+    countDown(view, start, ttl)
     if (p.outLink === p.inLink && this.#sendRedirects && this.routing.onLink(p.inLink, p.source, 0))
       this.local.redirect(p, p.nexthop)
     if (this.passes(FORWARD, p)) this.forwarded(p)
+  }
+
+  protected goKnownWay(p: Packet, mtu: number): boolean {
+    const { view, start } = p
+    const ttl = view.getUint8(start + ip.TTL)
+    if (ttl <= 1 || p.headerLength > ip.MIN_HEADER || wireLength(p) > mtu) return false
+    countDown(view, start, ttl)
+    return true
   }
 
   protected forwarded(p: Packet): void {
@@ -226,4 +233,9 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
  */
 function mustStayWhole(p: Packet): boolean {
   return (p.fragment & ip.DF) !== 0 && (p.fragmentMax === 0 || (p.fragmentMax & 0xffff) > p.mtu)
+}
+
+function countDown(view: DataView, start: number, ttl: number): void {
+  view.setUint8(start + ip.TTL, ttl - 1)
+  view.setUint16(start + ip.CHECKSUM, update16(view.getUint16(start + ip.CHECKSUM), ttl << 8, (ttl - 1) << 8))
 }

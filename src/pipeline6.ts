@@ -90,7 +90,7 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
     if (parsed === PARSED) parsed = impossibleAddresses(p)
     if (parsed !== PARSED) return this.drop(p, parsed)
     if ((p.headerLength > ipv6.HEADER || p.protocol === NO_PROTOCOL) && !this.#hopByHopAllows(p)) return
-    if (this.passes(PREROUTING, p)) this.route(p)
+    this.prerouting(p)
   }
 
   /** Options that every router has to look at (RFC 8200, 4.3). */
@@ -136,6 +136,14 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
     if (tooBig(p)) return this.#tooBig(p)
     view.setUint8(start + ipv6.HOP_LIMIT, hopLimit - 1)
     if (this.passes(FORWARD, p)) this.forwarded(p)
+  }
+
+  protected goKnownWay(p: Packet, mtu: number): boolean {
+    const { view, start } = p
+    const hopLimit = view.getUint8(start + ipv6.HOP_LIMIT)
+    if (hopLimit <= 1 || wireLength(p) > Math.max(mtu, ipv6.MIN_MTU)) return false
+    view.setUint8(start + ipv6.HOP_LIMIT, hopLimit - 1)
+    return true
   }
 
   protected forwarded(p: Packet): void {

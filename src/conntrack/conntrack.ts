@@ -305,6 +305,12 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return said
   }
 
+  /** Whether packets of the flow are looked at, one by one, before they leave: by a connection helper, or to adjust their numbers. */
+  isWatched(ct: number): boolean {
+    const { words, extensions } = this.flows
+    return (words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) !== 0 || extensions.extraOf(ct, HELPER_ID) !== 0
+  }
+
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
   confirm(p: Packet): number {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.

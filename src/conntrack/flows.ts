@@ -18,8 +18,8 @@ import * as f from './record.ts'
 export class FlowTable extends FlowView {
   /** What only TCP keeps, f.SEQUENCE_WORDS a flow; memory that no flow of it touched costs nothing. */
   readonly sequences: Int32Array<SharedArrayBuffer>
-  /** Two words a flow for what rules decided, by flow << 1 | direction; cleared when it begins. */
-  readonly decided: Int32Array<SharedArrayBuffer>
+  /** The neighbours in the chain by source, two words a flow: record + 1 of the next and of the one before, 0 for none. */
+  readonly #neighbours: Int32Array<SharedArrayBuffer>
   readonly #index: Int32Array<SharedArrayBuffer>
   readonly #mask: number
   /** For hashes: a secret. */
@@ -28,7 +28,7 @@ export class FlowTable extends FlowView {
   readonly #entryMask: number
   /** First record of the free list, -1 for none; linked through word 0. */
   #free = -1
-  /** Heads of the chains by source (f.BY_SOURCE_NEXT), record + 1, 0 for none; made when NAT first needs it. */
+  /** Heads of the chains by source, record + 1, 0 for none; made when NAT first needs it. */
   readonly #bySource: Int32Array<SharedArrayBuffer>
   readonly #bySourceMask: number
 
@@ -54,7 +54,7 @@ export class FlowTable extends FlowView {
     this.#entryMask = (1 << (32 - Math.clz32(2 * max))) - 1
     this.#index = new Int32Array(new SharedArrayBuffer(entries * 4))
     this.sequences = new Int32Array(new SharedArrayBuffer(max * f.SEQUENCE_WORDS * 4))
-    this.decided = new Int32Array(new SharedArrayBuffer(max * 8))
+    this.#neighbours = new Int32Array(new SharedArrayBuffer(max * 8))
     const heads = 1 << (31 - Math.clz32(Math.max(16, max)))
     this.#bySourceMask = heads - 1
     this.#bySource = new Int32Array(new SharedArrayBuffer(heads * 4))
@@ -67,7 +67,7 @@ export class FlowTable extends FlowView {
 
   /** The memory behind the table, for who wants to advise the system about it. */
   get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
-    return [this.words, this.sequences, this.decided, this.#index, this.#bySource]
+    return [this.words, this.sequences, this.#neighbours, this.#index, this.#bySource]
   }
 
   /** What another thread needs to read the table (FlowView). */
@@ -92,8 +92,6 @@ export class FlowTable extends FlowView {
     words.fill(0, base, base + f.WORDS)
     words[base + f.STATUS] = f.IN_USE
     if (this.extensions.any) this.extensions.clear(ct)
-    this.decided[ct << 1] = 0
-    this.decided[(ct << 1) | 1] = 0
     return ct
   }
 
@@ -216,9 +214,9 @@ export class FlowTable extends FlowView {
     const base = ct * f.WORDS
     const head = this.#sourceHead(words[base + f.SOURCE], words[base + f.PORTS] >>> 16, words[base + f.KEY])
     const next = this.#bySource[head]
-    words[base + f.BY_SOURCE_NEXT] = next
-    words[base + f.BY_SOURCE_PREVIOUS] = 0
-    if (next !== 0) words[(next - 1) * f.WORDS + f.BY_SOURCE_PREVIOUS] = ct + 1
+    this.#neighbours[ct << 1] = next
+    this.#neighbours[(ct << 1) | 1] = 0
+    if (next !== 0) this.#neighbours[((next - 1) << 1) | 1] = ct + 1
     this.#bySource[head] = ct + 1
     words[base + f.STATUS] |= f.BY_SOURCE
   }
@@ -229,10 +227,11 @@ export class FlowTable extends FlowView {
     const base = ct * f.WORDS
     if ((words[base + f.STATUS] & f.BY_SOURCE) === 0) return
     words[base + f.STATUS] &= ~f.BY_SOURCE
-    const next = words[base + f.BY_SOURCE_NEXT]
-    const previous = words[base + f.BY_SOURCE_PREVIOUS]
-    if (next !== 0) words[(next - 1) * f.WORDS + f.BY_SOURCE_PREVIOUS] = previous
-    if (previous !== 0) words[(previous - 1) * f.WORDS + f.BY_SOURCE_NEXT] = next
+    const neighbours = this.#neighbours
+    const next = neighbours[ct << 1]
+    const previous = neighbours[(ct << 1) | 1]
+    if (next !== 0) neighbours[((next - 1) << 1) | 1] = previous
+    if (previous !== 0) neighbours[(previous - 1) << 1] = next
     else {
       const head = this.#sourceHead(words[base + f.SOURCE], words[base + f.PORTS] >>> 16, words[base + f.KEY])
       this.#bySource[head] = next
@@ -245,6 +244,6 @@ export class FlowTable extends FlowView {
   }
 
   nextBySource(ct: number): number {
-    return this.words[ct * f.WORDS + f.BY_SOURCE_NEXT] - 1
+    return this.#neighbours[ct << 1] - 1
   }
 }

@@ -94,11 +94,13 @@ export class Link {
   /** Each packet by its descriptor: a length for what left, a negative errno for what did not. */
   #count(dropped: Float64Array): void {
     const { tx, counters } = this
+    let packets = 0
+    let bytes = 0
     for (let i = 0; i < tx.count; i++) {
       const length = tx.length(i)
       if (length >= 0) {
-        counters[TX_PACKETS]++
-        counters[TX_BYTES] += length
+        packets++
+        bytes += length
       } else {
         const full = -length === EAGAIN || -length === ENOBUFS
         counters[full ? TX_DROPPED : TX_ERRORS]++
@@ -106,6 +108,8 @@ export class Link {
         this.#tell(-length)
       }
     }
+    counters[TX_PACKETS] += packets
+    counters[TX_BYTES] += bytes
   }
 
   #tell(errno: number): void {

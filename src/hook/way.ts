@@ -11,7 +11,15 @@ export interface Step {
   readonly run: (p: Packet, hook: number) => number
   /** The reason under which a packet that this step drops is counted. */
   readonly reason: number
+  /**
+   * Left out: every packet has to come here. Otherwise packets of an established flow on a known way (pipeline-known.ts) need not:
+   * SETTLED says that this step does nothing to them that the way does not do itself, and a number that it walks the rules of the
+   * table of that number.
+   */
+  readonly settled?: number
 }
+
+export const SETTLED = -1
 
 // What becomes of a packet that a step queues; otherwise it is dropped, for the reason of that number.
 /** It may go on, as if the step had accepted it. */
@@ -44,12 +52,13 @@ export class Way {
   }
 
   /**
-   * Walks one hook, from the step in this place on.
+   * Walks one hook, from the step in this place on, and not beyond the one before `to`.
    * @returns ACCEPT, DROP with `reason`, or STOLEN
    */
-  walk(hook: number, p: Packet, from = 0): number {
+  walk(hook: number, p: Packet, from = 0, to = 0x7fffffff): number {
     const steps = this.#steps[hook]
-    for (let i = from; i < steps.length; i++) {
+    const end = Math.min(steps.length, to)
+    for (let i = from; i < end; i++) {
       const step = steps[i]
       const verdict = step.run(p, hook)
       if (verdict === ACCEPT) continue

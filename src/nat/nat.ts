@@ -32,6 +32,9 @@ export abstract class Nat {
   /** Gives one end of the packet the address that the inverse of the flow's tuple of `direction` has there, and this port. */
   protected abstract rewriteEnd(p: Packet, manip: number, direction: number, port: number): void
 
+  /** Gives both ends of a TCP or UDP packet what the inverse of the flow's tuple of `direction` has there. */
+  protected abstract rewriteEnds(p: Packet, direction: number): void
+
   /** An ICMP error about a translated flow: the quoted packet and the outer address are both translated back. */
   protected abstract translateError(p: Packet, manip: number): number
 
@@ -71,6 +74,15 @@ export abstract class Nat {
       return DROP
     }
     return this.#translate(p, manip, base)
+  }
+
+  /** An established flow's packet on a known way: what both nat hooks do to it. */
+  translate(p: Packet): void {
+    const base = p.ct * f.WORDS
+    if ((this.#conntrack.flows.words[base + f.STATUS] & f.NAT) === 0) return
+    if (p.protocol === ip.PROTO_UDP || p.protocol === ip.PROTO_TCP) return this.rewriteEnds(p, p.direction ^ 1)
+    this.#translate(p, MANIP_DST, base)
+    this.#translate(p, MANIP_SRC, base)
   }
 
   #leftElsewhere(p: Packet, status: number): boolean {

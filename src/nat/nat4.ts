@@ -12,7 +12,7 @@ import * as ip from '../wire/ipv4.ts'
 import { Binding4 } from './binding4.ts'
 import { changes, mayRewriteGre, Nat } from './nat.ts'
 import { MANIP_DST, MANIP_SRC } from './range.ts'
-import { rewrite, rewriteAt } from './rewrite4.ts'
+import { rewrite, rewriteAt, rewriteEnds } from './rewrite4.ts'
 
 export class Nat4 extends Nat {
   readonly #conntrack: Conntrack4
@@ -30,6 +30,13 @@ export class Nat4 extends Nat {
     const tuple = p.ct * f.WORDS + direction * f.TUPLE_WORDS
     const address = this.#conntrack.flows.words[tuple + (manip === MANIP_SRC ? f.DESTINATION : f.SOURCE)]
     rewrite(p, manip, address, port)
+  }
+
+  protected override rewriteEnds(p: Packet, direction: number): void {
+    const { words } = this.#conntrack.flows
+    const tuple = p.ct * f.WORDS + direction * f.TUPLE_WORDS
+    const ports = words[tuple + f.PORTS]
+    rewriteEnds(p, words[tuple + f.DESTINATION], words[tuple + f.SOURCE], (ports << 16) | (ports >>> 16))
   }
 
   protected override translateError(p: Packet, manip: number): number {

@@ -12,7 +12,7 @@ import * as ipv6 from '../wire/ipv6.ts'
 import { Binding6 } from './binding6.ts'
 import { changes, Nat } from './nat.ts'
 import { MANIP_DST, MANIP_SRC } from './range.ts'
-import { rewrite, rewriteAt } from './rewrite6.ts'
+import { rewrite, rewriteAt, rewriteEnds } from './rewrite6.ts'
 
 /** The router's own addresses, as lists of four words. */
 export interface OwnAddresses {
@@ -39,6 +39,14 @@ export class Nat6 extends Nat {
     const { flows } = this.#conntrack
     const at = manip === MANIP_SRC ? flows.destinationAt(p.ct, direction) : flows.sourceAt(p.ct, direction)
     rewrite(p, manip, flows.addresses, at, port)
+  }
+
+  protected override rewriteEnds(p: Packet, direction: number): void {
+    const { flows } = this.#conntrack
+    const ports = flows.words[p.ct * f.WORDS + direction * f.TUPLE_WORDS + f.PORTS]
+    const source = flows.destinationAt(p.ct, direction)
+    const destination = flows.sourceAt(p.ct, direction)
+    rewriteEnds(p, flows.addresses, source, destination, (ports << 16) | (ports >>> 16))
   }
 
   protected override translateError(p: Packet, manip: number): number {

@@ -2,7 +2,8 @@
 // (NEEDS_CHECKSUM) by the address alone; a UDP checksum of 0 stays 0; SCTP's CRC32c is computed anew. Of a packet that is
 // quoted in an ICMP error only what is there is rewritten.
 
-import { update16, updateBy, updatePartialBy } from '../wire/checksum.ts'
+import type { Packet } from '../packet/packet.ts'
+import { changeOf32, update16, updateBy, updatePartialBy } from '../wire/checksum.ts'
 import { crc32c } from '../wire/crc32c.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as sctp from '../wire/sctp.ts'
@@ -54,6 +55,26 @@ export function rewriteTransport(
       view.setUint32(transport + sctp.CHECKSUM, crc32c(view, transport, end - transport), true)
       return
   }
+}
+
+/**
+ * Gives both ends of a whole TCP or UDP header new ports, and the packet's descriptor with them.
+ * @param ports sport << 16 | dport
+ * @param change what the pseudo-header's change adds to a checksum (wire/checksum.ts)
+ */
+export function rewritePorts(p: Packet, ports: number, change: number): void {
+  const { view, transport } = p
+  const before = view.getInt32(transport)
+  view.setInt32(transport, ports)
+  p.sport = ports >>> 16
+  p.dport = ports & 0xffff
+  const isTcp = p.protocol === ip.PROTO_TCP
+  const field = transport + (isTcp ? tcp.CHECKSUM : udp.CHECKSUM)
+  const sum = view.getUint16(field)
+  if (p.partial) return view.setUint16(field, updatePartialBy(sum, change))
+  if (!isTcp && sum === 0) return
+  const updated = updateBy(sum, change + changeOf32(before, ports))
+  view.setUint16(field, updated === 0 && !isTcp ? 0xffff : updated)
 }
 
 /** Writes a port and returns what stood there. */

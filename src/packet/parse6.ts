@@ -49,6 +49,19 @@ export function readHeader6(p: Packet): void {
   locateTransport6(p)
 }
 
+/** Writes the descriptor's addresses into the header. */
+export function writeAddresses6(p: Packet): void {
+  const { view, start } = p
+  view.setInt32(start + ipv6.SOURCE, p.source)
+  view.setInt32(start + ipv6.SOURCE + 4, p.source1)
+  view.setInt32(start + ipv6.SOURCE + 8, p.source2)
+  view.setInt32(start + ipv6.SOURCE + 12, p.source3)
+  view.setInt32(start + ipv6.DESTINATION, p.destination)
+  view.setInt32(start + ipv6.DESTINATION + 4, p.destination1)
+  view.setInt32(start + ipv6.DESTINATION + 8, p.destination2)
+  view.setInt32(start + ipv6.DESTINATION + 12, p.destination3)
+}
+
 export function readAddresses6(p: Packet): void {
   const { view, start } = p
   p.source = view.getInt32(start + ipv6.SOURCE)

@@ -59,11 +59,11 @@ export class Interpreter {
   }
 }
 
-/** Counts a packet of so many bytes at a place of the ledger. */
-export function count(counters: Chunks, place: number, bytes: number): void {
+/** Counts packets, of so many bytes in all, at a place of the ledger. */
+export function count(counters: Chunks, place: number, bytes: number, packets = 1): void {
   const chunk = counters[place >> CHUNK_SHIFT]
   const at = (place & CHUNK_MASK) << 1
-  chunk[at]++
+  chunk[at] += packets
   chunk[at + 1] += bytes
 }
 

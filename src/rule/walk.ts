@@ -57,7 +57,7 @@ export class Walk {
     if (known !== undefined) {
       const { places } = known
       for (let i = 0; i < places.length; i++) count(counters, places[i], p.length)
-      return known.verdict
+      return known.said
     }
     const { mark } = p
     memory.begin()

@@ -10,7 +10,7 @@ const NAT = '*nat\n-A POSTROUTING -o wan -j MASQUERADE\nCOMMIT\n'
 const filter = (...rules: string[]) => `${NAT}*filter\n${rules.map((rule) => `-A FORWARD ${rule}\n`).join('')}COMMIT\n`
 
 let remembered = 0
-const { find } = VerdictMemory.prototype
+const { find, way } = VerdictMemory.prototype
 
 beforeEach(() => {
   remembered = 0
@@ -19,10 +19,15 @@ beforeEach(() => {
     if (found !== undefined) remembered++
     return found
   }
+  VerdictMemory.prototype.way = function (...args) {
+    const known = way.apply(this, args)
+    if (known !== undefined) remembered++
+    return known
+  }
 })
 
 afterEach(() => {
-  VerdictMemory.prototype.find = find
+  Object.assign(VerdictMemory.prototype, { find, way })
 })
 
 function established(rules: string): Router {
