@@ -5,6 +5,7 @@ import type { Mix } from '../cost/traffic.ts'
 import { integer } from './options.ts'
 
 interface Options {
+  readonly ipv6?: boolean
   readonly against?: string
   readonly config?: string
   readonly ipset?: string
@@ -22,7 +23,9 @@ const USUAL = 'tcp=70,udp=25,icmp=5'
 export function benchCommand(): Command {
   return new Command('bench')
     .description('what a rule set costs: nanoseconds a packet, hottest, dead and shadowed rules; no devices, no root')
-    .argument('<rules>', 'rules for IPv4 in iptables-save form; - is standard input')
+    .argument('<rules>', 'rules in iptables-save form; - is standard input')
+    .option('-4, --ipv4', 'rules for IPv4 (as without)')
+    .option('-6, --ipv6', 'rules for IPv6, in ip6tables-save form, and packets of IPv6')
     .option('--against <rules>', 'a second rule set, measured beside the first with the same packets')
     .option('--config <file>', 'devices, routes and sysctls (YAML); left out, they are made of what the rules name')
     .option('--ipset <file>', 'sets that rules name, in ipset-save form')
@@ -42,7 +45,13 @@ export function benchCommand(): Command {
         if (shown) process.stderr.write(`\r\x1b[K${doing}${part > 0 ? ` ${Math.round(part * 100)} %` : ''}`)
       }
       try {
-        const report = await bench({ ...options, rules, scale: options.scale === true, progress })
+        const report = await bench({
+          ...options,
+          rules,
+          family: options.ipv6 === true ? 6 : 4,
+          scale: options.scale === true,
+          progress,
+        })
         if (shown) process.stderr.write('\r\x1b[K')
         process.stdout.write(options.json === true ? `${JSON.stringify(report)}\n` : printCost(report))
       } catch (error) {

@@ -8,6 +8,7 @@ import { TunfilterError } from '../errors.ts'
 import { readConfig } from '../gateway/config.ts'
 import { nameOf, readText } from '../gateway/text-file.ts'
 import { parseRestore } from '../iptables/restore.ts'
+import type { Family } from '../rule/model.ts'
 import { type CostOptions, type CostReport, costOf, type Subject, type Traffic } from './cost.ts'
 import { LONGEST } from './flood.ts'
 import type { Arrival } from './lane.ts'
@@ -16,7 +17,9 @@ import { inventRouter } from './router.ts'
 import { drawFlows, type Mix } from './traffic.ts'
 
 export interface BenchOptions extends Pick<CostOptions, 'seconds' | 'scale' | 'progress'> {
-  /** Rule files in iptables-save form; `-` is standard input. */
+  /** 4 when left out. */
+  readonly family?: Family
+  /** Rule files in iptables-save form, or in ip6tables-save form; `-` is standard input. */
   readonly rules: string
   readonly against?: string
   readonly config?: string
@@ -33,9 +36,10 @@ export interface BenchOptions extends Pick<CostOptions, 'seconds' | 'scale' | 'p
 export async function bench(options: BenchOptions): Promise<CostReport> {
   if (options.rules === '-' && options.against === '-')
     throw new TunfilterError('ERR_OPTIONS', 'only one of the two rule files can be standard input')
+  const { family = 4 } = options
   const subjects = [options.rules, ...(options.against === undefined ? [] : [options.against])].map((file): Subject => {
     const name = nameOf(file)
-    return { name, rules: parseRestore(readText(file), { file: name, family: 4 }) }
+    return { name, rules: parseRestore(readText(file), { file: name, family }) }
   })
   const sets = options.ipset === undefined ? undefined : readText(options.ipset)
   const ruleSets = subjects.map(({ rules }) => rules)
@@ -49,12 +53,12 @@ export async function bench(options: BenchOptions): Promise<CostReport> {
 
 function trafficOf(options: BenchOptions, config: RouterConfig, ruleSets: readonly Subject['rules'][]): Traffic {
   if (options.traffic !== undefined)
-    return { kind: 'capture', packets: readCapture(options.traffic, Object.keys(config.devices)) }
+    return { kind: 'capture', packets: readCapture(options.traffic, ruleSets[0].family, Object.keys(config.devices)) }
   return { kind: 'flows', flows: drawFlows(options.flows, options.mix, config, ruleSets) }
 }
 
-/** All packets of IPv4 in a capture. */
-function readCapture(file: string, devices: readonly string[]): Arrival[] {
+/** All packets of a family in a capture. */
+function readCapture(file: string, family: Family, devices: readonly string[]): Arrival[] {
   const reader = new PcapngReader(file)
   const packets: Arrival[] = []
   const expected = devices.map((name) => `'${name}'`).join(', ')
@@ -71,13 +75,14 @@ function readCapture(file: string, devices: readonly string[]): Arrival[] {
           'ERR_CAPTURE_INTERFACE',
           `${file}: interface '${device}' has link type ${linkType}: expected 101 (RAW) or 228 (IPV4)`,
         )
-      if (packet.data[0] >>> 4 === 4 && packet.data.length <= LONGEST)
+      if (packet.data[0] >>> 4 === family && packet.data.length <= LONGEST)
         packets.push({ device, bytes: packet.data.slice() })
     }
   } finally {
     reader.close()
   }
-  if (packets.length === 0) throw new TunfilterError('ERR_CAPTURE', `${file}: expected packets of IPv4, there is none`)
+  if (packets.length === 0)
+    throw new TunfilterError('ERR_CAPTURE', `${file}: expected packets of IPv${family}, there is none`)
   return packets
 }
 

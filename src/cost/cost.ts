@@ -250,7 +250,7 @@ function count({ name, rules }: Subject, lane: Lane, options: CostOptions): Omit
         text: textOf(chain, rule),
       })
       for (const [i, rule] of chain.rules.entries())
-        places.push({ ...at(rule, i), packets: lane.engine.countersOf(rule).packets })
+        places.push({ ...at(rule, i), packets: lane.engine.countersOf(rule, rules.family).packets })
       const { shadows, complete } = shadowedIn(chain)
       shadowedComplete &&= complete
       for (const { rule, by } of shadows) shadowed.push({ ...at(chain.rules[rule], rule), by: by + 1 })
@@ -300,7 +300,7 @@ function countTests(
       ? { kind: 'flows', flows: traffic.flows.slice(0, most) }
       : { kind: 'capture', packets: traffic.packets.slice(0, most) },
   )
-  const tested = read((rule) => lane.engine.countersOf(rule))
+  const tested = read((rule) => lane.engine.countersOf(rule, ruleSet.family))
   lane.close()
   return { tested, packets: lane.outcome.packets }
 }

@@ -3,15 +3,15 @@
 
 import type { Chain, Rule, RuleSet, Table } from '../rule/model.ts'
 
-/** 240.0.0.0/4, which no host has (RFC 1112). */
-const NOBODY = 0xf0000000 | 0
+/** 240.0.0.0/4 and 100::/64, which no host has (RFC 1112, RFC 6666). */
+const NOBODY = { 4: [0xf0000000 | 0], 6: [0x01000000, 0, 0, 0] }
 const NOBODIES = 0x0fffffff
 
 export function grown(ruleSet: RuleSet, times: number): RuleSet {
   let next = 0
   const copyOf = (rule: Rule): Rule => {
-    const address = [NOBODY | (next++ % NOBODIES)]
-    return { ...rule, source: { value: { address, mask: [-1] }, not: false } }
+    const address = NOBODY[ruleSet.family].with(-1, NOBODY[ruleSet.family].at(-1)! | (next++ % NOBODIES))
+    return { ...rule, source: { value: { address, mask: address.map(() => -1) }, not: false } }
   }
   const grow = (chain: Chain): Chain => {
     const copies = Array.from({ length: times - 1 }, () => chain.rules.map(copyOf))

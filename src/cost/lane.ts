@@ -10,7 +10,7 @@ import { REASON, REASONS, type ReasonName } from '../packet/reason.ts'
 import { seededRandom } from '../random.ts'
 import type { RuleSet } from '../rule/model.ts'
 import { VirtualClock } from '../time.ts'
-import { PROTO_ICMP, PROTO_TCP } from '../wire/ipv4.ts'
+import { PROTO_TCP, PROTO_UDP } from '../wire/ipv4.ts'
 import { FloodDevice } from './flood.ts'
 import * as packets from './packets.ts'
 import type { Flow } from './traffic.ts'
@@ -69,6 +69,7 @@ export class Lane {
       'net.netfilter.nf_conntrack_udp_timeout': HOUR,
       'net.netfilter.nf_conntrack_udp_timeout_stream': HOUR,
       'net.netfilter.nf_conntrack_icmp_timeout': HOUR,
+      'net.netfilter.nf_conntrack_icmpv6_timeout': HOUR,
       'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': HOUR,
       'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': HOUR,
       'net.netfilter.nf_conntrack_tcp_timeout_max_retrans': HOUR,
@@ -105,7 +106,7 @@ export class Lane {
     if (onwards === undefined) return []
     if (this.#last !== 'forwarded') {
       // The router's own answer to an echo request: every further request belongs to the same flow.
-      const echoed = flow.protocol === PROTO_ICMP && packets.isEchoReply(onwards.bytes)
+      const echoed = flow.protocol !== PROTO_TCP && flow.protocol !== PROTO_UDP && packets.isEchoReply(onwards.bytes)
       if (echoed) this.#through({ device, bytes: first })
       return echoed ? [{ device, bytes: first }] : []
     }

@@ -4,24 +4,26 @@
 
 import { checksum, pseudoSum4 } from '../wire/checksum.ts'
 import * as icmp from '../wire/icmp.ts'
+import * as icmpv6 from '../wire/icmpv6.ts'
 import * as ip from '../wire/ipv4.ts'
+import * as ipv6 from '../wire/ipv6.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 
 export interface Tuple {
-  /** int32, as everywhere. */
-  readonly source: number
-  readonly destination: number
-  /** One of IPv4's PROTO_TCP, PROTO_UDP, PROTO_ICMP. */
+  /** int32 words, as everywhere: one of IPv4, four of IPv6. */
+  readonly source: readonly number[]
+  readonly destination: readonly number[]
+  /** PROTO_TCP, PROTO_UDP, or the family's: PROTO_ICMP, PROTO_ICMPV6. */
   readonly protocol: number
-  /** Of ICMP: the echo's identifier. */
+  /** Of an echo: its identifier. */
   readonly sport: number
-  /** Of ICMP: 0. */
+  /** Of an echo: 0. */
   readonly dport: number
 }
 
-/** Bytes of a packet that carries data. */
-const LENGTH = 64
+/** Bytes behind the IP header of a packet that carries data. */
+const LENGTH = 44
 const CLIENT_FIRST = 1_000_000
 const SERVER_FIRST = 2_000_000
 const WINDOW = 29_200
@@ -29,7 +31,7 @@ const TCP_HEADER = 20
 
 /** What a client sends first: SYN, a datagram, an echo request. */
 export function opening(tuple: Tuple): Uint8Array {
-  return tuple.protocol === ip.PROTO_TCP ? segment(tuple, tcp.SYN, CLIENT_FIRST, 0, 0) : carrying(tuple, icmp.ECHO)
+  return tuple.protocol === ip.PROTO_TCP ? segment(tuple, tcp.SYN, CLIENT_FIRST, 0, 0) : carrying(tuple, true)
 }
 
 /** What the other end says to a first packet that reached it. */
@@ -37,7 +39,7 @@ export function answerTo(left: Uint8Array): Uint8Array {
   const tuple = turned(left)
   return tuple.protocol === ip.PROTO_TCP
     ? segment(tuple, tcp.SYN | tcp.ACK, SERVER_FIRST, CLIENT_FIRST + 1, 0)
-    : carrying(tuple, icmp.ECHO_REPLY)
+    : carrying(tuple, false)
 }
 
 /** Ends the handshake; only TCP has one. */
@@ -48,49 +50,74 @@ export function acknowledgement(tuple: Tuple): Uint8Array {
 /** What the client sends in an established flow. */
 export function request(tuple: Tuple): Uint8Array {
   if (tuple.protocol !== ip.PROTO_TCP) return opening(tuple)
-  return segment(tuple, tcp.ACK, CLIENT_FIRST + 1, SERVER_FIRST + 1, LENGTH - ip.MIN_HEADER - TCP_HEADER)
+  return segment(tuple, tcp.ACK, CLIENT_FIRST + 1, SERVER_FIRST + 1, LENGTH - TCP_HEADER)
 }
 
 /** What the server sends in an established flow, whose first packet reached it like this. */
 export function reply(left: Uint8Array): Uint8Array {
   const tuple = turned(left)
-  if (tuple.protocol !== ip.PROTO_TCP) return carrying(tuple, icmp.ECHO_REPLY)
-  return segment(tuple, tcp.ACK, SERVER_FIRST + 1, CLIENT_FIRST + 1, LENGTH - ip.MIN_HEADER - TCP_HEADER)
+  if (tuple.protocol !== ip.PROTO_TCP) return carrying(tuple, false)
+  return segment(tuple, tcp.ACK, SERVER_FIRST + 1, CLIENT_FIRST + 1, LENGTH - TCP_HEADER)
 }
 
 /** Whether a packet is an echo reply. */
 export function isEchoReply(bytes: Uint8Array): boolean {
-  return bytes[ip.PROTOCOL] === ip.PROTO_ICMP && bytes[(bytes[0] & 15) << 2] === icmp.ECHO_REPLY
+  const { protocol, at } = headerOf(bytes)
+  return (
+    (protocol === ip.PROTO_ICMP && bytes[at] === icmp.ECHO_REPLY) ||
+    (protocol === ip.PROTO_ICMPV6 && bytes[at] === icmpv6.ECHO_REPLY)
+  )
 }
 
 /** Whether a packet has a flow's protocol and no error stands in it: of several that left, it is the flow's own. */
-export function isOf(bytes: Uint8Array, { protocol }: Tuple): boolean {
-  return bytes[ip.PROTOCOL] === protocol && (protocol !== ip.PROTO_ICMP || !icmp.isError(bytes[(bytes[0] & 15) << 2]))
+export function isOf(bytes: Uint8Array, tuple: Tuple): boolean {
+  const { protocol, at } = headerOf(bytes)
+  if (protocol !== tuple.protocol) return false
+  if (protocol === ip.PROTO_ICMP) return !icmp.isError(bytes[at])
+  return protocol !== ip.PROTO_ICMPV6 || !icmpv6.isError(bytes[at])
+}
+
+/** A packet's protocol, and where that begins. What is made here has no extension headers; what has some is not of a flow. */
+function headerOf(bytes: Uint8Array): { readonly protocol: number; readonly at: number } {
+  return bytes[0] >>> 4 === 6
+    ? { protocol: bytes[ipv6.NEXT_HEADER], at: ipv6.HEADER }
+    : { protocol: bytes[ip.PROTOCOL], at: (bytes[0] & 15) << 2 }
 }
 
 function turned(bytes: Uint8Array): Tuple {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const at = (bytes[0] & 15) << 2
-  const protocol = bytes[ip.PROTOCOL]
-  const echo = protocol === ip.PROTO_ICMP
+  const { protocol, at } = headerOf(bytes)
+  const echo = protocol === ip.PROTO_ICMP || protocol === ip.PROTO_ICMPV6
+  const words = (o: number) => [0, 4, 8, 12].map((i) => view.getInt32(o + i))
+  const six = bytes[0] >>> 4 === 6
   return {
-    source: view.getInt32(ip.DESTINATION),
-    destination: view.getInt32(ip.SOURCE),
+    source: six ? words(ipv6.DESTINATION) : [view.getInt32(ip.DESTINATION)],
+    destination: six ? words(ipv6.SOURCE) : [view.getInt32(ip.SOURCE)],
     protocol,
     sport: view.getUint16(echo ? at + icmp.ID : at + udp.DESTINATION_PORT),
     dport: echo ? 0 : view.getUint16(at + udp.SOURCE_PORT),
   }
 }
 
-function begun(tuple: Tuple, length: number): DataView {
-  const view = new DataView(new ArrayBuffer(length))
-  ip.writeHeader(view, 0, length, 0, ip.DF, 64, tuple.protocol, 0, tuple.source, tuple.destination)
-  return view
+/** A packet of so many bytes behind the IP header, and where those begin. */
+function begun(tuple: Tuple, length: number): { readonly view: DataView; readonly at: number } {
+  const { source, destination, protocol } = tuple
+  if (source.length === 1) {
+    const view = new DataView(new ArrayBuffer(ip.MIN_HEADER + length))
+    ip.writeHeader(view, 0, view.byteLength, 0, ip.DF, 64, protocol, 0, source[0], destination[0])
+    return { view, at: ip.MIN_HEADER }
+  }
+  const view = new DataView(new ArrayBuffer(ipv6.HEADER + length))
+  ipv6.writeHeader(view, 0, length, protocol, 64, 0)
+  for (let i = 0; i < 4; i++) {
+    view.setInt32(ipv6.SOURCE + 4 * i, source[i])
+    view.setInt32(ipv6.DESTINATION + 4 * i, destination[i])
+  }
+  return { view, at: ipv6.HEADER }
 }
 
 function segment(tuple: Tuple, flags: number, sequence: number, acknowledged: number, data: number): Uint8Array {
-  const view = begun(tuple, ip.MIN_HEADER + TCP_HEADER + data)
-  const at = ip.MIN_HEADER
+  const { view, at } = begun(tuple, TCP_HEADER + data)
   view.setUint16(at + tcp.SOURCE_PORT, tuple.sport)
   view.setUint16(at + tcp.DESTINATION_PORT, tuple.dport)
   view.setUint32(at + tcp.SEQUENCE, sequence)
@@ -98,29 +125,32 @@ function segment(tuple: Tuple, flags: number, sequence: number, acknowledged: nu
   view.setUint8(at + tcp.DATA_OFFSET, (TCP_HEADER >> 2) << 4)
   view.setUint8(at + tcp.FLAGS, flags)
   view.setUint16(at + tcp.WINDOW, WINDOW)
-  return summed(view, tuple, tcp.CHECKSUM)
+  return summed(view, at, tuple, tcp.CHECKSUM)
 }
 
-/** A datagram, or an echo of this type. */
-function carrying(tuple: Tuple, echo: number): Uint8Array {
-  const view = begun(tuple, LENGTH)
-  const at = ip.MIN_HEADER
-  if (tuple.protocol === ip.PROTO_ICMP) {
-    view.setUint8(at + icmp.TYPE, echo)
+/** A datagram, or an echo: a request or a reply. */
+function carrying(tuple: Tuple, request: boolean): Uint8Array {
+  const { view, at } = begun(tuple, LENGTH)
+  if (tuple.protocol !== ip.PROTO_UDP) {
+    const of = tuple.protocol === ip.PROTO_ICMP ? icmp : icmpv6
+    view.setUint8(at + icmp.TYPE, request ? of.ECHO : of.ECHO_REPLY)
     view.setUint16(at + icmp.ID, tuple.sport)
     view.setUint16(at + icmp.SEQUENCE, 1)
-    view.setUint16(at + icmp.CHECKSUM, checksum(view, at, LENGTH - at))
-    return new Uint8Array(view.buffer)
+    return summed(view, at, tuple, icmp.CHECKSUM)
   }
   view.setUint16(at + udp.SOURCE_PORT, tuple.sport)
   view.setUint16(at + udp.DESTINATION_PORT, tuple.dport)
-  view.setUint16(at + udp.LENGTH, LENGTH - at)
-  return summed(view, tuple, udp.CHECKSUM)
+  view.setUint16(at + udp.LENGTH, LENGTH)
+  return summed(view, at, tuple, udp.CHECKSUM)
 }
 
-function summed(view: DataView, { source, destination, protocol }: Tuple, field: number): Uint8Array {
-  const at = ip.MIN_HEADER
+function summed(view: DataView, at: number, { source, destination, protocol }: Tuple, field: number): Uint8Array {
   const length = view.byteLength - at
-  view.setUint16(at + field, checksum(view, at, length, pseudoSum4(source, destination, protocol, length)) || 0xffff)
+  let pseudo = 0
+  if (source.length === 4) pseudo = ipv6.pseudoSum(view, 0, protocol, length)
+  else if (protocol !== ip.PROTO_ICMP) pseudo = pseudoSum4(source[0], destination[0], protocol, length)
+  const sum = checksum(view, at, length, pseudo)
+  // Of UDP alone 0 means that there is none.
+  view.setUint16(at + field, sum === 0 && protocol === ip.PROTO_UDP ? 0xffff : sum)
   return new Uint8Array(view.buffer as ArrayBuffer)
 }

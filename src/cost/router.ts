@@ -3,9 +3,9 @@
 // masquerades on is that one.
 
 import type { DeviceConfig, RouteConfig, RouterConfig } from '../config.ts'
+import { formatAny, maskLength } from '../rule/address.ts'
 import type { InterfaceName, Network, RuleSet } from '../rule/model.ts'
-import { formatAddress, prefixLengthOf } from '../wire/address.ts'
-import { isLoopback, isMulticast } from '../wire/ipv4.ts'
+import { isHost } from './host.ts'
 import { type Named, namedIn } from './named.ts'
 
 /** Routes and addresses that are made of what rules name; what is more is reached by the default route. */
@@ -19,7 +19,9 @@ export function inventRouter(ruleSets: readonly RuleSet[]): RouterConfig {
   const outside = masqueradesOn(ruleSets)
   const last = outside === undefined ? undefined : deviceOf(outside, names)
   const ordered = last === undefined ? names : [...names.filter((name) => name !== last), last]
-  const addresses = new Map<string, string[]>(ordered.map((name, i) => [name, [`10.201.${i}.1/24`]]))
+  const family = ruleSets[0]?.family ?? 4
+  const addressOf = (i: number) => (family === 4 ? `10.201.${i}.1/24` : `fd00:201:${i.toString(16)}::1/64`)
+  const addresses = new Map<string, string[]>(ordered.map((name, i) => [name, [addressOf(i)]]))
   const routes = new Map<string, RouteConfig>()
   const own = new Set<string>()
   const route = (network: Network | undefined, by: InterfaceName | undefined) => {
@@ -32,8 +34,9 @@ export function inventRouter(ruleSets: readonly RuleSet[]): RouterConfig {
     route(source, by)
     if (root !== 'INPUT') route(destination, out)
     const host = root === 'INPUT' && destination !== undefined ? unicast(destination) : undefined
+    const whole = family === 4 ? '/32' : '/128'
     const at = by === undefined ? ordered[ordered.length - 1] : deviceOf(by, ordered)
-    if (host?.endsWith('/32') && at !== undefined && own.size < MOST && !own.has(host)) {
+    if (host?.endsWith(whole) && at !== undefined && own.size < MOST && !own.has(host)) {
       own.add(host)
       addresses.get(at)?.push(host)
     }
@@ -41,7 +44,10 @@ export function inventRouter(ruleSets: readonly RuleSet[]): RouterConfig {
   for (const to of own) routes.delete(to)
   const devices: Record<string, DeviceConfig> = {}
   for (const [name, of] of addresses) devices[name] = { addresses: of }
-  return { devices, routes: [...routes.values(), { to: 'default', dev: ordered[ordered.length - 1] }] }
+  return {
+    devices,
+    routes: [...routes.values(), { to: family === 4 ? 'default' : '::/0', dev: ordered[ordered.length - 1] }],
+  }
 }
 
 /** The device that a rule's name means: the first that a wildcard fits. */
@@ -76,11 +82,8 @@ function masqueradesOn(ruleSets: readonly RuleSet[]): InterfaceName | undefined 
   return undefined
 }
 
-/** `10.0.0.0/8`; undefined for a mask that is no prefix, and for what is never a host's network. */
-function unicast({ address: [address], mask: [mask] }: Network): string | undefined {
-  const length = prefixLengthOf(mask)
-  const first = (address >>> 24) & 0xff
-  if (length === undefined || isLoopback(address) || isMulticast(address) || first === 0 || first >= 240)
-    return undefined
-  return `${formatAddress(address)}/${length}`
+/** `10.0.0.0/8`, `2001:db8::/32`; undefined for a mask that is no prefix, and for what is never a host's network. */
+function unicast({ address, mask }: Network): string | undefined {
+  const length = maskLength(mask)
+  return length === undefined || !isHost(address) ? undefined : `${formatAny(address)}/${length}`
 }

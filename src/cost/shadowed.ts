@@ -29,7 +29,7 @@ interface Asked {
 /** @returns what is shadowed, and whether every pair of rules was looked at */
 export function shadowedIn(chain: Chain): { readonly shadows: Shadow[]; readonly complete: boolean } {
   /** Earlier rules by the masks of their addresses, then by the addresses. */
-  const earlier = new Map<string, { readonly masks: readonly number[]; readonly by: Map<string, Asked[]> }>()
+  const earlier = new Map<string, { readonly masks: Masks; readonly by: Map<string, Asked[]> }>()
   const shadows: Shadow[] = []
   let compared = 0
   for (const [at, rule] of chain.rules.entries()) {
@@ -39,18 +39,18 @@ export function shadowedIn(chain: Chain): { readonly shadows: Shadow[]; readonly
     const [source, destination] = [network(rule.source), network(rule.destination)]
     for (const { masks, by: rules } of earlier.values()) {
       compared++
-      if ((source.mask & masks[0]) !== masks[0] || (destination.mask & masks[1]) !== masks[1]) continue
-      for (const first of rules.get(`${source.address & masks[0]} ${destination.address & masks[1]}`) ?? []) {
+      if (!asNarrow(source.mask, masks[0]) || !asNarrow(destination.mask, masks[1])) continue
+      for (const first of rules.get(keyOf(source.address, destination.address, masks)) ?? []) {
         compared++
         if (covers(first, asked) && (by === undefined || first.at < by)) by = first.at
       }
     }
     if (by !== undefined) shadows.push({ rule: at, by })
     if (by !== undefined || !endsWalk(rule) || !isPlain(rule)) continue
-    const masks = [source.mask, destination.mask]
-    const group = earlier.get(masks.join()) ?? { masks, by: new Map() }
-    earlier.set(masks.join(), group)
-    const key = `${source.address & source.mask} ${destination.address & destination.mask}`
+    const masks: Masks = [source.mask, destination.mask]
+    const group = earlier.get(masks.join(' ')) ?? { masks, by: new Map() }
+    earlier.set(masks.join(' '), group)
+    const key = keyOf(source.address, destination.address, masks)
     const same = group.by.get(key)
     if (same === undefined) group.by.set(key, [asked])
     else same.push(asked)
@@ -74,9 +74,25 @@ function isPlain(rule: Rule): boolean {
   )
 }
 
-/** A network of IPv4; everything where it is not given or negated. */
-function network(of: Negatable<Network> | undefined): { readonly address: number; readonly mask: number } {
-  return of === undefined || of.not ? { address: 0, mask: 0 } : { address: of.value.address[0], mask: of.value.mask[0] }
+/** Of source and destination. */
+type Masks = readonly [readonly number[], readonly number[]]
+
+/** Everything, of either family. */
+const ANYWHERE: Network = { address: [0, 0, 0, 0], mask: [0, 0, 0, 0] }
+
+/** A network; everything where it is not given or negated. */
+function network(of: Negatable<Network> | undefined): Network {
+  return of === undefined || of.not ? ANYWHERE : of.value
+}
+
+/** Whether a mask looks at all the bits that a wider one looks at. */
+function asNarrow(mask: readonly number[], wide: readonly number[]): boolean {
+  return wide.every((word, i) => word === 0 || (mask[i] & word) === word)
+}
+
+function keyOf(source: readonly number[], destination: readonly number[], [first, second]: Masks): string {
+  const seen = (address: readonly number[], mask: readonly number[]) => mask.map((word, i) => address[i] & word)
+  return `${seen(source, first)} ${seen(destination, second)}`
 }
 
 const ALL_PORTS = [0, 0xffff]

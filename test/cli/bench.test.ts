@@ -60,7 +60,7 @@ test('--html writes a page', () => {
 test('--traffic takes the packets of a capture, whose interfaces are the devices', () => {
   const capture = (name: string) => {
     const writer = new PcapngWriter(join(folder, 'in.pcapng'), [{ name }], { resolution: 6 })
-    const flow = { source: 0x0ac9_0009, destination: 0x0808_0808, protocol: 6, sport: 1000 }
+    const flow = { source: [0x0ac9_0009], destination: [0x0808_0808], protocol: 6, sport: 1000 }
     for (const dport of [80, 81, 82]) writer.write(0, 0n, opening({ ...flow, dport }))
     writer.close()
   }

@@ -8,12 +8,12 @@ import { printCost } from '../../src/cost/print.ts'
 import { inventRouter } from '../../src/cost/router.ts'
 import { drawFlows, type Flow } from '../../src/cost/traffic.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
-import { parseAddress } from '../../src/wire/address.ts'
+import { parseStrict } from '../../src/rule/address.ts'
 
 const MIX = { tcp: 70, udp: 25, icmp: 5 }
 const filter = (...lines: string[]) => parse(`*filter\n${lines.join('\n')}\nCOMMIT\n`)
 const parse = (text: string) => parseRestore(text, { file: 'rules', family: 4 })
-const address = (text: string) => parseAddress(text) as number
+const address = (text: string) => parseStrict(text, text.includes(':') ? 6 : 4) as readonly number[]
 
 const CONFIG = {
   devices: { lan: { addresses: ['10.0.1.1/24'] }, wan: { addresses: ['203.0.113.1/24'] } },
@@ -150,7 +150,7 @@ test('flows are drawn from what rules name, in the shares of the mix, and the sa
   expect(drawFlows(500, MIX, CONFIG, [rules])).toEqual(flows)
   const tcp = flows.filter(({ protocol }) => protocol === 6)
   expect(tcp.length).toBeGreaterThan(300)
-  const aimed = tcp.filter(({ source, dport }) => source === address('10.0.1.5') && dport === 4711)
+  const aimed = tcp.filter(({ source, dport }) => source[0] === address('10.0.1.5')[0] && dport === 4711)
   expect(aimed.length).toBeGreaterThan(tcp.length / 2)
   expect(aimed.every(({ device }) => device === 'lan')).toBe(true)
   expect(drawFlows(50, { tcp: 0, udp: 1, icmp: 0 }, CONFIG, [rules]).every(({ protocol }) => protocol === 17)).toBe(
@@ -166,4 +166,65 @@ test('the page needs nothing from elsewhere and shows names as they are', async 
   expect(page).toContain('&#60;b&#62;')
   expect(page).not.toMatch(/<b>|https?:|src=|<link/)
   expect(printCost(report)).toMatch(/^rules: 1 rule; 1 flow, 5 packets\n/)
+})
+
+test('rules of IPv6 are measured with packets of IPv6: handshakes, both ways of a flow, echoes, NAT', async () => {
+  const rules = parseRestore(
+    `*nat
+-A PREROUTING -i wan -p tcp --dport 8080 -j DNAT --to-destination [fd00:1::9]:80
+-A POSTROUTING -o wan -j MASQUERADE
+COMMIT
+*filter
+-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+-A FORWARD -d 2001:db8:7::/48 -p tcp --dport 22 -j DROP
+-A FORWARD -d 2001:db8:7:1::1/128 -p tcp --dport 22 -j ACCEPT
+-A FORWARD -p tcp --dport 23 -j REJECT
+COMMIT
+`,
+    { file: 'rules', family: 6 },
+  )
+  const config = {
+    devices: { lan: { addresses: ['fd00:1::1/64'] }, wan: { addresses: ['2001:db8:1::1/64'] } },
+    routes: [{ to: '::/0', dev: 'wan' }],
+  }
+  const from = (protocol: number, dport: number, destination = '2001:db8:7::7'): Flow => ({
+    device: 'lan',
+    source: address('fd00:1::9'),
+    destination: address(destination),
+    protocol,
+    sport: 40_000 + dport,
+    dport,
+  })
+  const inwards = { ...from(6, 8080, '2001:db8:1::1'), device: 'wan', source: address('2001:db8:9::9') }
+  const flows = [from(6, 80), from(17, 53), from(6, 22), from(6, 23), from(58, 0), from(58, 0, 'fd00:1::1'), inwards]
+  const options = { config, traffic: { kind: 'flows', flows } as const, seconds: 0, scale: false, progress: () => {} }
+  const { traffic, subjects } = await costOf([{ name: 'rules', rules }], options)
+  const [{ outcome, shadowed, dead }] = subjects
+  expect(outcome).toMatchObject({ packets: 5 + 4 + 1 + 1 + 4 + 2 + 5, forwarded: 18, answered: 3, dropped: 1 })
+  expect(traffic.established).toBe(2 + 2 + 2 + 1 + 2)
+  expect(shadowed.map(({ number, by }) => [number, by])).toEqual([[3, 2]])
+  expect(dead.map(({ number }) => number)).toEqual([3])
+  expect(countRules(grown(rules, 10))).toBe(60)
+})
+
+test('a router is made of IPv6 rules, and flows that meet them', () => {
+  const rules = parseRestore(
+    '*filter\n-A FORWARD -i lan -s fd00:5::/64 -o ppp0 -p udp --dport 4711 -j ACCEPT\n-A INPUT -d fd00:5::1 -j ACCEPT\nCOMMIT\n',
+    { file: 'rules', family: 6 },
+  )
+  const config = inventRouter([rules])
+  expect(config).toEqual({
+    devices: {
+      lan: { addresses: ['fd00:201:0::1/64'] },
+      ppp0: { addresses: ['fd00:201:1::1/64', 'fd00:5::1/128'] },
+    },
+    routes: [
+      { to: 'fd00:5::/64', dev: 'lan' },
+      { to: '::/0', dev: 'ppp0' },
+    ],
+  })
+  const flows = drawFlows(200, { tcp: 0, udp: 100, icmp: 0 }, config, [rules])
+  const aimed = flows.filter(({ source, dport }) => source[0] === address('fd00:5::')[0] && dport === 4711)
+  expect(aimed.length).toBeGreaterThan(50)
+  expect(flows.every(({ source, destination }) => source.length === 4 && destination.length === 4)).toBe(true)
 })

@@ -50,3 +50,10 @@ test.each([
 ])('not shadowed: %s', (_, first, then) => {
   expect(shadows(first, then)).toEqual([])
 })
+
+test('networks of IPv6 are compared in all their words', () => {
+  const text =
+    '*filter\n-A FORWARD -s 2001:db8::/33 -j DROP\n-A FORWARD -s 2001:db8:8000::/34 -j DROP\n-A FORWARD -s 2001:db8:1::1 -j DROP\nCOMMIT\n'
+  const chain = parseRestore(text, { file: 'rules', family: 6 }).tables.get('filter')?.chains.get('FORWARD') as Chain
+  expect(shadowedIn(chain).shadows).toEqual([{ rule: 2, by: 0 }])
+})
