@@ -4,6 +4,14 @@
 export interface RouterConfig {
   readonly devices: Readonly<Record<string, DeviceConfig>>
   readonly routes?: readonly RouteConfig[]
+  /** Names of routing tables besides local, main and default, with their numbers. */
+  readonly tables?: Readonly<Record<string, number>>
+  /**
+   * Which packets look into which table, each in the words of `ip rule add`: `from 10.0.0.0/8 lookup wan1`, `fwmark 1/0xff lookup 101
+   * priority 1000`. A rule is IPv6's when an address in it is, or with `-6` before it. They are added in this order to the
+   * default ones.
+   */
+  readonly policyRules?: readonly string[]
   /** Names and values as SYSCTLS has them. */
   readonly sysctl?: Readonly<Record<string, number>>
   /** Timeout policies by name, for `-j CT --timeout NAME`. */
@@ -26,16 +34,34 @@ export interface DeviceConfig {
   readonly mtu?: number
 }
 
+/** One of the ways of a route. */
+export interface NextHopConfig {
+  readonly via?: string
+  readonly dev?: string
+  /** Share of the flows, 1 to 256; 1 when left out. */
+  readonly weight?: number
+  /** `via` is on the link of `dev`, whatever the addresses say. */
+  readonly onlink?: boolean
+}
+
 export interface RouteConfig {
   /** `10.2.0.0/16`, `2001:db8::/32`, an address alone, or `default`, of the family of `via` or `src` (IPv4 without either). */
   readonly to: string
+  /** For a `default` whose other words do not say it. */
+  readonly family?: 4 | 6
+  /** A table's name or number; `main`, or `local` for type local, when left out. */
+  readonly table?: string | number
   readonly via?: string
   /** May be left out where `via` is reachable by a connected prefix, and for types without a device. */
   readonly dev?: string
+  readonly onlink?: boolean
+  /** Several ways instead of `via` and `dev`: each flow takes one, as net.ipv4.fib_multipath_hash_policy says. */
+  readonly nexthops?: readonly NextHopConfig[]
   /** Preferred source address of the router's own packets. */
   readonly src?: string
   readonly mtu?: number
+  readonly advmss?: number
   readonly metric?: number
   /** `unicast` when left out. */
-  readonly type?: 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit'
+  readonly type?: 'unicast' | 'local' | 'blackhole' | 'unreachable' | 'prohibit' | 'throw'
 }

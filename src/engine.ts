@@ -28,7 +28,7 @@ import { Ends } from './pipeline-ends.ts'
 import type { UserHook } from './pipeline-register.ts'
 import { Pipeline6 } from './pipeline6.ts'
 import { systemRandom } from './random.ts'
-import { buildLinks, buildRoutes, buildRoutes6 } from './route/build.ts'
+import { buildLinks, buildRules, buildTables } from './route/build.ts'
 import { Routing } from './route/routing.ts'
 import { Routing6 } from './route/routing6.ts'
 import type { Build } from './rule/build.ts'
@@ -89,7 +89,9 @@ export class Engine {
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
     for (const device of devices.values()) device.attach?.(this.slab)
-    const routing = new Routing(this.links, buildRoutes(config, this.links), this.sysctl)
+    const tables = (family: Family) => buildTables(config, this.links, family, this.sysctl)
+    const rules = (family: Family) => buildRules(config, family, { protocolNumber, protocolName })
+    const routing = new Routing(this.links, tables(4), rules(4), this.sysctl, random())
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
     this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
@@ -99,7 +101,7 @@ export class Engine {
     const credit = new IcmpCredit(time, sysctl)
     const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
-    const routing6 = new Routing6(this.links, buildRoutes6(config, this.links), sysctl)
+    const routing6 = new Routing6(this.links, tables(6), rules(6), sysctl, random())
     const { stats } = this.conntrack
     this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts, stats }, random())
     this.conntrack6.beside = this.conntrack

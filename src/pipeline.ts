@@ -82,7 +82,7 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
 
   protected route(p: Packet): void {
     const { routing } = this
-    const said = routing.input(p.destination, p.source, p.inLink)
+    const said = routing.input(p)
     if (said !== ROUTED) return this.#unroutable(p, said)
     p.routeType = routing.type
     if (p.headerLength > ip.MIN_HEADER && !this.#optionsAllow(p)) return
@@ -155,7 +155,7 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
 
   protected routeOutput(p: Packet): boolean {
     const { routing } = this
-    if (!routing.output(p.destination)) return false
+    if (!routing.output(routing.key.of(p, LOOPBACK))) return false
     p.outLink = routing.link
     p.nexthop = routing.nexthop
     p.mtu = routing.mtu
@@ -167,10 +167,12 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
     kept.destination = p.destination
     kept.source = p.source
     kept.mark = p.mark
+    kept.routeTos = p.view.getUint8(p.start + ip.TOS)
   }
 
   protected isRoutedBy(p: Packet, kept: Packet): boolean {
-    return p.destination === kept.destination && p.source === kept.source && p.mark === kept.mark
+    if (p.destination !== kept.destination || p.source !== kept.source || p.mark !== kept.mark) return false
+    return p.view.getUint8(p.start + ip.TOS) === kept.routeTos
   }
 
   // ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -220,7 +222,7 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
 
   /** Fragments that waited in vain for the others: their sender is told, if they were for the router itself. */
   #fragmentsExpired(p: Packet): void {
-    if (this.routing.input(p.destination, p.source, p.inLink) === ROUTED && this.routing.type === type.LOCAL) {
+    if (this.routing.input(p) === ROUTED && this.routing.type === type.LOCAL) {
       p.routeType = type.LOCAL
       this.local.error(p, icmp.TIME_EXCEEDED, icmp.EXCEEDED_REASSEMBLY, 0)
     }

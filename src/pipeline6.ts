@@ -177,7 +177,10 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
   // ── from the router itself ──────────────────────────────────────────────────────────────────────────────────────────
 
   protected routeOutput(p: Packet): boolean {
-    return this.routing.output(p, NO_LINK)
+    const key = this.routing.key.of(p, LOOPBACK)
+    // What means something on one link only stays on that.
+    if (ipv6.isLinkLocal(p.destination) || ipv6.isMulticast(p.destination)) key.outLink = p.outLink
+    return this.routing.output(p, key)
   }
 
   protected keepRoutedBy(p: Packet, kept: Packet): void {
@@ -190,6 +193,7 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
     kept.source2 = p.source2
     kept.source3 = p.source3
     kept.mark = p.mark
+    kept.routeTos = ipv6.trafficClass(p.view, p.start)
   }
 
   protected isRoutedBy(p: Packet, kept: Packet): boolean {
@@ -202,7 +206,8 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
       p.source2 === kept.source2 &&
       p.source1 === kept.source1 &&
       p.source === kept.source &&
-      p.mark === kept.mark
+      p.mark === kept.mark &&
+      ipv6.trafficClass(p.view, p.start) === kept.routeTos
     )
   }
 

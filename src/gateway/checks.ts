@@ -2,7 +2,12 @@
 // else Linux would refuse when devices and routes are set up. It looks at data that may be of any shape, because every
 // mistake in a file is to be told at once: what has the wrong shape was told already and is passed over here.
 
+import { policyRuleWords } from '../route/build.ts'
+import { TableNames } from '../route/command/names.ts'
+import { readRule, ruleOf } from '../route/command/rule-words.ts'
+import { Words } from '../route/command/words.ts'
 import { isIPv6 } from '../route/prefix6.ts'
+import { protocolName, protocolNumber } from '../rule/names.ts'
 import { SYSCTLS, sysctls } from '../sysctl.ts'
 import { MIN_MTU } from '../wire/ipv6.ts'
 import { canonical, isLinkLocal, type OwnAddress, readDestination, readOwn } from './family.ts'
@@ -20,9 +25,16 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 
 export function check(data: unknown, complain: Complain): void {
-  const { devices, routes, sysctl } = mapping(data)
+  const { devices, routes, sysctl, tables, policyRules } = mapping(data)
   for (const [name, device] of Object.entries(mapping(devices))) checkDevice(name, mapping(device), complain)
-  checkRoutes(list(routes), mapping(devices), complain)
+  const names = new TableNames(numbersIn(mapping(tables)))
+  for (const [name, number] of Object.entries(mapping(tables)))
+    if (['local', 'main', 'default'].includes(name) || [253, 254, 255].includes(Number(number)))
+      complain(['tables', name], `tables: ${name}: every router has the tables local, main and default itself`, true)
+  checkRoutes(list(routes), mapping(devices), names, complain)
+  list(policyRules).forEach((rule, i) => {
+    if (typeof rule === 'string') checkRule(rule, i, names, complain)
+  })
   for (const [name, value] of Object.entries(mapping(sysctl))) {
     if (typeof value === 'number') checkSysctl(name, value, complain)
   }
@@ -72,17 +84,36 @@ function checkDevice(name: string, device: Mapping, complain: Complain): void {
 
 /** The family that a route's addresses say; undefined for `default` alone. */
 function familyOf(route: Mapping): 4 | 6 | undefined {
-  const texts = ['to', 'via', 'src'].flatMap((key) => text(route[key]) ?? []).filter((word) => word !== 'default')
+  if (route.family === 4 || route.family === 6) return route.family
+  const hops = list(route.nexthops).map((hop) => mapping(hop).via)
+  const given = [...['to', 'via', 'src'].map((key) => route[key]), ...hops]
+  const texts = given.flatMap((value) => text(value) ?? []).filter((word) => word !== 'default')
   return texts.length === 0 ? undefined : texts.some(isIPv6) ? 6 : 4
 }
 
-function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Complain): void {
+function numbersIn(tables: Mapping): Record<string, number> {
+  return Object.fromEntries(Object.entries(tables).filter(([, number]) => typeof number === 'number')) as Record<
+    string,
+    number
+  >
+}
+
+function checkRule(rule: string, i: number, tables: TableNames, complain: Complain): void {
+  const [family, words] = policyRuleWords(rule)
+  try {
+    ruleOf(readRule(new Words(words), family, { protocolNumber, protocolName, tables }), 0)
+  } catch (error) {
+    complain(['policyRules', i], `policyRules: '${rule}': ${(error as Error).message.replace(/^Error: /, '')}`)
+  }
+}
+
+function checkRoutes(routes: readonly unknown[], devices: Mapping, tables: TableNames, complain: Complain): void {
   const seen = new Map<string, number>()
   routes.forEach((given, i) => {
     if (typeof given !== 'object') return
     const route = mapping(given)
     const dev = text(route.dev)
-    const known = dev === undefined || Object.hasOwn(devices, dev)
+    const known = dev === undefined || dev === 'lo' || Object.hasOwn(devices, dev)
     if (!known)
       complain(['routes', i, 'dev'], `routes: there is no device '${dev}'${suggestion(dev, Object.keys(devices))}`)
     const kind = route.type ?? 'unicast'
@@ -92,18 +123,29 @@ function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Com
       if (word !== undefined && word !== 'default' && canonical(word) !== undefined && isIPv6(word) !== (family === 6))
         complain(['routes', i, key], `routes: ${word} is no IPv6 address, and others of this route are`)
     }
-    if (kind === 'unicast' && route.via === undefined && route.dev === undefined)
+    if (route.table !== undefined && tables.number(String(route.table)) === undefined)
+      complain(
+        ['routes', i, 'table'],
+        `routes: there is no table '${String(route.table)}'; expected a number, or a name of 'tables'`,
+      )
+    if (route.nexthops !== undefined && (route.via ?? route.dev ?? route.onlink) !== undefined)
+      complain(['routes', i, 'nexthops'], "routes: expected 'nexthops', or 'via' and 'dev', not both")
+    if (kind === 'unicast' && route.via === undefined && route.dev === undefined && list(route.nexthops).length === 0)
       complain(['routes', i], "routes: expected 'via', 'dev' or both for a route of type unicast")
-    if (kind === 'blackhole' || kind === 'unreachable' || kind === 'prohibit') {
-      for (const key of ['via', 'dev', 'src'])
+    if (kind === 'blackhole' || kind === 'unreachable' || kind === 'prohibit' || kind === 'throw') {
+      for (const key of ['via', 'dev', 'src', 'nexthops'])
         if (route[key] !== undefined)
           complain(['routes', i, key], `routes: a route of type ${kind} has no '${key}'`, true)
     } else if (known) {
-      checkNextHop(route, i, devices, complain)
+      checkNextHop(route, ['routes', i], devices, complain)
+      list(route.nexthops).forEach((hop, j) => {
+        checkNextHop(mapping(hop), ['routes', i, 'nexthops', j], devices, complain)
+      })
     }
     const to = readDestination(text(route.to) ?? '', family)
     if (to === undefined) return
-    const key = `${to}/${kind === 'local'}/${route.metric ?? 0}`
+    const table = route.table === undefined ? (kind === 'local' ? 255 : 254) : tables.number(String(route.table))
+    const key = `${to} ${table} ${route.metric ?? 0}`
     const earlier = seen.get(key)
     if (earlier === undefined) seen.set(key, i)
     else
@@ -114,26 +156,29 @@ function checkRoutes(routes: readonly unknown[], devices: Mapping, complain: Com
   })
 }
 
-function checkNextHop(route: Mapping, i: number, devices: Mapping, complain: Complain): void {
+/** Of a route, or of one of its ways; `path` is where it stands. */
+function checkNextHop(route: Mapping, path: Path, devices: Mapping, complain: Complain): void {
   const dev = text(route.dev)
+  if (path.length > 2 && dev !== undefined && dev !== 'lo' && !Object.hasOwn(devices, dev))
+    return complain([...path, 'dev'], `routes: there is no device '${dev}'${suggestion(dev, Object.keys(devices))}`)
   const candidates = (dev === undefined ? Object.values(devices) : [devices[dev]]).flatMap(addressesOf)
   const all = Object.values(devices).flatMap(addressesOf)
   const via = canonical(text(route.via) ?? '')
   if (via !== undefined && isLinkLocal(via)) {
     if (dev === undefined)
-      complain(['routes', i, 'via'], `routes: the next hop ${via} means something on one device only: expected 'dev'`)
+      complain([...path, 'via'], `routes: the next hop ${via} means something on one device only: expected 'dev'`)
   } else if (via !== undefined) {
     if (all.some(({ address }) => address === via))
-      complain(['routes', i, 'via'], `routes: ${text(route.via)} is the router's own address; expected a next hop`)
-    else if (!candidates.some((own) => own.reaches(via)))
+      complain([...path, 'via'], `routes: ${text(route.via)} is the router's own address; expected a next hop`)
+    else if (route.onlink !== true && !candidates.some((own) => own.reaches(via)))
       complain(
-        ['routes', i, 'via'],
+        [...path, 'via'],
         `routes: no address of ${dev ?? 'any device'} has a prefix that holds the next hop ${text(route.via)}`,
       )
   }
   const src = canonical(text(route.src) ?? '')
   if (src !== undefined && !all.some(({ address }) => address === src))
-    complain(['routes', i, 'src'], `routes: ${text(route.src)} is no address of the router's; expected one that is`)
+    complain([...path, 'src'], `routes: ${text(route.src)} is no address of the router's; expected one that is`)
 }
 
 function checkSysctl(name: string, value: number, complain: Complain): void {

@@ -62,19 +62,43 @@ const device = {
   peer: mapping(peer).optional(),
 }
 
+const dev = z.custom<string>((value) => typeof value === 'string', "a device's name")
+
+const nextHop = {
+  via: address.optional(),
+  dev: dev.optional(),
+  weight: integer(1, 256).optional(),
+  onlink: flag.optional(),
+}
+
 const route = {
   to: destination,
+  family: z.custom<4 | 6>((value) => value === 4 || value === 6, '4 or 6').optional(),
+  table: z
+    .custom<string | number>(
+      (value) =>
+        typeof value === 'string' || (Number.isInteger(value) && Number(value) > 0 && Number(value) <= 0xffffffff),
+      "a table's name or number",
+    )
+    .optional(),
   via: address.optional(),
-  dev: z.custom<string>((value) => typeof value === 'string', "a device's name").optional(),
+  dev: dev.optional(),
+  onlink: flag.optional(),
+  nexthops: listOf(mapping(nextHop)).optional(),
   src: address.optional(),
   mtu: mtu.optional(),
+  advmss: integer(1, 65_535).optional(),
   metric: metric.optional(),
-  type: oneOf('unicast', 'local', 'blackhole', 'unreachable', 'prohibit').optional(),
+  type: oneOf('unicast', 'local', 'blackhole', 'unreachable', 'prohibit', 'throw').optional(),
 }
 
 const gateway = {
   devices: byName(mapping(device), 'a mapping of device names'),
   routes: listOf(mapping(route)).optional(),
+  tables: byName(integer(1, 0xffffffff), 'a mapping of names to numbers of tables').optional(),
+  policyRules: listOf(
+    z.custom<string>((value) => typeof value === 'string', "a rule such as 'from 10.0.0.0/8 lookup 101'"),
+  ).optional(),
   sysctl: byName(
     z.custom<number>((value) => typeof value === 'number', 'a number'),
     'a mapping of sysctl names to numbers',
@@ -92,6 +116,6 @@ export const gatewaySchema = mapping(gateway)
 /** The keys that the mapping at this place may have. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
   if (path.length === 0) return Object.keys(gateway)
-  if (path[0] === 'routes') return Object.keys(route)
+  if (path[0] === 'routes') return Object.keys(path.length > 2 ? nextHop : route)
   return Object.keys(path.length === 2 ? device : path.length === 3 ? peer : peerRoute)
 }

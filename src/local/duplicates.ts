@@ -26,7 +26,10 @@ export class Duplicates {
   send(p: Packet, hook: number, gateway: number, link?: Link): void {
     if (this.#sending) return
     const routing = this.#routing()
-    const isRouted = routing.output(gateway) && (link === undefined || routing.link === link.index)
+    const key = routing.key.to(gateway)
+    key.tos = p.view.getUint8(p.start + ip.TOS) & ip.DSCP
+    if (link !== undefined) key.outLink = link.index
+    const isRouted = routing.output(key)
     // A gateway that no route leads to is taken to be on the link that is asked for.
     if (!isRouted && link === undefined) return
     const copy = this.#mouth.take(p)

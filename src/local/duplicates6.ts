@@ -1,7 +1,7 @@
 // Copies of IPv6 packets that target TEE sends to another host (nf_dup_ipv6): as in duplicates.ts. That a copy must stay whole
 // is said in its descriptor alone, since IPv6 has no bit for it; and a device that is asked for is the only one whose routes count.
 
-import { type Link, NO_LINK } from '../device/link.ts'
+import type { Link } from '../device/link.ts'
 import { INPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { readHeader6 } from '../packet/parse6.ts'
@@ -32,8 +32,10 @@ export class Duplicates6 {
     copy.destination2 = gateway[2]
     copy.destination3 = gateway[3]
     const routing = this.#routing()
-    const found = link === undefined ? routing.output(copy, NO_LINK) : routing.outputBy(copy, link.index)
-    if (!found) return this.#mouth.discard(copy)
+    const key = routing.key.to6(gateway[0], gateway[1], gateway[2], gateway[3])
+    key.tos = ipv6.trafficClass(p.view, p.start) & ip.DSCP
+    if (link !== undefined) key.outLink = key.strict = link.index
+    if (!routing.output(copy, key)) return this.#mouth.discard(copy)
     this.#fill(copy, p, hook)
     this.#sending = true
     this.#mouth.output(copy)

@@ -6,6 +6,7 @@ import type { Conntrack } from '../conntrack/conntrack.ts'
 import { LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { readHeader4 } from '../packet/parse.ts'
+import type { FlowKey } from '../route/key.ts'
 import type { Routing } from '../route/routing.ts'
 import * as type from '../route/type.ts'
 import type { Sysctl } from '../sysctl.ts'
@@ -52,6 +53,7 @@ export class Local {
   readonly #ignoreEcho: boolean
   readonly #ignoreBroadcastEcho: boolean
   readonly #useInbound: boolean
+  readonly #reflectMark: boolean
 
   constructor(
     conntrack: Conntrack,
@@ -73,6 +75,7 @@ export class Local {
     this.synproxy = new Synproxy4(conntrack, routing, mouth, time, random, this.#ttl)
     this.#ignoreEcho = sysctl['net.ipv4.icmp_echo_ignore_all'] !== 0
     this.#ignoreBroadcastEcho = sysctl['net.ipv4.icmp_echo_ignore_broadcasts'] !== 0
+    this.#reflectMark = sysctl['net.ipv4.fwmark_reflect'] !== 0
     this.#useInbound = sysctl['net.ipv4.icmp_errors_use_inbound_ifaddr'] !== 0
   }
 
@@ -107,8 +110,9 @@ export class Local {
     if (kind === icmp.ECHO && this.#ignoreEcho) return
     if (p.routeType !== type.LOCAL && this.#ignoreBroadcastEcho) return
     if (kind === icmp.TIMESTAMP && length < icmp.HEADER + 4) return
-    const source = p.routeType === type.LOCAL ? p.destination : this.#sourceTowards(p.source)
-    const answer = this.#prepare(p, p.source)
+    const tos = view.getUint8(p.start + ip.TOS)
+    const source = p.routeType === type.LOCAL ? p.destination : this.#sourceTowards(p, tos)
+    const answer = this.#prepare(p, this.#key(p).from(source).as(ip.PROTO_ICMP, tos, 0, 0))
     if (answer === undefined) return
     const reply = kind === icmp.ECHO ? icmp.ECHO_REPLY : icmp.TIMESTAMP_REPLY
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(p.source, reply, 0)) return this.#mouth.discard(answer)
@@ -124,7 +128,6 @@ export class Local {
     }
     view.setUint16(at + icmp.CHECKSUM, 0)
     view.setUint16(at + icmp.CHECKSUM, checksum(view, at, size))
-    const tos = view.getUint8(p.start + ip.TOS)
     this.#send(answer, size, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
   }
 
@@ -144,7 +147,12 @@ export class Local {
       const quoted = view.getUint8(p.start + p.headerLength)
       if (!mayBeAnswered(quoted)) return
     }
-    const answer = this.#prepare(p, p.source)
+    const tos = (view.getUint8(p.start + ip.TOS) & 0x1e) | INTERNETWORK_CONTROL
+    const key = this.#key(p).as(ip.PROTO_ICMP, tos, 0, 0)
+    if (p.routeType === type.LOCAL) key.from(p.destination)
+    // Of several ways the one that packets such as this one take.
+    key.packet = p
+    const answer = this.#prepare(p, key)
     if (answer === undefined) return
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(p.source, kind, code)) return this.#mouth.discard(answer)
     const room = Math.min(answer.mtu, ERROR_MAX) - ip.MIN_HEADER - icmp.HEADER
@@ -156,7 +164,6 @@ export class Local {
     view.setUint16(at + icmp.CHECKSUM, 0)
     view.setInt32(at + icmp.REST, info)
     view.setUint16(at + icmp.CHECKSUM, checksum(view, at, icmp.HEADER + quote))
-    const tos = (view.getUint8(p.start + ip.TOS) & 0x1e) | INTERNETWORK_CONTROL
     const source = this.#errorSource(p)
     if (source === 0) return this.#mouth.discard(answer)
     this.#conntrack.attach(answer, p)
@@ -190,7 +197,7 @@ export class Local {
     if (p.protocol !== ip.PROTO_TCP || p.transport === 0 || !this.#checksumIsRight(p)) return
     if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
     if (p.routeType === type.BROADCAST || p.routeType === type.MULTICAST) return
-    const answer = this.#reset(p)
+    const answer = this.#reset(p, 0)
     if (answer === undefined) return
     this.#conntrack.attach(answer, p)
     this.#conntrack.close(p)
@@ -207,15 +214,16 @@ export class Local {
   /** A segment for a port that nothing listens on. */
   #resetClosed(p: Packet): void {
     if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return
-    const answer = this.#reset(p)
-    if (answer === undefined) return
     // Without the ECN bits, which are the other connection's.
-    const tos = p.view.getUint8(p.start + ip.TOS) & 0xfc
+    const tos = p.view.getUint8(p.start + ip.TOS) & ip.DSCP
+    const answer = this.#reset(p, tos)
+    if (answer === undefined) return
     this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, tos, p.destination, p.source)
   }
 
-  #reset(p: Packet): Packet | undefined {
-    const answer = this.#prepare(p, p.source)
+  #reset(p: Packet, tos: number): Packet | undefined {
+    const key = this.#key(p).from(p.destination).as(ip.PROTO_TCP, tos, p.dport, p.sport)
+    const answer = this.#prepare(p, key)
     if (answer === undefined) return undefined
     const { view } = p
     const at = answer.start + ip.MIN_HEADER
@@ -225,13 +233,22 @@ export class Local {
     return answer
   }
 
-  /** A free packet with a route to `destination`; undefined when there is no slot or no way. */
-  #prepare(p: Packet, destination: number): Packet | undefined {
+  /** What the way of an answer to p depends on; whether marks do is net.ipv4.fwmark_reflect's business. */
+  #key(p: Packet): FlowKey {
+    const key = this.#routing().key.to(p.source)
+    if (this.#reflectMark) key.mark = p.mark
+    return key
+  }
+
+  /** A free packet with a route, for an answer to p; undefined when there is no slot or no way. */
+  #prepare(p: Packet, key: FlowKey): Packet | undefined {
+    const { destination } = key
     if (destination === 0 || ip.isMulticast(destination) || destination === ip.BROADCAST_ADDRESS) return undefined
     const routing = this.#routing()
-    if (!routing.output(destination)) return undefined
+    if (!routing.output(key)) return undefined
     const answer = this.#mouth.take(p)
     if (answer === undefined) return undefined
+    answer.mark = key.mark
     answer.outLink = routing.link
     answer.nexthop = routing.nexthop
     answer.mtu = routing.mtu
@@ -239,9 +256,12 @@ export class Local {
     return answer
   }
 
-  #sourceTowards(destination: number): number {
+  /** The address by which the router speaks to p's source. */
+  #sourceTowards(p: Packet, tos: number): number {
     const routing = this.#routing()
-    return routing.output(destination) ? routing.preferredSource : 0
+    const key = routing.key.to(p.source)
+    key.tos = tos & ip.DSCP
+    return routing.output(key) ? routing.preferredSource : 0
   }
 
   #send(

@@ -7,6 +7,7 @@ import { Quoted6 } from '../conntrack/quoted6.ts'
 import { LOOPBACK, NO_LINK } from '../device/link.ts'
 import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { readHeader6 } from '../packet/parse6.ts'
+import type { FlowKey } from '../route/key.ts'
 import type { Routing6 } from '../route/routing6.ts'
 import * as type from '../route/type.ts'
 import type { Sysctl } from '../sysctl.ts'
@@ -47,6 +48,7 @@ export class Local6 {
   readonly #rate: IcmpRate6
   readonly #hopLimit: number
   readonly #labelled: boolean
+  readonly #reflectMark: boolean
   readonly #labelSeed: number
 
   constructor(
@@ -65,6 +67,7 @@ export class Local6 {
     this.#rate = new IcmpRate6(time, sysctl, credit)
     this.#hopLimit = sysctl['net.ipv6.conf.all.hop_limit']
     this.synproxy = new Synproxy6(conntrack, routing, mouth, time, random, this.#hopLimit)
+    this.#reflectMark = sysctl['net.ipv6.fwmark_reflect'] !== 0
     this.#labelled = ((AUTO_LABEL >>> sysctl['net.ipv6.auto_flowlabels']) & 1) !== 0
     this.#labelSeed = random()
   }
@@ -91,12 +94,17 @@ export class Local6 {
     // Nobody speaks by an anycast address: a source that is one is nobody's.
     if (routing.addressType(p.source, p.source1, p.source2, p.source3, NO_LINK) === type.ANYCAST) return
     const source = wordsOf(p.source, p.source1, p.source2, p.source3)
-    const answer = this.#towardsSource(p, p.inLink, false)
+    const own = this.#isOwnDestination(p)
+      ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
+      : this.#speakerAbout(p, source)
+    const key = this.#key(p).as(ip.PROTO_ICMPV6, 0, 0, 0)
+    if (own !== undefined) key.from6(own[0], own[1], own[2], own[3])
+    // Of several ways the one that packets such as this one take.
+    key.packet = p
+    const answer = this.#towardsSource(p, key)
     if (answer === undefined) return
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(source, kind)) return this.#mouth.discard(answer)
-    const speaker = this.#isOwnDestination(p)
-      ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
-      : this.#speakerAbout(p, answer, source)
+    const speaker = own ?? routing.source ?? routing.selectSource(answer.outLink, source)
     if (speaker === undefined) return this.#mouth.discard(answer)
     const quote = Math.min(p.length, ipv6.MIN_MTU - ipv6.HEADER - icmpv6.HEADER)
     const at = answer.start + ipv6.HEADER
@@ -108,11 +116,12 @@ export class Local6 {
     this.#sendIcmp(answer, icmpv6.HEADER + quote, speaker, this.#label(answer, speaker, (kind << 8) | code), 0)
   }
 
-  /** Who speaks about a packet that came in is chosen as if the answer left by the same device, whichever it leaves by. */
-  #speakerAbout(p: Packet, answer: Packet, destination: readonly number[]): readonly number[] | undefined {
-    const routing = this.#routing()
-    if (p.inLink !== NO_LINK) return routing.selectSource(p.inLink, destination)
-    return routing.source ?? routing.selectSource(answer.outLink, destination)
+  /**
+   * Who speaks about a packet that came in is chosen as if the answer left by the same device, whichever it leaves by; undefined
+   * where that is for the answer's route to say.
+   */
+  #speakerAbout(p: Packet, destination: readonly number[]): readonly number[] | undefined {
+    return p.inLink === NO_LINK ? undefined : this.#routing().selectSource(p.inLink, destination)
   }
 
   /** An address of the router's own; a link-local one has to be that of the device. */
@@ -141,7 +150,9 @@ export class Local6 {
     if (speaker === undefined) return
     const isDestination = p.nexthop3 === p.destination3 && p.nexthop2 === p.destination2 && p.nexthop === p.destination
     if (!(isDestination && p.nexthop1 === p.destination1) && !ipv6.isLinkLocal(p.nexthop)) return
-    const answer = this.#towardsSource(p, p.inLink, true)
+    const key = this.#key(p).as(ip.PROTO_ICMPV6, 0, 0, 0)
+    key.outLink = key.strict = p.inLink
+    const answer = this.#towardsSource(p, key)
     if (answer === undefined) return
     const neighbour = answer.nexthop3 === answer.destination3 && answer.nexthop2 === answer.destination2
     const direct = neighbour && answer.nexthop1 === answer.destination1 && answer.nexthop === answer.destination
@@ -168,7 +179,7 @@ export class Local6 {
     if (p.protocol !== ip.PROTO_TCP || p.transport === 0 || !this.#checksumIsRight(p)) return
     if (!isUnicast(p.source, p.source1, p.source2, p.source3)) return
     if (!isUnicast(p.destination, p.destination1, p.destination2, p.destination3)) return
-    const answer = this.#reset(p)
+    const answer = this.#reset(p, 0)
     if (answer === undefined) return
     this.#conntrack.attach(answer, p)
     this.#conntrack.close(p)
@@ -178,16 +189,18 @@ export class Local6 {
 
   /** A segment for a port that nothing listens on. */
   resetClosed(p: Packet): void {
-    const answer = this.#reset(p)
+    const trafficClass = ipv6.trafficClass(p.view, p.start) & ip.DSCP
+    const answer = this.#reset(p, trafficClass)
     if (answer === undefined) return
     const speaker = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
     const label = this.#label(answer, speaker, (p.dport << 16) | p.sport)
-    this.#sendReset(answer, p, label, ipv6.trafficClass(p.view, p.start) & ~ECN, true)
+    this.#sendReset(answer, p, label, trafficClass, true)
   }
 
-  #reset(p: Packet): Packet | undefined {
+  #reset(p: Packet, trafficClass: number): Packet | undefined {
     if ((p.view.getUint8(p.transport + tcp.FLAGS) & tcp.RST) !== 0) return undefined
-    const answer = this.#towardsSource(p, p.inLink, false)
+    const key = this.#key(p).from6(p.destination, p.destination1, p.destination2, p.destination3)
+    const answer = this.#towardsSource(p, key.as(ip.PROTO_TCP, trafficClass, p.dport, p.sport))
     if (answer !== undefined) writeReset(p, answer.start + ipv6.HEADER)
     return answer
   }
@@ -210,7 +223,12 @@ export class Local6 {
    *   from an address of the router's choice
    */
   echo(p: Packet, strict: boolean): void {
-    const answer = this.#towardsSource(p, p.inLink, strict)
+    // Its class does not choose the way.
+    const key = this.#key(p).as(ip.PROTO_ICMPV6, 0, 0, 0)
+    key.outLink = p.inLink
+    if (strict) key.strict = p.inLink
+    else key.from6(p.destination, p.destination1, p.destination2, p.destination3)
+    const answer = this.#towardsSource(p, key)
     if (answer === undefined) return
     const speaker = strict
       ? this.#routing().selectSource(p.inLink, wordsOf(p.source, p.source1, p.source2, p.source3))
@@ -252,14 +270,21 @@ export class Local6 {
 
   // ── making packets ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A free packet with a route to p's source; undefined when there is no slot or no way. `strict`: by p's device only. */
-  #towardsSource(p: Packet, link: number, strict: boolean): Packet | undefined {
+  /** What the way of an answer to p depends on; whether marks do is net.ipv6.fwmark_reflect's business. */
+  #key(p: Packet): FlowKey {
+    const key = this.#routing().key.to6(p.source, p.source1, p.source2, p.source3)
+    if (ipv6.isLinkLocal(p.source)) key.outLink = p.inLink
+    if (this.#reflectMark) key.mark = p.mark
+    return key
+  }
+
+  /** A free packet with a route to p's source; undefined when there is no slot or no way. */
+  #towardsSource(p: Packet, key: FlowKey): Packet | undefined {
     const answer = this.#mouth.take(p)
     if (answer === undefined) return undefined
     setDestination(answer, wordsOf(p.source, p.source1, p.source2, p.source3))
-    const routing = this.#routing()
-    const found = strict ? routing.outputBy(answer, link) : routing.output(answer, link)
-    if (found) return answer
+    answer.mark = key.mark
+    if (this.#routing().output(answer, key)) return answer
     this.#mouth.discard(answer)
     return undefined
   }
@@ -350,7 +375,6 @@ export class Local6 {
   }
 }
 
-const ECN = 3
 // Flags of a neighbour advertisement, in the upper byte of its second word.
 const ROUTER = 0x80000000 | 0
 const SOLICITED = 0x40000000

@@ -35,7 +35,7 @@ export class Synproxy4 extends Synproxy {
 
   protected override prepare(p: Packet, back: boolean): Packet | undefined {
     const routing = this.#routing()
-    if (!routing.output(back ? p.source : p.destination)) return undefined
+    if (!routing.output(routing.key.segment(p, back))) return undefined
     const segment = this.mouth.take(p)
     if (segment === undefined) return undefined
     segment.outLink = routing.link

@@ -42,7 +42,8 @@ export class Synproxy6 extends Synproxy {
     segment.destination1 = back ? p.source1 : p.destination1
     segment.destination2 = back ? p.source2 : p.destination2
     segment.destination3 = back ? p.source3 : p.destination3
-    if (this.#routing().output(segment, NO_LINK)) return segment
+    const routing = this.#routing()
+    if (routing.output(segment, routing.key.segment(p, back))) return segment
     this.mouth.discard(segment)
     return undefined
   }

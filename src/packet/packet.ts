@@ -79,6 +79,8 @@ export class Packet {
 
   // What rules and conntrack hung on it.
   mark = 0
+  /** TOS or traffic class that the route of a packet of the router's own was chosen by. */
+  routeTos = 0
   /** Class of a queueing discipline, set by target CLASSIFY (Linux's skb->priority). */
   priority = 0
   /** Index into the flow table, or NO_FLOW. */

@@ -2,6 +2,7 @@
 // look-up is at most four dependent reads however many prefixes there are. Built whole from a list of routes and never
 // changed afterwards; a change of routes builds a new one.
 
+import { NO_LINK } from '../device/link.ts'
 import { maskOf } from '../wire/address.ts'
 
 export interface Route {
@@ -20,6 +21,24 @@ export interface Route {
   readonly mtu: number
   /** Smaller wins between routes of the same prefix; between equals the one that was given first. */
   readonly metric: number
+  /** Where there are several ways: each flow takes one. `link` and `gateway` are the first one's. */
+  readonly paths?: readonly Path[]
+}
+
+/** One of several ways; the fields as a route has them. */
+export interface Path {
+  readonly link: number
+  readonly gateway: number
+  readonly mtu: number
+  /** The address by which the router speaks on this way. */
+  readonly source: number
+  /** Flows whose hash of 31 bits is at most this take it, unless an earlier one has them. */
+  readonly bound: number
+}
+
+/** Whether packets by this route may leave by the device. */
+export function leavesBy({ link, paths }: Route, device: number): boolean {
+  return paths === undefined ? link === device : paths.some((path) => path.link === device)
 }
 
 const STRIDE = 8
@@ -52,6 +71,27 @@ export class Fib {
     if (entry < 0) entry = entries[(~entry << STRIDE) + (address & 255)]
     return entry - 1
   }
+
+  /** The same among the routes that may leave by a device; those that lead nowhere count for every one. */
+  findBy(address: number, device: number): number {
+    let best = -1
+    this.routes.forEach((route, i) => {
+      if (((address ^ route.network) & maskOf(route.prefixLength)) !== 0) return
+      if (route.link !== NO_LINK && !leavesBy(route, device)) return
+      if (best < 0 || isBetter(route, this.routes[best])) best = i
+    })
+    return best
+  }
+}
+
+/** Of two routes that hold an address. */
+export function isBetter(a: Measured, b: Measured): boolean {
+  return a.prefixLength > b.prefixLength || (a.prefixLength === b.prefixLength && a.metric < b.metric)
+}
+
+interface Measured {
+  readonly prefixLength: number
+  readonly metric: number
 }
 
 /** Writes `value` over everything that the prefix covers; prefixes come in order of their length. */

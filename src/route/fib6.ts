@@ -2,7 +2,9 @@
 // local table's routes are put in last, so that they win over the main one's whatever their length, as with Linux's order of
 // tables; one look-up answers for both.
 
-import { maskWords6 } from '../wire/address6.ts'
+import { NO_LINK } from '../device/link.ts'
+import { commonBits6, maskWords6 } from '../wire/address6.ts'
+import { isBetter } from './fib.ts'
 
 /** A route; addresses are four int32 words. */
 export interface Route6 {
@@ -21,6 +23,17 @@ export interface Route6 {
   readonly mtu: number
   /** Smaller wins between routes of the same prefix; between equals the one that was given first. */
   readonly metric: number
+  /** Where there are several ways: each flow takes one. `link` and `gateway` are the first one's. */
+  readonly paths?: readonly Path6[]
+}
+
+/** One of several ways; the fields as a route has them. */
+export interface Path6 {
+  readonly link: number
+  readonly gateway: readonly number[] | undefined
+  readonly mtu: number
+  /** Flows whose hash of 31 bits is at most this take it, unless an earlier one has them. */
+  readonly bound: number
 }
 
 const STRIDE = 8
@@ -57,6 +70,18 @@ export class Fib6 {
     if (entry < 0) entry = this.#step(entry, word2)
     if (entry < 0) entry = this.#step(entry, word3)
     return entry - 1
+  }
+
+  /** The same among the routes that may leave by a device; those that lead nowhere count for every one. */
+  findBy(address: readonly number[], device: number): number {
+    let best = -1
+    this.routes.forEach((route, i) => {
+      const { network, prefixLength, link, paths } = route
+      if (commonBits6(network, address) < prefixLength) return
+      if (link !== NO_LINK && link !== device && !paths?.some((path) => path.link === device)) return
+      if (best < 0 || isBetter(route, this.routes[best])) best = i
+    })
+    return best
   }
 
   /** Four levels down from the node ~`entry`. */

@@ -1,13 +1,23 @@
-// Routing: Linux's local table first, then the main one, each by longest prefix. What an input look-up finds wrong with
-// addresses (martians, reverse path) follows ip_route_input and fib_validate_source. The result of a look-up is left in
-// the fields of this object, valid until the next one, so that looking up allocates nothing.
+// Routing: policy rules choose tables, tables the longest prefix. What an input look-up finds wrong with addresses (martians,
+// reverse path) follows ip_route_input and fib_validate_source. The result of a look-up is left in the fields of this object,
+// valid until the next one, so that looking up allocates nothing.
+//
+// While there is nothing but the default rules and one way a route, only the destination counts: local table, main table. Rules and
+// tables may be changed between packets; renew() makes the changes count.
 
-import { type Link, type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
+import { type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
+import type { Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
 import type { Sysctl } from '../sysctl.ts'
 import { maskOf } from '../wire/address.ts'
 import * as ip from '../wire/ipv4.ts'
-import { Fib, type Route } from './fib.ts'
+import { PROTOCOL_KERNEL, type RouteEntry, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './entry.ts'
+import { Fib, leavesBy, type Path, type Route } from './fib.ts'
+import { FlowKey } from './key.ts'
+import { boundsOf, choose, type HashPolicy } from './multipath.ts'
+import { primaryOf } from './own.ts'
+import { decide, ends, type PolicyRules, type ReadyRule } from './policy.ts'
+import type { RouteTables } from './tables.ts'
 import * as type from './type.ts'
 
 /** What an input look-up says when the packet may go on. */
@@ -23,56 +33,122 @@ export class Routing {
   /** Preferred source, 0 where the route names none. */
   source = 0
 
-  readonly local: Fib
-  readonly main: Fib
+  /** For who asks: what an output look-up depends on. */
+  readonly key = new FlowKey()
+  readonly rules: PolicyRules
+  readonly tables: RouteTables
   readonly #links: Links
-  /** The addresses that devices have; the loopback device has 127.0.0.1. */
-  readonly #own = new Set<number>([ip.LOOPBACK_ADDRESS])
   readonly #forwarding: boolean
   readonly #rpFilter: number
   readonly #routeLocalnet: boolean
+  readonly #marksCountBack: boolean
+  readonly #hash: HashPolicy
+  /** For look-ups of this class's own. */
+  readonly #key = new FlowKey()
+  /** The addresses that devices have; the loopback device has 127.0.0.1. */
+  #own = new Set<number>()
+  #local = new Fib([])
+  #main = new Fib([])
+  #fibs = new Map<number, Fib>()
+  #ready: readonly ReadyRule[] = []
+  /** Only the destination counts. */
+  #plain = true
+  /** Sources are judged by what the rules and tables say of them, and not only by whether they are the router's own. */
+  #judged = false
 
-  constructor(links: Links, routes: readonly Route[], sysctl: Sysctl) {
+  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, seed: number) {
     this.#links = links
+    this.tables = tables
+    this.rules = rules
     this.#forwarding = sysctl['net.ipv4.ip_forward'] !== 0
     this.#rpFilter = sysctl['net.ipv4.conf.all.rp_filter']
     this.#routeLocalnet = sysctl['net.ipv4.conf.all.route_localnet'] !== 0
-    const local: Route[] = [at(ip.LOOPBACK_ADDRESS & maskOf(8), 8, type.LOCAL, LOOPBACK, ip.LOOPBACK_ADDRESS)]
-    const connected: Route[] = []
-    for (const link of links.all) {
-      for (const own of link.addresses) {
-        this.#own.add(own.address)
-        local.push(at(own.address, 32, type.LOCAL, link.index, own.address))
-        if (link.index === LOOPBACK) continue
-        const network = (own.peer ?? own.address) & maskOf(own.prefixLength)
-        connected.push(at(network, own.prefixLength, type.UNICAST, link.index, own.address))
-        if (own.prefixLength < 31 && own.peer === undefined)
-          local.push(at(network | ~maskOf(own.prefixLength), 32, type.BROADCAST, link.index, own.address))
-      }
+    this.#marksCountBack = sysctl['net.ipv4.conf.all.src_valid_mark'] !== 0
+    this.#hash = {
+      policy: sysctl['net.ipv4.fib_multipath_hash_policy'],
+      fields: sysctl['net.ipv4.fib_multipath_hash_fields'],
+      seed,
     }
-    const whole = (r: Route) => (r.mtu !== 0 || r.link === NO_LINK ? r : { ...r, mtu: links.at(r.link).mtu })
-    this.local = new Fib([...local, ...routes.filter((r) => r.type === type.LOCAL)].map(whole))
-    this.main = new Fib([...connected, ...routes.filter((r) => r.type !== type.LOCAL)].map(whole))
+    this.renew()
   }
 
-  /** Local table, then main; false when there is no route at all. */
-  #find(destination: number): boolean {
-    let route = this.local.find(destination)
-    if (route >= 0) return this.#take(this.local.routes[route], destination)
-    route = this.main.find(destination)
-    if (route >= 0) return this.#take(this.main.routes[route], destination)
-    this.type = type.UNSPEC
-    this.link = NO_LINK
-    return false
+  /** Makes what was changed in rules, tables and the devices' addresses count. */
+  renew(): void {
+    const { tables, rules } = this
+    this.#own = new Set([ip.LOOPBACK_ADDRESS])
+    for (const link of this.#links.all) for (const own of link.addresses) this.#own.add(own.address)
+    this.#fibs = new Map(tables.numbers.map((number) => [number, this.#compiled(tables.entries(number))]))
+    this.#local = this.#fibs.get(TABLE_LOCAL) ?? new Fib([])
+    this.#main = this.#fibs.get(TABLE_MAIN) ?? new Fib([])
+    this.#ready = rules.ready((name) => this.#links.byName(name)?.index ?? NO_LINK)
+    const special = (route: Route) => route.paths !== undefined || route.type === type.THROW
+    const simple = !this.#local.routes.some(special) && !this.#main.routes.some(special)
+    this.#plain = rules.isDefault && simple && !this.#fibs.has(TABLE_DEFAULT)
+    const isGiven = ({ type: kind, protocol }: RouteEntry) => kind === type.LOCAL && protocol !== PROTOCOL_KERNEL
+    this.#judged = rules.touched || tables.all.some(isGiven)
   }
 
-  #take(route: Route, destination: number): boolean {
+  #compiled(entries: readonly RouteEntry[]): Fib {
+    return new Fib(entries.map((entry) => this.#route(entry)))
+  }
+
+  #route({ network, prefixLength, type: kind, hops, source, mtu, metric }: RouteEntry): Route {
+    const pathOf = (i: number, bound: number): Path => {
+      const { link, via } = hops[i]
+      const gateway = via?.[0] ?? 0
+      const own = this.selectSource(link, gateway === 0 ? network[0] : gateway)
+      return { link, gateway, mtu: mtu || this.#links.at(link).mtu, source: own, bound }
+    }
+    const route = { network: network[0], prefixLength, type: kind, source: source?.[0] ?? 0, metric }
+    if (hops.length === 0) return { ...route, link: NO_LINK, gateway: 0, mtu }
+    const { link, gateway, mtu: whole } = pathOf(0, 0)
+    const one = { ...route, link, gateway, mtu: whole }
+    return hops.length === 1 ? one : { ...one, paths: boundsOf(hops).map((bound, i) => pathOf(i, bound)) }
+  }
+
+  // ── look-ups ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** By the destination alone. */
+  #plainly(destination: number): Route | undefined {
+    const { routes } = this.#local
+    const local = this.#local.find(destination)
+    if (local >= 0) return routes[local]
+    const found = this.#main.find(destination)
+    return found < 0 ? undefined : this.#main.routes[found]
+  }
+
+  /** As the rules say; one that ends a look-up stands for a route that leads nowhere. */
+  #byRules(key: FlowKey): Route | undefined {
+    return decide(this.#ready, key, this.#inTable, END)
+  }
+
+  readonly #inTable = (table: number, key: FlowKey): Route | undefined => {
+    const fib = this.#fibs.get(table)
+    if (fib === undefined) return undefined
+    const { destination, outLink } = key
+    return fib.routes[outLink === NO_LINK ? fib.find(destination) : fib.findBy(destination, outLink)]
+  }
+
+  #take(route: Route, destination: number, key: FlowKey): void {
     this.type = route.type
+    this.source = route.source
+    if (route.paths !== undefined) return this.#takePath(route.paths, destination, key)
     this.link = route.link
     this.nexthop = route.gateway === 0 ? destination : route.gateway
-    this.source = route.source
     this.mtu = route.mtu
-    return true
+  }
+
+  #takePath(paths: readonly Path[], destination: number, key: FlowKey): void {
+    const path = choose(paths, key, this.#hash)
+    this.link = path.link
+    this.nexthop = path.gateway === 0 ? destination : path.gateway
+    this.mtu = path.mtu
+    if (this.source === 0) this.source = path.source
+  }
+
+  #takeNone(): void {
+    this.type = type.UNSPEC
+    this.link = NO_LINK
   }
 
   #takeLocal(found: number, link: number): number {
@@ -84,15 +160,18 @@ export class Routing {
     return ROUTED
   }
 
+  // ── received packets ────────────────────────────────────────────────────────────────────────────────────────────────
+
   /**
    * Where a received packet goes. On ROUTED, `type` is LOCAL, BROADCAST, MULTICAST or UNICAST and the other fields say
    * where to; otherwise the reason number for which it goes no further.
    */
-  input(destination: number, source: number, inLink: number): number {
+  input(p: Packet): number {
+    const { destination, source, inLink } = p
     if (ip.isMulticast(source) || source === ip.BROADCAST_ADDRESS) return REASON['martian-source']
     if (destination === ip.BROADCAST_ADDRESS || (source === 0 && destination === 0)) {
       // Who has no address yet (DHCP) has none to be judged.
-      const wrong = source === 0 ? ROUTED : this.#checkSource(source, inLink)
+      const wrong = source === 0 ? ROUTED : this.#checkSource(p, NO_LINK)
       return wrong === ROUTED ? this.#takeLocal(type.BROADCAST, inLink) : wrong
     }
     if (source === 0) return REASON['martian-source']
@@ -104,60 +183,91 @@ export class Routing {
     if (ip.isMulticast(destination)) {
       // Nobody joins groups here but the kernel's own membership in "all hosts" (RFC 1112, 4).
       if (destination !== ip.ALL_HOSTS) return REASON.broadcast
-      const wrong = this.#checkSource(source, inLink)
+      const wrong = this.#checkSource(p, NO_LINK)
       return wrong === ROUTED ? this.#takeLocal(type.MULTICAST, inLink) : wrong
     }
-    // The source is judged first, so that the result fields are the destination's in the end; a route that is missing
-    // wins over a source that is wrong, as in Linux.
-    const wrong = this.#checkSource(source, inLink)
-    if (!this.#find(destination)) return this.#forwarding ? REASON['no-route'] : REASON['not-forwarding']
-    switch (this.type) {
+    const key = this.#key
+    const route = this.#plain ? this.#plainly(destination) : this.#byRules(key.of(p, inLink))
+    // A route that is missing wins over a source that is wrong.
+    if (route === undefined) {
+      this.#takeNone()
+      return this.#forwarding ? REASON['no-route'] : REASON['not-forwarding']
+    }
+    this.#take(route, destination, key)
+    switch (route.type) {
       case type.LOCAL:
       case type.BROADCAST:
-        return wrong
+        return this.#checkSource(p, NO_LINK)
       case type.UNICAST:
-        return this.#forwarding ? wrong : REASON['not-forwarding']
+        return this.#forwarding ? this.#checkSource(p, this.link) : REASON['not-forwarding']
       default:
         return this.#forwarding ? REASON['unreachable-route'] : REASON['not-forwarding']
     }
   }
 
-  /** fib_validate_source: an own address never comes from outside; rp_filter 1 wants the best way back, 2 any way. */
-  #checkSource(source: number, inLink: number): number {
+  /**
+   * fib_validate_source: an own address never comes from outside; rp_filter 1 wants the best way back, 2 any way.
+   * @param outLink by which it is forwarded, NO_LINK where it is not
+   */
+  #checkSource(p: Packet, outLink: number): number {
+    const { source, inLink } = p
     if (inLink === LOOPBACK) return ROUTED
-    // The table is asked first: it says no with one read, where the set takes 20 ns.
-    if (this.local.find(source) >= 0 && this.#own.has(source)) return REASON['martian-source']
-    if (this.#rpFilter === 0) return ROUTED
-    if (!this.#find(source)) return REASON['reverse-path']
-    if (this.type !== type.UNICAST) return REASON['martian-source']
-    // Loose means: any way back, but for a device that has no address of its own.
-    const strict = this.#rpFilter === 1 || this.#links.at(inLink).addresses.length === 0
-    return strict && this.link !== inLink ? REASON['reverse-path'] : ROUTED
+    if (this.#rpFilter === 0 && !this.#judged) {
+      // The table is asked first: it says no with one read, where the set takes 20 ns.
+      return this.#local.find(source) >= 0 && this.#own.has(source) ? REASON['martian-source'] : ROUTED
+    }
+    return this.#checkWayBack(p, outLink)
   }
 
-  /** Where a packet of the router's own goes; false when nowhere. Local destinations go by the loopback device. */
-  output(destination: number): boolean {
-    if (destination === ip.BROADCAST_ADDRESS || ip.isMulticast(destination)) {
-      // Without a socket that names a device there is only the default route to choose one.
-      const route = this.main.find(destination)
-      if (route < 0) return false
-      this.#take(this.main.routes[route], destination)
-      this.type = destination === ip.BROADCAST_ADDRESS ? type.BROADCAST : type.MULTICAST
-      return true
+  #checkWayBack(p: Packet, outLink: number): number {
+    const { source, inLink } = p
+    const key = this.#key
+    if (!this.#plain) {
+      key.back(p, outLink === NO_LINK ? LOOPBACK : outLink)
+      if (!this.#marksCountBack) key.mark = 0
     }
-    if (!this.#find(destination)) return false
+    const route = this.#plain ? this.#plainly(source) : this.#byRules(key)
+    const unknown = this.#rpFilter === 0 ? ROUTED : REASON['reverse-path']
+    if (route === undefined || type.leadsNowhere(route.type)) return unknown
+    if (route.type !== type.UNICAST) return REASON['martian-source']
+    if (leavesBy(route, inLink)) return ROUTED
+    // Loose means: any way back, but for a device that has no address of its own.
+    if (this.#links.at(inLink).addresses.length === 0) return unknown
+    return this.#rpFilter === 1 ? REASON['reverse-path'] : ROUTED
+  }
+
+  // ── the router's own packets ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Where a packet of the router's own goes; false when nowhere. Local destinations go by the loopback device. */
+  output(key: FlowKey): boolean {
+    const { destination } = key
+    const toMany = destination === ip.BROADCAST_ADDRESS || ip.isMulticast(destination)
+    const route = this.#plain && key.outLink === NO_LINK ? this.#plainly(destination) : this.#byRules(key)
+    if (route === undefined) {
+      this.#takeNone()
+      return false
+    }
+    this.#take(route, destination, key)
+    if (toMany) this.type = destination === ip.BROADCAST_ADDRESS ? type.BROADCAST : type.MULTICAST
     if (this.type === type.LOCAL) {
       this.link = LOOPBACK
       this.mtu = this.#links.at(LOOPBACK).mtu
       return true
     }
-    return this.type === type.UNICAST || this.type === type.BROADCAST
+    return !type.leadsNowhere(route.type)
   }
 
   /** The source that the router's own packets by the last look-up's route carry; 0 when it has no address. */
   get preferredSource(): number {
     return this.source !== 0 ? this.source : this.selectSource(this.link, this.nexthop)
   }
+
+  /** The route that a look-up finds, whatever comes of it. */
+  find(key: FlowKey): Route | undefined {
+    return this.#byRules(key)
+  }
+
+  // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * The address of a link that fits a next hop: the first primary address whose prefix holds it, else the first one,
@@ -166,16 +276,17 @@ export class Routing {
   selectSource(link: number, nexthop: number): number {
     let first = 0
     if (link !== NO_LINK) {
-      for (const own of this.#links.at(link).addresses) {
-        const mask = maskOf(own.prefixLength)
-        if (isSecondary(this.#links.at(link), own.address, mask)) continue
-        if ((((own.peer ?? own.address) ^ nexthop) & mask) === 0) return own.address
-        if (first === 0) first = own.address
+      const own = this.#links.at(link)
+      for (const candidate of own.addresses) {
+        if (primaryOf(own, candidate) !== candidate) continue
+        if ((((candidate.peer ?? candidate.address) ^ nexthop) & maskOf(candidate.prefixLength)) === 0)
+          return candidate.address
+        if (first === 0) first = candidate.address
       }
     }
     if (first !== 0) return first
     for (const other of this.#links.all) {
-      if (other.index !== LOOPBACK && other.addresses.length > 0) return other.addresses[0].address
+      if (other.addresses.length > 0) return other.addresses[0].address
     }
     return 0
   }
@@ -184,9 +295,9 @@ export class Routing {
   addressType(address: number, link: number): number {
     if (address === 0 || address === ip.BROADCAST_ADDRESS) return type.BROADCAST
     if (ip.isMulticast(address)) return type.MULTICAST
-    const found = this.local.find(address)
+    const found = this.#local.find(address)
     if (found < 0) return type.UNICAST
-    const route = this.local.routes[found]
+    const route = this.#local.routes[found]
     return link === NO_LINK || route.link === link ? route.type : type.UNICAST
   }
 
@@ -206,15 +317,4 @@ export class Routing {
   }
 }
 
-function at(network: number, prefixLength: number, kind: number, link: number, source: number): Route {
-  return { network, prefixLength, type: kind, link, gateway: 0, source, mtu: 0, metric: 0 }
-}
-
-/** An address in the same prefix as an earlier one of the link is a secondary one. */
-function isSecondary(link: Link, address: number, mask: number): boolean {
-  for (const own of link.addresses) {
-    if (own.address === address) return false
-    if (maskOf(own.prefixLength) === mask && ((own.address ^ address) & mask) === 0) return true
-  }
-  return false
-}
+const END = ends<Route>({ network: 0, prefixLength: 0, link: NO_LINK, gateway: 0, source: 0, mtu: 0, metric: 0 })

@@ -1,4 +1,4 @@
-// Routing for IPv6: Linux's local table first, then the main one, each by longest prefix. An address on a link only
+// Routing for IPv6: policy rules choose tables, tables the longest prefix; by default the local table comes first, then the main one. An address on a link only
 // (fe80::/10, multicast) is looked for on the device that the packet came in by, as a look-up with a strict device does. There are
 // neither martian sources nor a reverse path filter in IPv6.
 //
@@ -9,55 +9,118 @@ import { type Link, type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
 import type { Sysctl } from '../sysctl.ts'
-import { commonBits6, equal6, maskWords6 } from '../wire/address6.ts'
+import { equal6 } from '../wire/address6.ts'
 import * as ipv6 from '../wire/ipv6.ts'
-import { Fib6, type Route6 } from './fib6.ts'
+import { type RouteEntry, TABLE_LOCAL, TABLE_MAIN } from './entry.ts'
+import { Fib6, type Path6, type Route6 } from './fib6.ts'
+import { FlowKey } from './key.ts'
+import { boundsOf, choose, type HashPolicy } from './multipath.ts'
+import { decide, ends, type PolicyRules, type ReadyRule } from './policy.ts'
 import { ROUTED } from './routing.ts'
 import { bestSource, type Candidate } from './source6.ts'
+import type { RouteTables } from './tables.ts'
 import * as type from './type.ts'
-
-/** Metrics of routes that have none of their own (IP6_RT_PRIO_USER) and of connected prefixes (IP6_RT_PRIO_ADDRCONF). */
-const USER_METRIC = 1024
-const CONNECTED_METRIC = 256
-const LOOPBACK_ADDRESS: readonly number[] = [0, 0, 0, 1]
-/** Prefixes with fewer host bits have no subnet-router anycast address (RFC 6164). */
-const ANYCAST_MAX = 126
 
 export class Routing6 {
   /** Preferred source of the last output look-up's route. */
   source: readonly number[] | undefined
-  readonly local: Fib6
-  readonly main: Fib6
-  /** Both tables, the local one first. */
-  readonly #tables: Fib6
+  /** For who asks: what an output look-up depends on. */
+  readonly key = new FlowKey()
+  readonly rules: PolicyRules
+  readonly tables: RouteTables
   readonly #links: Links
   readonly #forwarding: boolean
-  readonly #candidates: readonly Candidate[]
+  readonly #hash: HashPolicy
+  /** For look-ups of this class's own. */
+  readonly #key = new FlowKey()
+  #fibs = new Map<number, Fib6>()
+  #local = new Fib6([])
+  /** The tables local and main as one, the local one first. */
+  #both = new Fib6([])
+  #ready: readonly ReadyRule[] = []
+  /** Only the destination counts, and a device where that means something on one only. */
+  #plain = true
+  #candidates: readonly Candidate[] = []
 
-  constructor(links: Links, routes: readonly Route6[], sysctl: Sysctl) {
+  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, seed: number) {
     this.#links = links
+    this.tables = tables
+    this.rules = rules
     this.#forwarding = sysctl['net.ipv6.conf.all.forwarding'] !== 0
-    const local: Route6[] = [at(LOOPBACK_ADDRESS, 128, type.LOCAL, LOOPBACK)]
-    const connected: Route6[] = []
-    for (const link of links.all) {
-      for (const own of link.addresses6) {
-        const { address, prefixLength, peer } = own
-        local.push(at(address, 128, type.LOCAL, link.index))
-        connected.push(at(peer ?? address, prefixLength, type.UNICAST, link.index))
-        if (peer !== undefined && prefixLength < 128) continue
-        if (this.#forwarding && prefixLength <= ANYCAST_MAX)
-          local.push(at(masked(address, prefixLength), 128, type.ANYCAST, link.index))
-      }
+    this.#hash = {
+      policy: sysctl['net.ipv6.fib_multipath_hash_policy'],
+      fields: sysctl['net.ipv6.fib_multipath_hash_fields'],
+      seed,
     }
-    const given = routes.map((r) => (r.metric === 0 ? { ...r, metric: USER_METRIC } : r))
-    const whole = (r: Route6) => (r.mtu !== 0 || r.link === NO_LINK ? r : { ...r, mtu: links.at(r.link).mtu })
-    const localTable = [...local, ...given.filter((r) => r.type === type.LOCAL)].map(whole)
-    const mainTable = [...connected, ...given.filter((r) => r.type !== type.LOCAL)].map(whole)
-    this.local = new Fib6(localTable)
-    this.main = new Fib6(mainTable)
-    this.#tables = new Fib6(localTable, mainTable)
-    this.#candidates = links.all.flatMap(candidatesOf)
+    this.renew()
   }
+
+  /** Makes what was changed in rules, tables and the devices' addresses count. */
+  renew(): void {
+    const { tables, rules } = this
+    const compiled = new Map(tables.numbers.map((table) => [table, tables.entries(table).map((e) => this.#route(e))]))
+    const [local, main] = [compiled.get(TABLE_LOCAL) ?? [], compiled.get(TABLE_MAIN) ?? []]
+    const special = (route: Route6) => route.paths !== undefined || route.type === type.THROW
+    this.#fibs = new Map([...compiled].map(([table, routes]) => [table, new Fib6(routes)]))
+    this.#local = this.#fibs.get(TABLE_LOCAL) ?? new Fib6([])
+    this.#both = new Fib6(local, main)
+    this.#ready = rules.ready((name) => this.#links.byName(name)?.index ?? NO_LINK)
+    this.#plain = rules.isDefault && !local.some(special) && !main.some(special)
+    this.#candidates = this.#links.all.flatMap(candidatesOf)
+  }
+
+  #route({ network, prefixLength, type: kind, hops, source, mtu, metric }: RouteEntry): Route6 {
+    const route = { network, prefixLength, type: kind, source, metric }
+    if (hops.length === 0) return { ...route, link: NO_LINK, gateway: undefined, mtu }
+    const bounds = boundsOf(hops)
+    const paths = hops.map(
+      ({ link, via }, i): Path6 => ({ link, gateway: via, mtu: mtu || this.#links.at(link).mtu, bound: bounds[i] }),
+    )
+    const one = { ...route, link: paths[0].link, gateway: paths[0].gateway, mtu: paths[0].mtu }
+    return paths.length === 1 ? one : { ...one, paths }
+  }
+
+  // ── look-ups ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #find(key: FlowKey): Route6 | undefined {
+    if (!this.#plain) return this.#byRules(key)
+    const { destination, destination1, destination2, destination3, strict } = key
+    if (strict === NO_LINK) return this.#at(this.#both.find(destination, destination1, destination2, destination3))
+    return this.#onLink(strict, destination, destination1, destination2, destination3)
+  }
+
+  /** As the rules say; one that ends a look-up stands for a route that leads nowhere. */
+  #byRules(key: FlowKey): Route6 | undefined {
+    return decide(this.#ready, key, this.#inTable, END)
+  }
+
+  readonly #inTable = (table: number, key: FlowKey): Route6 | undefined => {
+    const fib = this.#fibs.get(table)
+    return fib && findIn(fib, key)
+  }
+
+  #at(found: number): Route6 | undefined {
+    return found < 0 ? undefined : this.#both.routes[found]
+  }
+
+  /** The route to an address that means something on one device only. */
+  #onLink(link: number, word0: number, word1: number, word2: number, word3: number): Route6 | undefined {
+    const address = [word0, word1, word2, word3]
+    for (const number of [TABLE_LOCAL, TABLE_MAIN]) {
+      const fib = this.#fibs.get(number)
+      const found = fib === undefined ? -1 : fib.findBy(address, link)
+      if (found >= 0) return fib?.routes[found]
+    }
+    return undefined
+  }
+
+  #take(p: Packet, route: Route6, key: FlowKey): void {
+    p.routeType = route.type
+    if (route.paths === undefined) return takeWay(p, route)
+    takeWay(p, choose(route.paths, key, this.#hash))
+  }
+
+  // ── received packets ────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Where a received packet goes. On ROUTED, p.routeType is LOCAL, ANYCAST, MULTICAST or UNICAST and p says where to;
@@ -65,14 +128,12 @@ export class Routing6 {
    */
   input(p: Packet): number {
     if (ipv6.isMulticast(p.destination)) return this.#inputMulticast(p)
-    const route = ipv6.isLinkLocal(p.destination)
-      ? this.#onLink(p.inLink, p.destination, p.destination1, p.destination2, p.destination3)
-      : this.#at(this.#tables.find(p.destination, p.destination1, p.destination2, p.destination3))
+    const route = this.#inputRoute(p)
     if (route === undefined) {
       p.routeType = type.UNSPEC
       return REASON['no-route']
     }
-    take(p, route)
+    this.#take(p, route, this.#key)
     switch (route.type) {
       case type.LOCAL:
       case type.ANYCAST:
@@ -84,6 +145,18 @@ export class Routing6 {
     }
   }
 
+  #inputRoute(p: Packet): Route6 | undefined {
+    const { destination, destination1, destination2, destination3, inLink } = p
+    const strict = ipv6.isLinkLocal(destination)
+    if (this.#plain)
+      return strict
+        ? this.#onLink(inLink, destination, destination1, destination2, destination3)
+        : this.#at(this.#both.find(destination, destination1, destination2, destination3))
+    const key = this.#key.of(p, inLink)
+    if (strict) key.strict = inLink
+    return this.#byRules(key)
+  }
+
   /** Nobody joins groups here but the kernel itself: all nodes, and all routers while it is one (RFC 4291, 2.8). */
   #inputMulticast(p: Packet): number {
     if (ipv6.multicastScope(p.destination) > ipv6.SCOPE_LINK) return REASON.broadcast
@@ -93,68 +166,28 @@ export class Routing6 {
     return ROUTED
   }
 
-  #at(found: number): Route6 | undefined {
-    return found < 0 ? undefined : this.#tables.routes[found]
-  }
-
-  /** The route to an address that means something on one device only. */
-  #onLink(link: number, word0: number, word1: number, word2: number, word3: number): Route6 | undefined {
-    const address = [word0, word1, word2, word3]
-    for (const table of [this.local, this.main]) {
-      let best: Route6 | undefined
-      for (const route of table.routes) {
-        if (route.link !== link || commonBits6(route.network, address) < route.prefixLength) continue
-        const longer = best === undefined || route.prefixLength > best.prefixLength
-        if (longer || (route.prefixLength === best?.prefixLength && route.metric < best.metric)) best = route
-      }
-      if (best !== undefined) return best
-    }
-    return undefined
-  }
+  // ── the router's own packets ────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * The route back to a packet's source: of equally long ones that of the device that the packet came in by, and for
-   * addresses that mean something on one device only no other device's.
-   */
-  back(word0: number, word1: number, word2: number, word3: number, link: number): Route6 | undefined {
-    if (ipv6.isLinkLocal(word0)) return this.#onLink(link, word0, word1, word2, word3)
-    const found = this.#at(this.#tables.find(word0, word1, word2, word3))
-    if (found === undefined || found.link === link || found.type === type.LOCAL) return found
-    const beside = ({ network, prefixLength, link: its }: Route6) =>
-      its === link && prefixLength === found.prefixLength && equal6(network, found.network)
-    return this.main.routes.find(beside) ?? found
-  }
-
-  /**
-   * Where a packet of the router's own to p's destination goes: outLink, nexthop, mtu and routeType of p. Local destinations go
-   * by the loopback device.
-   * @param link the device for destinations that mean something on one device only; otherwise any is right
+   * Where a packet of the router's own goes: outLink, nexthop, mtu and routeType of p, whose destination is the key's. Local
+   * destinations go by the loopback device. An address on a link only is looked for on the device `key.outLink`.
    * @returns false when it goes nowhere
    */
-  output(p: Packet, link: number): boolean {
-    const { destination, destination1, destination2, destination3 } = p
-    if (ipv6.isLinkLocal(destination) && link !== NO_LINK) return this.outputBy(p, link)
+  output(p: Packet, key: FlowKey): boolean {
+    const { destination, destination1, destination2, destination3, outLink } = key
     this.source = undefined
-    if (ipv6.isMulticast(destination)) {
-      if (link === NO_LINK) return false
+    if (ipv6.isLinkLocal(destination)) key.strict = outLink
+    else if (ipv6.isMulticast(destination)) {
+      if (outLink === NO_LINK) return false
       p.routeType = type.MULTICAST
-      p.outLink = link
-      p.mtu = this.#links.at(link).mtu
+      p.outLink = outLink
+      p.mtu = this.#links.at(outLink).mtu
       setNexthop(p, destination, destination1, destination2, destination3)
       return true
     }
-    return this.#takeOutput(p, this.#at(this.#tables.find(destination, destination1, destination2, destination3)))
-  }
-
-  /** The same by routes of one device alone. */
-  outputBy(p: Packet, link: number): boolean {
-    return this.#takeOutput(p, this.#onLink(link, p.destination, p.destination1, p.destination2, p.destination3))
-  }
-
-  #takeOutput(p: Packet, route: Route6 | undefined): boolean {
-    this.source = undefined
+    const route = this.#find(key)
     if (route === undefined) return false
-    take(p, route)
+    this.#take(p, route, key)
     this.source = route.source
     if (route.type === type.LOCAL || route.type === type.ANYCAST) {
       p.outLink = LOOPBACK
@@ -163,6 +196,13 @@ export class Routing6 {
     }
     return route.type === type.UNICAST
   }
+
+  /** The route that a look-up finds, whatever comes of it; of equal ones that of the device `key.outLink`. */
+  find(key: FlowKey): Route6 | undefined {
+    return this.#byRules(key)
+  }
+
+  // ── addresses ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * The source address that fits a destination best (RFC 6724, 5), out of a device; undefined when the router has none. Link-local
@@ -195,9 +235,9 @@ export class Routing6 {
   addressType(word0: number, word1: number, word2: number, word3: number, link: number): number {
     if (ipv6.isMulticast(word0)) return type.MULTICAST
     if (ipv6.isUnspecified(word0, word1, word2, word3)) return type.UNSPEC
-    const found = this.local.find(word0, word1, word2, word3)
+    const found = this.#local.find(word0, word1, word2, word3)
     if (found < 0) return type.UNICAST
-    const route = this.local.routes[found]
+    const route = this.#local.routes[found]
     return link === NO_LINK || route.link === link ? route.type : type.UNICAST
   }
 }
@@ -205,23 +245,25 @@ export class Routing6 {
 /** ff02::/16, the groups of a link. */
 const LINK_GROUP = 0xff020000 | 0
 
-function at(address: readonly number[], prefixLength: number, kind: number, link: number): Route6 {
-  const network = masked(address, prefixLength)
-  return {
-    network,
-    prefixLength,
-    type: kind,
-    link,
-    gateway: undefined,
-    source: undefined,
-    mtu: 0,
-    metric: CONNECTED_METRIC,
-  }
-}
+const END = ends<Route6>({
+  network: [0, 0, 0, 0],
+  prefixLength: 0,
+  link: NO_LINK,
+  gateway: undefined,
+  source: undefined,
+  mtu: 0,
+  metric: 0,
+})
 
-function masked(address: readonly number[], prefixLength: number): readonly number[] {
-  const mask = maskWords6(prefixLength)
-  return address.map((word, i) => word & mask[i])
+function findIn(fib: Fib6, key: FlowKey): Route6 | undefined {
+  const { destination, destination1, destination2, destination3, strict, outLink } = key
+  const address = () => [destination, destination1, destination2, destination3]
+  if (strict !== NO_LINK) return fib.routes[fib.findBy(address(), strict)]
+  const found = fib.routes[fib.find(destination, destination1, destination2, destination3)]
+  if (outLink === NO_LINK || found === undefined || found.link === outLink) return found
+  // Of routes that are equal but for their devices that by the one that is asked for.
+  const beside = fib.routes[fib.findBy(address(), outLink)]
+  return beside?.link === outLink && beside.prefixLength === found.prefixLength ? beside : found
 }
 
 function candidatesOf(link: Link): Candidate[] {
@@ -234,11 +276,9 @@ function candidatesOf(link: Link): Candidate[] {
   return own
 }
 
-function take(p: Packet, route: Route6): void {
-  p.routeType = route.type
-  p.outLink = route.link
-  p.mtu = route.mtu
-  const { gateway } = route
+function takeWay(p: Packet, { link, gateway, mtu }: Path6 | Route6): void {
+  p.outLink = link
+  p.mtu = mtu
   if (gateway === undefined) setNexthop(p, p.destination, p.destination1, p.destination2, p.destination3)
   else setNexthop(p, gateway[0], gateway[1], gateway[2], gateway[3])
 }

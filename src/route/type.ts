@@ -9,6 +9,8 @@ export const MULTICAST = 5
 export const BLACKHOLE = 6
 export const UNREACHABLE = 7
 export const PROHIBIT = 8
+/** The next rule is asked. */
+export const THROW = 9
 
 export const TYPE_NAMES = [
   'unspec',
@@ -20,4 +22,10 @@ export const TYPE_NAMES = [
   'blackhole',
   'unreachable',
   'prohibit',
+  'throw',
 ] as const
+
+/** Routes of these types have no device. */
+export function leadsNowhere(type: number): boolean {
+  return type >= BLACKHOLE && type <= THROW
+}

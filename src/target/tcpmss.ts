@@ -75,7 +75,7 @@ function wantsSyn({ declaration, options }: MatchUse): boolean {
 type WayBack = (p: Packet) => number
 
 function wayBack4(routing: Routing): WayBack {
-  return (p) => (routing.output(p.source) ? routing.mtu : NO_MTU)
+  return (p) => (routing.output(routing.key.to(p.source)) ? routing.mtu : NO_MTU)
 }
 
 function wayBack6(routing: Routing6): WayBack {
@@ -86,7 +86,9 @@ function wayBack6(routing: Routing6): WayBack {
     back.destination1 = p.source1
     back.destination2 = p.source2
     back.destination3 = p.source3
-    return routing.output(back, p.inLink) ? back.mtu : NO_MTU
+    const key = routing.key.to6(p.source, p.source1, p.source2, p.source3)
+    key.outLink = p.inLink
+    return routing.output(back, key) ? back.mtu : NO_MTU
   }
 }
 

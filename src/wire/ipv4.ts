@@ -16,6 +16,9 @@ export const SOURCE = 12
 export const DESTINATION = 16
 export const OPTIONS = 20
 
+/** What of TOS, or of IPv6's traffic class, chooses ways: all but the two bits for congestion (RFC 2474, RFC 3168). */
+export const DSCP = 0xfc
+
 export const RF = 0x8000
 export const DF = 0x4000
 export const MF = 0x2000
@@ -33,6 +36,20 @@ export const PROTO_AH = 51
 export const PROTO_ICMPV6 = 58
 export const PROTO_SCTP = 132
 export const PROTO_UDPLITE = 136
+
+/** Protocols whose first two words of 16 bits are ports. */
+export function hasPorts(protocol: number): boolean {
+  switch (protocol) {
+    case PROTO_TCP:
+    case PROTO_UDP:
+    case PROTO_UDPLITE:
+    case PROTO_SCTP:
+    case PROTO_DCCP:
+      return true
+    default:
+      return false
+  }
+}
 
 export const LOOPBACK_ADDRESS = 0x7f000001
 export const BROADCAST_ADDRESS = -1

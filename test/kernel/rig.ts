@@ -9,6 +9,7 @@ import type { RouterConfig } from '../../src/config.ts'
 import { loadNative, type Native, POLLIN } from '../../src/device/native.ts'
 import type { Subject } from '../support/scenario/subject.ts'
 import { KernelLog } from './kmsg.ts'
+import { routingCommands } from './routing.ts'
 import { NamespaceShell } from './shell.ts'
 
 const STRIDE = 65536
@@ -156,19 +157,7 @@ export class KernelRig implements Subject {
         native.addAddress(netns, { name, address, prefixLength: Number(length), ...(peer && { peer }) })
       }
     }
-    for (const { to, via, dev, src, mtu, metric, type } of config.routes ?? []) {
-      const family = [to, via, src].some((text) => text?.includes(':')) ? 6 : 4
-      const words = [
-        `ip -${family} route add`,
-        type ?? '',
-        to,
-        via && `via ${via}`,
-        dev && `dev ${dev}`,
-        src && `src ${src}`,
-      ]
-      words.push(mtu ? `mtu ${mtu}` : '', metric ? `metric ${metric}` : '')
-      await this.shell.run(words.filter(Boolean).join(' '))
-    }
+    for (const command of routingCommands(config)) await this.shell.run(command)
     this.drain(0)
   }
 
