@@ -1,7 +1,6 @@
 // Target SYNPROXY for IPv6: its segments' headers and ways.
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
-import { NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { readHeader6 } from '../packet/parse6.ts'
 import type { Routing6 } from '../route/routing6.ts'
