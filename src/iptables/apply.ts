@@ -13,7 +13,7 @@ import { changedMap } from '../rule/versioned-map.ts'
 import { type Request, readRequest } from './argv.ts'
 import { BUILTIN } from './builtin.ts'
 import { type Invalid, wrongName } from './command.ts'
-import { Draft } from './draft.ts'
+import { asked, Draft } from './draft.ts'
 import { help } from './help.ts'
 import { echo, listCommands, listTable } from './list.ts'
 import {
@@ -55,11 +55,11 @@ class Application {
   #stdout = ''
 
   constructor(ruleSet: RuleSet, request: Request, around: Surrounding) {
-    this.#ruleSet = ruleSet
     this.#request = request
     this.#around = around
     this.#program = around.program
-    this.#before = ruleSet.tables.get(request.table) ?? new Draft(request.table).toTable()
+    this.#ruleSet = asked(ruleSet, request.table, around.program)
+    this.#before = this.#ruleSet.tables.get(request.table) ?? new Draft(request.table).toTable()
     this.#table = this.#before
   }
 

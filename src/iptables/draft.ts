@@ -7,6 +7,7 @@ import {
   type Counters,
   NO_COUNTERS,
   type Rule,
+  type RuleSet,
   type Table,
   type TableName,
 } from '../rule/model.ts'
@@ -16,6 +17,7 @@ import { changedMap } from '../rule/versioned-map.ts'
 import type { Command } from './command.ts'
 import type { Complain } from './extension.ts'
 import { didYouMean } from './nearest.ts'
+import type { Program } from './program.ts'
 import { indexOfSame } from './same-rule.ts'
 import { formatRule } from './save.ts'
 
@@ -284,4 +286,10 @@ function zero(chain: DraftChain, number?: number): string | undefined {
   )
   if (number === undefined) chain.counters = NO_COUNTERS
   return undefined
+}
+
+/** The rule set as it is once a table of it was asked for: the legacy tools make the kernel have it by that. */
+export function asked(ruleSet: RuleSet, table: TableName, { variant }: Pick<Program, 'variant'>): RuleSet {
+  if (variant !== 'legacy' || ruleSet.tables.has(table)) return ruleSet
+  return { ...ruleSet, tables: new Map(ruleSet.tables).set(table, new Draft(table).toTable()) }
 }

@@ -45,24 +45,40 @@ export class Extension {
     complain: Complain,
   ): void {
     const option = this.declaration.options[key] as Option<unknown>
-    if (this.#given.includes(key) && !option.traits.repeats)
+    const { repeats, renews } = option.traits
+    if (this.#given.includes(key) && !repeats && renews.length === 0)
       return complain(name.column, `--${key} is given twice for ${this.#title()}`)
     for (const group of this.declaration.exclusive ?? []) {
       const other = group.includes(key) ? group.find((one) => this.#given.includes(one)) : undefined
       if (other !== undefined) return complain(name.column, `--${key} and --${other} cannot stand together`)
     }
-    this.#given.push(key)
+    if (!this.#given.includes(key)) this.#given.push(key)
     if (not && !option.traits.negated) return complain(name.column, `! cannot stand before --${key}`)
     const value = option.kind.parse(
       values.map((word) => word.text),
       context,
     )
     if (value instanceof Problem) complain((values[value.word] ?? name).column, `--${key}: ${value.message}`)
-    else {
+    else if (renews.length > 0) {
+      const before = (this.#values[key] ?? []) as readonly unknown[]
+      this.#values[key] = [...before, this.#setApart(renews)]
+    } else {
       // Of options that stand in for each other the last one counts: values are in the order of writing.
       delete this.#values[key]
       this.#values[key] = option.traits.negated ? { value, not } : value
     }
+  }
+
+  /** Takes the values of these options away; they may be given anew. */
+  #setApart(names: readonly string[]): Readonly<Record<string, unknown>> {
+    const apart: Record<string, unknown> = {}
+    for (const name of names) {
+      if (!this.#given.includes(name)) continue
+      apart[name] = this.#values[name]
+      delete this.#values[name]
+      this.#given.splice(this.#given.indexOf(name), 1)
+    }
+    return apart
   }
 
   /** The values in their one form, when the rule is at its end; undefined after a complaint. */

@@ -43,7 +43,6 @@ export const addrtype = defineMatch({
   },
   check: (o, { family }) => {
     const types6 = (o['src-type']?.value ?? 0) | (o['dst-type']?.value ?? 0)
-    if (family === 6 && (types6 & TYPES.UNREACHABLE) !== 0) return 'type UNREACHABLE is not enforced for IPv6'
     const asked = types6 & NOT_IPV6
     return family === 6 && asked !== 0 ? `no IPv6 address is of type ${types.kind.format(asked)}` : undefined
   },
@@ -69,14 +68,21 @@ export const addrtype = defineMatch({
     const fits = (found: number, asked: number, not: boolean) => (((1 << found) & asked) !== 0) !== not
     if (family === 6) {
       const { routing6 } = env
+      const holds = (word0: number, word1: number, word2: number, word3: number, link: number, asked: number) => {
+        const found = routing6.addressType(word0, word1, word2, word3, link)
+        if (!isOfKind6(found, asked)) return false
+        if ((asked & LOOKED_UP6) === 0) return true
+        // What cannot be reached is of no other type that is looked up.
+        return routing6.isUnreachable(word0, word1, word2, word3, link)
+          ? (asked & TYPES.UNREACHABLE) !== 0
+          : ((1 << found) & asked & LOOKED_UP6) !== 0
+      }
       return (p) => {
         const link = linkOf(p)
-        const from = source === 0 ? 0 : routing6.addressType(p.source, p.source1, p.source2, p.source3, link)
-        if (source !== 0 && holds6(from, source) === sourceNot) return 0
+        if (source !== 0 && holds(p.source, p.source1, p.source2, p.source3, link, source) === sourceNot) return 0
         if (destination === 0) return 1
         const { destination: word0, destination1, destination2, destination3 } = p
-        const to = routing6.addressType(word0, destination1, destination2, destination3, link)
-        return holds6(to, destination) === destinationNot ? 0 : 1
+        return holds(word0, destination1, destination2, destination3, link, destination) === destinationNot ? 0 : 1
       }
     }
     return (p) => {
@@ -89,14 +95,11 @@ export const addrtype = defineMatch({
   },
 })
 
-/**
- * In IPv6 several types have to hold at once: UNICAST, MULTICAST and UNSPEC are kinds of addresses, and an address of the router's is
- * UNICAST too; LOCAL and ANYCAST are what the tables say, either of which will do.
- */
-function holds6(found: number, asked: number): boolean {
+/** What only IPv6's tables tell of an address; any of these that is asked for will do. */
+const LOOKED_UP6 = TYPES.LOCAL | TYPES.ANYCAST | TYPES.UNREACHABLE
+
+/** In IPv6 several types have to hold at once: UNICAST, MULTICAST and UNSPEC are kinds of addresses, and an address of the router's is UNICAST too. */
+function isOfKind6(found: number, asked: number): boolean {
   const kind = found === type.MULTICAST ? TYPES.MULTICAST : found === type.UNSPEC ? TYPES.UNSPEC : TYPES.UNICAST
-  const kinds = asked & (TYPES.UNICAST | TYPES.MULTICAST | TYPES.UNSPEC)
-  if ((kinds & ~kind) !== 0) return false
-  const looked = asked & (TYPES.LOCAL | TYPES.ANYCAST)
-  return looked === 0 || ((1 << found) & looked) !== 0
+  return (asked & (TYPES.UNICAST | TYPES.MULTICAST | TYPES.UNSPEC) & ~kind) === 0
 }

@@ -3,6 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
+import { exactProtocolNumber } from '../rule/names.ts'
 import { flag, Problem, shown, word } from '../rule/option.ts'
 import { PROTO_ESP } from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
@@ -38,7 +39,9 @@ const headers = word<number>(
     let bits = 0
     for (const part of text.split(',')) {
       if (part === '') continue
-      const found = HEADERS.find(({ names, number }) => names.includes(part) || String(number) === part)
+      const found = HEADERS.find(
+        ({ names, number }) => names.includes(part) || String(number) === part || number === exactProtocolNumber(part),
+      )
       if (found === undefined) return new Problem(`${shown(part)} is no header: expected ${EXPECTS}`)
       bits |= found.bit
     }

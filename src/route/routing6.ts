@@ -240,6 +240,19 @@ export class Routing6 {
     const route = this.#local.routes[found]
     return link === NO_LINK || route.link === link ? route.type : type.UNICAST
   }
+
+  /**
+   * Whether no route leads to an address, or one that says so.
+   * @param link only that device's routes count; all where it is 0
+   */
+  isUnreachable(word0: number, word1: number, word2: number, word3: number, link: number): boolean {
+    if (ipv6.isMulticast(word0)) return false
+    const route =
+      link === NO_LINK
+        ? this.#at(this.#tables.find(word0, word1, word2, word3))
+        : this.#onLink(link, word0, word1, word2, word3)
+    return route === undefined || route.type > type.MULTICAST
+  }
 }
 
 /** ff02::/16, the groups of a link. */

@@ -4,7 +4,7 @@
 
 import { formatAny, masked, maskLength, maskWords, parseLoose, parseMask } from './address.ts'
 import type { Family, InterfaceName, Network } from './model.ts'
-import { protocolName, protocolNumber, servicePort } from './names.ts'
+import { exactProtocolNumber, protocolName, protocolNumber, servicePort } from './names.ts'
 import { isNumber, parseDecimal, parseNumber } from './number.ts'
 import { type Option, type ParseContext, Problem, type Range, shown, unexpected, word } from './option.ts'
 
@@ -103,11 +103,12 @@ export function readProtocol(text: string): number | undefined {
 
 export const EXPECTS_PROTOCOL = "a protocol's name, or a number from 0 to 255"
 
-/** Saved by number. */
+/** Saved by number; names in capitals only as /etc/protocols has them. */
 export function protocol(): Plain<number> {
   return word(
     EXPECTS_PROTOCOL,
-    (text) => readProtocol(text) ?? unexpected(text, EXPECTS_PROTOCOL),
+    (text) =>
+      (isNumber(text) ? parseNumber(text, 255) : exactProtocolNumber(text)) ?? unexpected(text, EXPECTS_PROTOCOL),
     (value) => String(value),
   )
 }

@@ -42,6 +42,15 @@ export function protocolNumber(name: string): number | undefined {
   return protocolNumbers.get(name.toLowerCase())
 }
 
+/** The same by its name as /etc/protocols, or iptables, writes it. */
+export function exactProtocolNumber(name: string): number | undefined {
+  const number = protocolNumber(name)
+  return name === name.toLowerCase() || exactNames.has(name) ? number : undefined
+}
+
+/** Names of protocols in capitals, as the file has them. */
+const exactNames = new Set<string>()
+
 /** The name under which iptables saves this protocol: its number where it has none. */
 export function protocolName(number: number): string {
   return protocolNames.get(number) ?? String(number)
@@ -103,6 +112,7 @@ function readProtocols(): ReadonlyMap<string, number> {
   for (const [name, number, ...aliases] of linesOf('/etc/protocols')) {
     if (number === undefined || !/^\d{1,3}$/.test(number) || Number(number) > 255) continue
     for (const each of [name, ...aliases]) {
+      exactNames.add(each)
       const lower = each.toLowerCase()
       if (!found.has(lower)) found.set(lower, Number(number))
     }

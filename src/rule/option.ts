@@ -43,6 +43,8 @@ interface Traits<T, Negated extends boolean> {
   readonly isRequired: boolean
   /** It may be given again, and the last counts. */
   readonly repeats: boolean
+  /** It ends a part of the rule's words: these may be given anew behind it. Its value is what was given before, part by part. */
+  readonly renews: readonly string[]
   readonly initial: T | undefined
   readonly savesInitial: boolean
   readonly summary: string
@@ -101,10 +103,18 @@ export function option<T>(kind: Kind<T>): Option<T, false, false> {
     aliases: [],
     isRequired: false,
     repeats: false,
+    renews: [],
     initial: undefined,
     savesInitial: false,
     summary: '',
   })
+}
+
+/** An option without a value of its own, behind which the named ones are given anew; it holds their values before it. */
+export function renewing(names: readonly string[]): Option<readonly Readonly<Record<string, unknown>>[], false, false> {
+  const kind = { words: 0, expects: 'nothing', parse: () => [], format: () => '' }
+  const plain = option<readonly Readonly<Record<string, unknown>>[]>(kind)
+  return new Option(plain.kind, { ...plain.traits, renews: names })
 }
 
 /** An option of one word. */

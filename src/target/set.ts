@@ -5,8 +5,10 @@ import { NO } from '../ipset/ask.ts'
 import { SET_TIMEOUT } from '../ipset/extensions.ts'
 import { TIMEOUT_MAX } from '../ipset/settings.ts'
 import { CONTINUE, defineTarget, type TargetFunction } from '../rule/define.ts'
-import { flag, notEnforced, u32 } from '../rule/option.ts'
+import { flag, u32 } from '../rule/option.ts'
 import { askOf, setReference } from '../rule/set-reference.ts'
+
+const MAPPED = ['map-mark', 'map-prio', 'map-queue'] as const
 
 export const setTarget = defineTarget({
   name: 'SET',
@@ -18,10 +20,13 @@ export const setTarget = defineTarget({
     timeout: u32({ max: 0xfffffffe }).help("seconds for which the member stays, instead of the set's own"),
     'del-set': setReference().help('takes a member out'),
     'map-set': setReference().help('looks for a member with skbinfo'),
-    'map-mark': flag().help("the packet's mark is changed as the member says"),
-    'map-prio': notEnforced(0, 'packets have no priority here'),
-    'map-queue': notEnforced(0, 'devices have one queue here'),
+    'map-mark': flag().repeatable().help("the packet's mark is changed as the member says"),
+    'map-prio': flag().repeatable().help("the packet's priority is the member's (as CLASSIFY sets it)"),
+    'map-queue': flag()
+      .repeatable()
+      .help("the packet goes into the member's queue of its device, where that has several: devices here have one"),
   },
+  hooksFor: (o) => (o['map-prio'] || o['map-queue'] ? ['FORWARD', 'OUTPUT', 'POSTROUTING'] : undefined),
   anyOf: ['add-set', 'del-set', 'map-set'],
   check: (o, { table }) => {
     const only = (name: string, other: string) => `--${name} goes with --${other} alone`
@@ -29,9 +34,12 @@ export const setTarget = defineTarget({
       if (o.exist) return only('exist', 'add-set')
       if (o.timeout !== undefined) return only('timeout', 'add-set')
     }
-    if (o['map-set'] === undefined) return o['map-mark'] ? only('map-mark', 'map-set') : undefined
+    const mapped = MAPPED.find((name) => o[name])
+    if (o['map-set'] === undefined) return mapped && only(mapped, 'map-set')
     if (table !== 'mangle') return `--map-set cannot stand in table ${table}: expected mangle`
-    return o['map-mark'] ? undefined : 'it is not said what to map: expected --map-mark'
+    return mapped === undefined
+      ? `it is not said what to map: expected ${MAPPED.map((name) => `--${name}`).join(', ')}`
+      : undefined
   },
   target: (o, env, around) => {
     const steps: TargetFunction[] = []
@@ -61,7 +69,9 @@ export const setTarget = defineTarget({
         ask.forget()
         if (slot.test(p, ask) === NO) return 0
         const { found, place } = ask
-        if (found !== undefined) p.mark = (p.mark & ~found.markMask(place)) ^ found.mark(place)
+        if (found === undefined) return 0
+        if (o['map-mark']) p.mark = (p.mark & ~found.markMask(place)) ^ found.mark(place)
+        if (o['map-prio']) p.priority = found.priority(place)
         return 0
       })
     }

@@ -2,10 +2,14 @@
 
 import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
+import { MemoryDevice } from '../../src/device/memory.ts'
+import { Engine } from '../../src/engine.ts'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
 import { setsNamed, wrongSets } from '../../src/rule/set-reference.ts'
+import { VirtualClock } from '../../src/time.ts'
+import { packetsOf } from '../support/packet/index.ts'
 import { needsIpset } from './real-ipset.ts'
 import { newStore, run } from './sets.ts'
 
@@ -50,6 +54,11 @@ const RULES: readonly (readonly [string, string?])[] = [
     '-j SET --map-set n src --map-mark --del-set l src,dst --exist --add-set a src --timeout 6',
     '-j SET --add-set a src --exist --timeout 6 --del-set l src,dst --map-set n src --map-mark',
   ],
+  ['-j SET --map-set n src --map-prio'],
+  [
+    '-j SET --map-queue --map-set n src --map-prio --map-mark --map-prio',
+    '-j SET --map-set n src --map-mark --map-prio --map-queue',
+  ],
 ]
 
 const REFUSED: readonly string[] = [
@@ -88,9 +97,34 @@ describe('rules that name sets', () => {
     expect(() => parse([rule])).toThrow(RefusedError)
   })
 
-  test('map marks in the mangle table alone, and neither priorities nor queues', () => {
+  test('map in the mangle table alone, and priorities only where a packet has its way out', () => {
     expect(() => parse(['-j SET --map-set n src --map-mark'], 'filter')).toThrow('expected mangle')
-    expect(() => parse(['-j SET --map-set n src --map-prio'])).toThrow('not enforced')
+    const prerouting = (to: string) => `*mangle\n-A PREROUTING -j SET --map-set n src ${to}\nCOMMIT\n`
+    const refused = 'cannot stand in PREROUTING'
+    expect(() => parseRestore(prerouting('--map-prio'), { file: 'rules', family: 4 })).toThrow(refused)
+    expect(() => parseRestore(prerouting('--map-mark --map-queue'), { file: 'rules', family: 4 })).toThrow(refused)
+    parseRestore(prerouting('--map-mark'), { file: 'rules', family: 4 })
+  })
+
+  test('give a packet the priority and the mark of its member', () => {
+    const lan = new MemoryDevice('lan')
+    const devices = new Map([['lan', lan]])
+    const config = { devices: { lan: { addresses: ['10.0.1.1/24'] } } }
+    const engine = Engine.open({ config, devices, clock: new VirtualClock() })
+    engine.ipset(['create', 'n', 'hash:net', 'skbinfo'])
+    engine.ipset(['add', 'n', '10.0.1.2', 'skbmark', '0x5', 'skbprio', '1:a'])
+    const judged = (options: string) => {
+      const seen: unknown[] = []
+      engine.load(`*mangle\n-A FORWARD -j SET --map-set n src ${options}\n-A FORWARD -j NFQUEUE\nCOMMIT\n`)
+      const end = engine.queue(0, ({ mark, priority }) => seen.push({ mark, priority }))
+      for (const packet of packetsOf('udp 10.0.1.2:1 > 10.0.1.9:1')) lan.inject(packet)
+      engine.step()
+      end()
+      return seen
+    }
+    expect(judged('--map-prio')).toEqual([{ mark: 0, priority: 0x1000a }])
+    expect(judged('--map-mark --map-queue')).toEqual([{ mark: 5, priority: 0 }])
+    engine.close()
   })
 
   test(...needsIpset('are saved and refused as the real tools do'), () => {

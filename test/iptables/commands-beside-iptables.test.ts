@@ -121,3 +121,21 @@ test(...needsIptables('rate estimators are there, shared and listed for commands
   expect(real.map(({ status }) => status).join('')).toBe('1000100000010000000001')
   expect(here(lines).map(comparable)).toEqual(real)
 })
+
+test(...needsIptables('tables that were asked for are there from then on'), () => {
+  const lines = ['-t mangle -S', '-t raw -C PREROUTING -j ACCEPT', '-t nat -V', '-t nat -F']
+  const folder = mkdtempSync(join(tmpdir(), 'tunfilter-commands-'))
+  const script = lines.map(
+    (line) => `iptables-legacy ${line} > /dev/null 2>&1; iptables-legacy-save | grep '^[*]'; echo`,
+  )
+  const run = spawnSync('unshare', ['-n', 'sh', '-c', `export XTABLES_LOCKFILE=${folder}/lock\n${script.join('\n')}`])
+  rmSync(folder, { recursive: true })
+  let ruleSet: RuleSet = { family: 4, tables: new Map() }
+  const named = lines.map((line) => {
+    ruleSet = applyCommand(ruleSet, wordsOf(line), { program: programOf('iptables') as Program }).ruleSet
+    const saved = applySave(ruleSet, [], { program: programOf('iptables-save') as Program }).stdout
+    return `${saved.match(/^[*].*\n/gm)?.join('') ?? ''}\n`
+  })
+  expect(named.join('')).toBe(run.stdout.toString())
+  expect([...ruleSet.tables.keys()]).toEqual(['mangle', 'raw', 'nat'])
+})

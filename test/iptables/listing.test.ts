@@ -17,13 +17,11 @@ const cases = Number(process.env.TUNFILTER_GENERATED ?? 400)
 const seed = Number(process.env.TUNFILTER_SEED ?? 1)
 /** Listed in other words than theirs here, by the names of their options. */
 const OTHERWISE = new Set(
-  'ECN NOTRACK TCPOPTSTRIP TOS cluster dccp devgroup eui64 hashlimit mh multiport osf policy realm sctp srh time'.split(
-    ' ',
-  ),
+  'ECN NOTRACK TCPOPTSTRIP TOS cluster dccp devgroup eui64 hashlimit mh multiport osf realm sctp srh time'.split(' '),
 )
 
-/** Addresses and types that they show by a name of their own. */
-const SHOWN_OTHERWISE = /--ct(orig|repl)(src|dst) (0|::)( |$)|--icmp-type 0xff|:00( |$)/
+/** Addresses and types that they show by a name of their own; of a timeout policy's name they show four characters. */
+const SHOWN_OTHERWISE = /--ct(orig|repl)(src|dst) (0|::)( |$)|--icmp-type 0xff|:00( |$)|--timeout \S{5}/
 
 /** Numbers, and names: addresses are not looked up here. */
 const FORMS = ['-nvL own', '-L own'] as const
