@@ -247,10 +247,10 @@ export class Routing6 {
    */
   isUnreachable(word0: number, word1: number, word2: number, word3: number, link: number): boolean {
     if (ipv6.isMulticast(word0)) return false
-    const route =
-      link === NO_LINK
-        ? this.#at(this.#tables.find(word0, word1, word2, word3))
-        : this.#onLink(link, word0, word1, word2, word3)
+    const key = this.#key.to6(word0, word1, word2, word3)
+    key.outLink = link
+    key.strict = link
+    const route = this.#find(key)
     return route === undefined || route.type > type.MULTICAST
   }
 }
