@@ -26,6 +26,7 @@ const PIECES: Readonly<Record<string, readonly string[]>> = {
     '\r',
     '::1',
   ],
+  irc: ['PRIVMSG x', 'PRIVMSG ', ' :', '\x01DCC ', 'SEND ', 'CHAT f ', 'file ', '167772418 ', '3405803777 ', '1025', '\x01\n'],
   tftp: ['\0\x01', '\0\x02', '\0\x03', 'file\0', 'octet\0'],
 }
 const NUMBERS = ['0', '1', '9', '255', '1025', '65535', '65536', '4294967295', '99999999999999999999']
