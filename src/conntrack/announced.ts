@@ -7,9 +7,12 @@
 import { ACCEPT } from '../hook/hook.ts'
 import { CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import type { Time } from '../time.ts'
+import { PROTO_GRE } from '../wire/ipv4.ts'
 import { type Expectation, Expectations } from './expect.ts'
 import { EXTRA_WORDS, HELPER_ID, MASTER, RELATIVES } from './extensions.ts'
 import type { FlowTable } from './flows.ts'
+import { GreKeys } from './gre.ts'
+import type { Helping } from './helper/helper.ts'
 import { HELPERS } from './helper/index.ts'
 import * as f from './record.ts'
 import type { Telling } from './telling.ts'
@@ -21,13 +24,16 @@ export class Announced {
   isUsed = false
   /** What helpers keep of a flow, by its record. */
   readonly kept = new Map<number, unknown>()
+  readonly greKeys = new GreKeys()
+  readonly endFlow: Helping['endFlow']
   /** An int32; NAT's. */
   random: () => number = () => 0
   /** NAT's: binds a flow that is just being begun so that it goes where its master does. */
   follow: ((ct: number, expectation: Expectation) => void) | undefined
 
-  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling) {
+  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling, endFlow: Helping['endFlow']) {
     this.flows = flows
+    this.endFlow = endFlow
     this.expectations = new Expectations(flows, time, stats, telling)
   }
 
@@ -44,8 +50,8 @@ export class Announced {
    * A packet begins a flow, whose record is complete: was it announced? Then it has its master's mark and takes its master's
    * translation; and no helper but what the expectation says, because a rule attaches helpers to flows that nobody announced.
    */
-  begin(p: Packet): void {
-    const expectation = this.expectations.take(p)
+  begin(p: Packet, ports: number): void {
+    const expectation = this.expectations.take(p, ports)
     if (expectation === undefined) return
     const { ct } = p
     const { master, follow } = expectation
@@ -58,6 +64,7 @@ export class Announced {
     extras[master * EXTRA_WORDS + RELATIVES]++
     p.ctinfo = CT_RELATED
     if (follow !== undefined) this.follow?.(ct, expectation)
+    HELPERS[expectation.helper]?.came?.(expectation, this)
   }
 
   /**
@@ -69,13 +76,18 @@ export class Announced {
     if (this.expectations.count !== 0) this.expectations.removeOf(ct)
     const { extras } = flows.extensions
     if (extras === undefined) return flows.release(ct)
-    if (extras[ct * EXTRA_WORDS + HELPER_ID] !== 0) this.kept.delete(ct)
+    const helper = extras[ct * EXTRA_WORDS + HELPER_ID]
+    if (helper !== 0) {
+      HELPERS[helper]?.over?.(ct, this)
+      this.kept.delete(ct)
+    }
     const status = ct * f.WORDS + f.STATUS
     if (extras[ct * EXTRA_WORDS + RELATIVES] !== 0) {
       flows.words[status] = (flows.words[status] & ~f.CONFIRMED) | f.DYING
       return
     }
     const master = extras[ct * EXTRA_WORDS + MASTER] - 1
+    if (master >= 0 && flows.protocol(ct) === PROTO_GRE) this.greKeys.remove(master)
     flows.release(ct)
     if (master < 0) return
     const left = --extras[master * EXTRA_WORDS + RELATIVES]

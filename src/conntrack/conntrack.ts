@@ -13,6 +13,7 @@ import * as ip from '../wire/ipv4.ts'
 import { Announced } from './announced.ts'
 import * as event from './events.ts'
 import { ACCOUNT_WORDS, HELPER_ID, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
+import { findFlow } from './flow-change.ts'
 import type { FlowTable } from './flows.ts'
 import { GenericTracker } from './generic.ts'
 import { GreTracker, keysAt } from './gre.ts'
@@ -91,7 +92,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     this.telling = new Telling(this.flows, time, sysctl)
-    this.announced = new Announced(this.flows, time, this.stats, this.telling)
+    this.announced = new Announced(this.flows, time, this.stats, this.telling, (...tuple) => this.#endFlow(...tuple))
     const generic = new GenericTracker(this)
     for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
     this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
@@ -200,6 +201,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     } else if (p.protocol === ip.PROTO_GRE) {
       ports = keysAt(p.view, p.transport, p.start + p.length)
       if (ports < 0) return NO_FLOW
+      const { greKeys } = this.announced
+      if (greKeys.size !== 0) ports |= greKeys.sourceOf(p, ports) << 16
     }
     const found =
       p.zone <= 0xffff ? this.lasting(this.lookUp(p, ports, f.key(p.protocol, p.zone))) : this.#lookUpDirected(p, ports)
@@ -261,7 +264,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.begins = true
     p.direction = 0
     p.ctinfo = CT_NEW
-    if (this.announced.expectations.count !== 0) this.announced.begin(p)
+    if (this.announced.expectations.count !== 0) this.announced.begin(p, ports)
     return ct
   }
 
@@ -472,6 +475,13 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.#giveUp(ct)
   }
 
+  /** For helpers, which know a flow by a tuple of it (conntrack/helper/helper.ts). */
+  #endFlow(protocol: number, source: Words, destination: Words, ports: number, like: number): boolean {
+    const ct = findFlow(this, protocol, { source, destination, ports, zone: this.flows.zone(like) })
+    if (ct >= 0) this.kill(ct)
+    return ct >= 0
+  }
+
   /** The flow is in no index any more. */
   #giveUp(ct: number): void {
     this.flows.unlinkBySource(ct)
@@ -518,6 +528,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     }
   }
 }
+
+type Words = readonly number[]
 
 /** No record left, and nothing to drop early. */
 const FULL = -2

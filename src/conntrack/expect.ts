@@ -43,6 +43,8 @@ export interface Follow {
   /** The master's direction that the flow has. */
   readonly direction: number
   readonly port: number
+  /** The port, a call's number, is the source's (PPTP). */
+  readonly isSource?: boolean
 }
 
 /** An expectation as it is listed and told. */
@@ -121,20 +123,23 @@ export class Expectations {
     return ADDED
   }
 
-  /** Takes the expectation that this packet, the first of its flow, fits; undefined where none does. */
-  take(p: Packet): Expectation | undefined {
-    const found = this.#byPort.get((p.protocol << 16) | p.dport)?.find((each) => this.#fits(each, p))
+  /**
+   * Takes the expectation that this packet, the first of its flow, fits; undefined where none does.
+   * @param ports the PORTS word of the packet's tuple
+   */
+  take(p: Packet, ports: number): Expectation | undefined {
+    const found = this.#byPort.get((p.protocol << 16) | (ports & 0xffff))?.find((each) => this.#fits(each, p, ports))
     if (found === undefined || (this.#flows.status(found.expectation.master) & f.CONFIRMED) === 0) return undefined
     this.#remove(found)
     this.#stats[EXPECT_NEW]++
     return found.expectation
   }
 
-  #fits(standing: Standing, p: Packet): boolean {
+  #fits(standing: Standing, p: Packet, ports: number): boolean {
     const { source, sourceMask, destination, sport, sportMask, master } = standing.expectation
     return (
       !this.#isOver(standing) &&
-      ((sport ^ p.sport) & sportMask) === 0 &&
+      ((sport ^ (ports >>> 16)) & sportMask) === 0 &&
       isSame(source, [p.source, p.source1, p.source2, p.source3], sourceMask) &&
       isSame(destination, [p.destination, p.destination1, p.destination2, p.destination3]) &&
       this.#zone(master) === (p.zone & 0xffff)

@@ -1,8 +1,9 @@
 // GRE: 30 s, and 180 s and ASSURED once a reply was seen. Mirrors nf_conntrack_proto_gre: plain GRE is tracked by address, PPTP's by
-// the call that it goes to (the answer's call is only known to the helper for PPTP).
+// the call that it goes to (the answer's call is only known to the helper for PPTP, which keeps it in GreKeys).
 
 import type { Packet } from '../packet/packet.ts'
 import * as gre from '../wire/gre.ts'
+import type { Expectation } from './expect.ts'
 import * as f from './record.ts'
 import { type FlowTimeouts, REPLIED, UNREPLIED } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
@@ -33,6 +34,43 @@ export class GreTracker implements Tracker {
 
   mayDropEarly(): boolean {
     return false
+  }
+}
+
+interface GreKey {
+  readonly master: number
+  readonly source: number
+  readonly destination: number
+  readonly sourceKey: number
+}
+
+/** The calls that a packet of PPTP comes from, by the call that it goes to: the header has the latter alone. IPv4's. */
+export class GreKeys {
+  readonly #byKey = new Map<number, GreKey[]>()
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  /** @param of GRE packets of one direction of the master's call */
+  add(master: number, { source, destination, sport, dport }: Expectation): void {
+    const known = this.#byKey.get(dport) ?? []
+    const key = { master, source: source[0], destination: destination[0], sourceKey: sport }
+    this.#byKey.set(dport, [...known.filter((each) => each.source !== key.source || each.master !== master), key])
+  }
+
+  remove(master: number): void {
+    for (const [key, known] of this.#byKey) {
+      const rest = known.filter((each) => each.master !== master)
+      if (rest.length === 0) this.#byKey.delete(key)
+      else if (rest.length < known.length) this.#byKey.set(key, rest)
+    }
+  }
+
+  /** The call that the packet comes from, 0 where it is not known. @param key the call that it goes to */
+  sourceOf(p: Packet, key: number): number {
+    const known = this.#byKey.get(key)
+    return known?.find((each) => each.source === p.source && each.destination === p.destination)?.sourceKey ?? 0
   }
 }
 

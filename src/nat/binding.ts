@@ -4,6 +4,7 @@
 // from a random place on. Here are the ports; the addresses are the family's own (binding4.ts, binding6.ts).
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
+import { MASTER } from '../conntrack/extensions.ts'
 import * as f from '../conntrack/record.ts'
 import * as tcp from '../conntrack/tcp-record.ts'
 import { SYN_SENT, TIME_WAIT } from '../conntrack/tcp-states.ts'
@@ -141,7 +142,8 @@ export abstract class Binding {
         if (manip === MANIP_DST) return
         const port = this.#port(manip)
         // The classes of ports: BSD's reserved ones stay reserved.
-        if (port < 512) [min, size] = [1, 511]
+        if (this.#protocol === ip.PROTO_GRE) [min, size] = [1, 65535]
+        else if (port < 512) [min, size] = [1, 511]
         else if (port < 1024) [min, size] = [600, 424]
         else [min, size] = [1024, 64512]
       }
@@ -199,7 +201,9 @@ export abstract class Binding {
 
   /** Whether the protocol has ports, or an identifier, that NAT changes. */
   #hasPorts(): boolean {
-    return this.conntrack.hasPorts(this.#protocol)
+    if (this.#protocol !== ip.PROTO_GRE) return this.conntrack.hasPorts(this.#protocol)
+    // A call's number, where the helper for PPTP announced the flow.
+    return this.conntrack.flows.extensions.extraOf(this.ct, MASTER) !== 0
   }
 
   /** The port of that end; an ICMP flow has one identifier for both. */

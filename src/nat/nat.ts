@@ -130,9 +130,16 @@ export abstract class Nat {
     const from = flows.destinationWords(master, follow.direction ^ 1)
     const to = flows.sourceWords(master, follow.direction ^ 1)
     const { port } = follow
-    this.#bind(ct, MANIP_SRC, { flags: MAP_IPS, min: from, max: from, minPort: 0, maxPort: 0, basePort: 0 })
-    const flags = MAP_IPS | PROTO_SPECIFIED
-    this.#bind(ct, MANIP_DST, { flags, min: to, max: to, minPort: port, maxPort: port, basePort: 0 })
+    const range = (address: readonly number[], hasPort: boolean): NatRange => ({
+      flags: hasPort ? MAP_IPS | PROTO_SPECIFIED : MAP_IPS,
+      min: address,
+      max: address,
+      minPort: port,
+      maxPort: port,
+      basePort: 0,
+    })
+    this.#bind(ct, MANIP_SRC, range(from, follow.isSource === true))
+    this.#bind(ct, MANIP_DST, range(to, follow.isSource !== true))
   }
 
   /** Target MASQUERADE: the source becomes the address of the outgoing device that fits the next hop. */

@@ -5,6 +5,7 @@
 import type { Packet } from '../packet/packet.ts'
 import { changeOf32, update16, updateBy, updatePartialBy } from '../wire/checksum.ts'
 import { crc32c } from '../wire/crc32c.ts'
+import * as gre from '../wire/gre.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as sctp from '../wire/sctp.ts'
 import * as tcp from '../wire/tcp.ts'
@@ -53,6 +54,12 @@ export function rewriteTransport(
       if (end < transport + sctp.HEADER) return
       view.setUint32(transport + sctp.CHECKSUM, 0)
       view.setUint32(transport + sctp.CHECKSUM, crc32c(view, transport, end - transport), true)
+      return
+    case ip.PROTO_GRE:
+      // PPTP's has the number of the call that it goes to.
+      if (manip === MANIP_SRC || end < transport + gre.PPTP_HEADER) return
+      if ((view.getUint16(transport + gre.FLAGS) & gre.VERSION_MASK) === gre.PPTP_VERSION)
+        view.setUint16(transport + gre.CALL_ID, port)
       return
   }
 }

@@ -51,7 +51,32 @@ describe('an expectation', () => {
   })
 })
 
+/** A message of PPTP's control connection as hex. */
+const control = (message: number, body: string, length: number) =>
+  `hex 00${(12 + length).toString(16)}00011a2b3c4d00${message.toString(16).padStart(2, '0')}0000${body.padEnd(2 * length, '0')}`
+
 describe('a flow that announced another', () => {
+  test('takes the calls with it that it announced (PPTP)', () => {
+    const router = new Router('*raw\n-A PREROUTING -p tcp --dport 1723 -j CT --helper pptp\nCOMMIT\n')
+    const client = '10.0.1.2:1000 > 203.0.113.9:1723'
+    const server = '203.0.113.9:1723 > 10.0.1.2:1000'
+    router.send('lan', `tcp ${client} S seq 100`)
+    router.send('wan', `tcp ${server} S. seq 500 ack 101`)
+    router.send('lan', `tcp ${client} P. seq 101 ack 501 ${control(1, '', 144)}`)
+    router.send('wan', `tcp ${server} P. seq 501 ack 257 ${control(2, '010001', 144)}`)
+    router.send('lan', `tcp ${client} P. seq 257 ack 657 ${control(7, '0007', 156)}`)
+    router.send('wan', `tcp ${server} P. seq 657 ack 425 ${control(8, '0009000701', 20)}`)
+    expect(expected(router)).toBe(2)
+    router.send('lan', 'ip 10.0.1.2 > 203.0.113.9 proto 47 hex 3001880b000400090000000161626364')
+    expect(expected(router)).toBe(0)
+    expect(flows(router)).toHaveLength(2)
+    const [connection] = [...router.engine.flows].filter(({ protocol }) => protocol === 6)
+    router.engine.flows.delete(connection!)
+    expect(router.flows).toBe(0)
+    expect(router.engine.conntrack.announced.greKeys.size).toBe(0)
+    router.checkFlows([])
+  })
+
   test('keeps its record until that one has ended', () => {
     const router = new Router(RULES)
     router.send('lan', `udp 10.0.1.2:1000 > 203.0.113.9:69 ${READ}`)

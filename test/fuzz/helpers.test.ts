@@ -9,6 +9,10 @@ import { Router } from '../engine/router.ts'
 import { bytesOf, lineOf } from '../support/packets.ts'
 import '../support/seed.ts'
 
+/** A message of PPTP's control connection. */
+const control = (message: number, body: readonly number[], length: number) =>
+  String.fromCharCode(0, 12 + length, 0, 1, 0x1a, 0x2b, 0x3c, 0x4d, 0, message, 0, 0, ...body).padEnd(12 + length, '\0')
+
 /** Pieces of what each helper reads; each has to be here. */
 const PIECES: Readonly<Record<string, readonly string[]>> = {
   ftp: [
@@ -26,7 +30,25 @@ const PIECES: Readonly<Record<string, readonly string[]>> = {
     '\r',
     '::1',
   ],
-  irc: ['PRIVMSG x', 'PRIVMSG ', ' :', '\x01DCC ', 'SEND ', 'CHAT f ', 'file ', '167772418 ', '3405803777 ', '1025', '\x01\n'],
+  irc: [
+    'PRIVMSG x',
+    'PRIVMSG ',
+    ' :',
+    '\x01DCC ',
+    'SEND ',
+    'CHAT f ',
+    'file ',
+    '167772418 ',
+    '3405803777 ',
+    '1025',
+    '\x01\n',
+  ],
+  pptp: [
+    ...[control(1, [], 144), control(2, [1, 0, 1], 144), control(3, [], 4), control(4, [1], 4)],
+    ...[control(7, [0, 7], 156), control(8, [0, 9, 3, 0xe8, 1], 20), control(8, [0, 9, 0, 7, 1], 20)],
+    ...[control(9, [0, 9], 208), control(10, [0, 7, 0, 9, 1], 12), control(11, [0, 7], 16), control(12, [0, 7], 4)],
+    ...[control(13, [0, 9], 136), control(14, [0, 7], 28), control(15, [0, 7], 12)],
+  ],
   tftp: ['\0\x01', '\0\x02', '\0\x03', 'file\0', 'octet\0'],
 }
 const NUMBERS = ['0', '1', '9', '255', '1025', '65535', '65536', '4294967295', '99999999999999999999']

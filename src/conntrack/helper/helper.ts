@@ -9,8 +9,11 @@ import * as tcp from '../../wire/tcp.ts'
 import * as udp from '../../wire/udp.ts'
 import { ADDED, CLASHES, type Expectation, type Expectations, type ExpectPolicy } from '../expect.ts'
 import type { FlowTable } from '../flows.ts'
+import type { GreKeys } from '../gre.ts'
 import * as f from '../record.ts'
 import { streamGrew } from '../seqadj.ts'
+
+type Words = readonly number[]
 
 /** What helpers work with. */
 export interface Helping {
@@ -20,6 +23,9 @@ export interface Helping {
   readonly kept: Map<number, unknown>
   /** An int32. */
   readonly random: () => number
+  readonly greKeys: GreKeys
+  /** Ends the flow that has this tuple in one of its directions, in the zone of another flow; false where there is none. */
+  readonly endFlow: (protocol: number, source: Words, destination: Words, ports: number, like: number) => boolean
 }
 
 export interface Helper {
@@ -36,6 +42,10 @@ export interface Helper {
    * @returns ACCEPT or DROP
    */
   help(p: Packet, helping: Helping, number: number): number
+  /** A flow that it expected has come. */
+  came?(expectation: Expectation, helping: Helping): void
+  /** A flow that it is attached to is over, and was not when the last packet was read. */
+  over?(ct: number, helping: Helping): void
 }
 
 /** Whether NAT changes an address or port of the flow. */

@@ -3,9 +3,10 @@
 import { ftp } from './ftp.ts'
 import type { Helper } from './helper.ts'
 import { irc } from './irc.ts'
+import { pptp } from './pptp.ts'
 import { tftp } from './tftp.ts'
 
-export const HELPERS: readonly (Helper | undefined)[] = [undefined, ftp, irc, tftp]
+export const HELPERS: readonly (Helper | undefined)[] = [undefined, ftp, irc, pptp, tftp]
 
 /** Names of all of them. */
 export const HELPER_NAMES: readonly string[] = [...new Set(HELPERS.flatMap((helper) => helper?.name ?? []))]
