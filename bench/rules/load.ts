@@ -19,7 +19,7 @@ export async function rulesLoad(quick: boolean): Promise<Result> {
   const targets: Target[] = []
   for (const [where, text] of sets) {
     say(`rules: loading, ${where}`)
-    const sides = await measure(text, quick ? 2 : 5)
+    const sides = await measure(text, quick ? 2 : 3)
     for (const [who, { loads, insertions }] of Object.entries(sides)) {
       figures.push(figure('a restore', where, 'ms', loads, { who }))
       figures.push(figure('iptables -I, at the front', where, 'ms', insertions, { who }))

@@ -14,6 +14,7 @@ interface Options {
   readonly traffic?: string
   readonly seconds: number
   readonly scale?: boolean
+  readonly kernel?: boolean
   readonly json?: boolean
   readonly html?: string
 }
@@ -34,6 +35,7 @@ export function benchCommand(): Command {
     .option('--traffic <in.pcapng>', "packets of a capture instead; its interfaces' names are the devices")
     .option('--seconds <number>', 'how long each figure is measured, about', seconds, 1)
     .option('--scale', 'also the same rules 10 and 100 times, with addresses that do not match')
+    .option('--kernel', 'also in the kernel, in a network namespace, with iptables-legacy and iptables-nft (root)')
     .option('--json', 'print everything as JSON')
     .option('--html <file>', 'write a page with a plot and the tables')
     .addHelpText('after', `\nWithout --mix: ${USUAL}. Example: iptables-save | tunfilter bench -`)
@@ -50,6 +52,7 @@ export function benchCommand(): Command {
           rules,
           family: options.ipv6 === true ? 6 : 4,
           scale: options.scale === true,
+          kernel: options.kernel === true,
           progress,
         })
         if (shown) process.stderr.write('\r\x1b[K')

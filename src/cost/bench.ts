@@ -9,14 +9,15 @@ import { readConfig } from '../gateway/config.ts'
 import { nameOf, readText } from '../gateway/text-file.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import type { Family } from '../rule/model.ts'
-import { type CostOptions, type CostReport, costOf, type Subject, type Traffic } from './cost.ts'
+import { type CostOptions, type CostReport, costOf, type Subject } from './cost.ts'
+import type { Arrival } from './establish.ts'
 import { LONGEST } from './flood.ts'
-import type { Arrival } from './lane.ts'
 import { costPage } from './page.ts'
+import type { Traffic } from './rounds.ts'
 import { inventRouter } from './router.ts'
 import { drawFlows, type Mix } from './traffic.ts'
 
-export interface BenchOptions extends Pick<CostOptions, 'seconds' | 'scale' | 'progress'> {
+export interface BenchOptions extends Pick<CostOptions, 'seconds' | 'scale' | 'kernel' | 'progress'> {
   /** 4 when left out. */
   readonly family?: Family
   /** Rule files in iptables-save form, or in ip6tables-save form; `-` is standard input. */
@@ -45,8 +46,8 @@ export async function bench(options: BenchOptions): Promise<CostReport> {
   const ruleSets = subjects.map(({ rules }) => rules)
   const config = options.config === undefined ? inventRouter(ruleSets) : readConfig(options.config)
   const traffic = trafficOf(options, config, ruleSets)
-  const { seconds, scale, progress } = options
-  const report = await costOf(subjects, { config, traffic, sets, seconds, scale, progress })
+  const { seconds, scale, kernel, progress } = options
+  const report = await costOf(subjects, { config, traffic, sets, seconds, scale, kernel, progress })
   if (options.html !== undefined) writeText(options.html, costPage(report))
   return report
 }

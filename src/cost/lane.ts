@@ -10,9 +10,9 @@ import { REASON, REASONS, type ReasonName } from '../packet/reason.ts'
 import { seededRandom } from '../random.ts'
 import type { RuleSet } from '../rule/model.ts'
 import { VirtualClock } from '../time.ts'
-import { PROTO_TCP, PROTO_UDP } from '../wire/ipv4.ts'
+import { type Arrival, establish } from './establish.ts'
 import { FloodDevice } from './flood.ts'
-import * as packets from './packets.ts'
+import type { Ran, Runner } from './rounds.ts'
 import type { Flow } from './traffic.ts'
 
 /** Milliseconds of the engine's clock for a packet, and for a round of the engine in which many come. */
@@ -20,12 +20,6 @@ const A_PACKET = 0.1
 const A_ROUND = 6.4
 const HOUR = 3600
 const SEED = 1
-
-/** A packet and the device that it enters by. */
-export interface Arrival {
-  readonly device: string
-  readonly bytes: Uint8Array
-}
 
 /** What became of packets; each is counted once. */
 export interface Outcome {
@@ -52,7 +46,7 @@ export interface LaneOptions {
   readonly interpreted?: boolean
 }
 
-export class Lane {
+export class Lane implements Runner {
   readonly engine: Engine
   readonly outcome: Outcome = { packets: 0, forwarded: 0, answered: 0, delivered: 0, dropped: 0, held: 0, reasons: {} }
   readonly #clock = new VirtualClock(Date.UTC(2026, 0, 1))
@@ -90,38 +84,21 @@ export class Lane {
     this.engine.close()
   }
 
+  clear(): true {
+    this.engine.flows.clear()
+    return true
+  }
+
   /** Makes every flow, one packet after the other, and tells what its established packets are. */
   establish(flows: readonly Flow[]): Arrival[] {
     this.#watch(true)
-    const established = flows.flatMap((flow) => this.#establishOne(flow))
+    const through = (arrival: Arrival) => {
+      const left = this.#through(arrival)
+      return { left, forwarded: this.#last === 'forwarded' }
+    }
+    const established = flows.flatMap((flow) => establish(flow, through))
     this.#watch(false)
     return established
-  }
-
-  #establishOne(flow: Flow): Arrival[] {
-    const { device } = flow
-    const first = packets.opening(flow)
-    const left = this.#through({ device, bytes: first })
-    const onwards = left.find(({ bytes }) => packets.isOf(bytes, flow))
-    if (onwards === undefined) return []
-    if (this.#last !== 'forwarded') {
-      // The router's own answer to an echo request: every further request belongs to the same flow.
-      const echoed = flow.protocol !== PROTO_TCP && flow.protocol !== PROTO_UDP && packets.isEchoReply(onwards.bytes)
-      if (echoed) this.#through({ device, bytes: first })
-      return echoed ? [{ device, bytes: first }] : []
-    }
-    this.#through({ device: onwards.device, bytes: packets.answerTo(onwards.bytes) })
-    if (this.#last !== 'forwarded') return []
-    if (flow.protocol === PROTO_TCP) {
-      this.#through({ device, bytes: packets.acknowledgement(flow) })
-      if (this.#last !== 'forwarded') return []
-    }
-    const both = [
-      { device, bytes: packets.request(flow) },
-      { device: onwards.device, bytes: packets.reply(onwards.bytes) },
-    ]
-    for (const arrival of both) this.#through(arrival)
-    return both
   }
 
   /** Lets packets through one after the other and counts what becomes of them. */
@@ -137,14 +114,15 @@ export class Lane {
       device.preparePackets(arrivals.filter((arrival) => arrival.device === device.name).map(({ bytes }) => bytes))
   }
 
-  /** Runs what is prepared through, this many times; gives the nanoseconds that it took. */
-  run(times: number): number {
+  /** Runs what is prepared through, this many times. */
+  run(times: number): Ran {
     const devices = [...this.#devices.values()]
     let left = 0
     for (const device of devices) {
       device.allow(device.prepared * times)
       left += device.left
     }
+    const packets = left
     const begin = performance.now()
     while (left > 0) {
       this.#clock.advance(A_ROUND)
@@ -152,7 +130,7 @@ export class Lane {
       left = 0
       for (const device of devices) left += device.left
     }
-    return (performance.now() - begin) * 1e6
+    return { nanoseconds: (performance.now() - begin) * 1e6, packets }
   }
 
   #last: 'forwarded' | 'answered' | 'delivered' | 'dropped' | 'held' = 'held'

@@ -1,8 +1,9 @@
 // What a rule set costs as one HTML page without outside resources: the cost against the number of rules as SVG, and the tables.
 
-import type { Cost, CostReport, Timings } from './cost.ts'
+import type { Cost, CostReport } from './cost.ts'
 import { COLOURS, escaped, type Line, type Point, plotSvg } from './plot.ts'
 import { percent, testedRows, timingRows } from './print.ts'
+import type { Timings } from './rounds.ts'
 
 const STYLE = `body{font:14px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:.5rem 0 1.5rem}td,th{padding:.15rem .8rem .15rem 0;text-align:right;white-space:pre}
@@ -45,7 +46,7 @@ ${table([['table', 'rule', '', 'by rule'], ...shadowed.slice(0, LISTED).map((rul
 }
 
 /** The number of rules is drawn by its logarithm. */
-function plot({ withoutRules, subjects }: CostReport): string {
+function plot({ withoutRules, subjects, kernel = [] }: CostReport): string {
   const lines = subjects.flatMap(({ name, timings, scaled }, i): Line[] => {
     const measured: Timings[] = [withoutRules, timings, ...scaled.flatMap((one) => ('skipped' in one ? [] : [one]))]
     return (['established', 'new'] as const).map((kind) => ({
@@ -58,11 +59,26 @@ function plot({ withoutRules, subjects }: CostReport): string {
       }),
     }))
   })
+  for (const [i, { tool, withoutRules: none, subjects: of }] of kernel.entries()) {
+    const measured = [none, ...of.flatMap(({ by }) => by)].flatMap((one) => ('skipped' in one ? [] : [one]))
+    for (const kind of ['established', 'new'] as const)
+      lines.push({
+        name: `kernel, ${tool}, ${kind}`,
+        colour: COLOURS[2 + i],
+        dashed: kind === 'new',
+        points: measured
+          .flatMap((one): Point[] => {
+            const cost = one[kind]?.median
+            return cost === undefined ? [] : [{ x: one.rules, y: cost }]
+          })
+          .sort((a, b) => a.x - b.x),
+      })
+  }
   const numbers = [...new Set(lines.flatMap(({ points }) => points.map(({ x }) => x)))]
   return plotSvg({
     title: 'Nanoseconds a packet against the number of rules',
     x: { label: 'rules', log: true, ticks: numbers.map((at) => ({ at, text: at.toLocaleString('en') })) },
-    y: { label: 'ns a packet' },
+    y: { label: 'ns a packet', log: kernel.length > 0 },
     lines,
   })
 }

@@ -1,6 +1,8 @@
 // What a rule set costs, for the eye: aligned columns, one question a paragraph.
 
-import type { Cost, CostReport, RulePlace, Timing, Timings } from './cost.ts'
+import type { Cost, CostReport, RulePlace } from './cost.ts'
+import type { KernelCost } from './kernel-cost.ts'
+import type { Timing, Timings } from './rounds.ts'
 
 /** Lines of a list of rules that may be long. */
 const LISTED = 10
@@ -27,14 +29,14 @@ export function printCost(report: CostReport): string {
 }
 
 /** The columns that fit the traffic. */
-export function timingRows({ traffic, withoutRules, subjects }: CostReport): Row[] {
+export function timingRows({ traffic, withoutRules, subjects, kernel = [] }: CostReport): Row[] {
   const columns = traffic.kind === 'flows' ? ['new flow', 'established'] : ['empty flow table', 'flows known']
   const row = (name: string, timings: Timings) => [
     name,
     whole(timings.rules),
     ...[timings.new, timings.established].flatMap((timing) => [nanoseconds(timing), spread(timing)]),
   ]
-  const rows = [['ns a packet', 'rules', columns[0], 'spread', columns[1], 'spread']]
+  const rows: Row[] = [['ns a packet', 'rules', columns[0], 'spread', columns[1], 'spread']]
   rows.push(row('without rules', withoutRules))
   for (const subject of subjects) {
     rows.push(row(subject.name, subject.timings))
@@ -50,13 +52,27 @@ export function timingRows({ traffic, withoutRules, subjects }: CostReport): Row
     rows.push([
       'the second to the first',
       ratio(b.rules, a.rules),
-      ratio(b.new.median, a.new.median),
+      ratio(b.new?.median, a.new?.median),
       '',
       ratio(b.established?.median, a.established?.median),
       '',
     ])
   }
+  for (const of of kernel) rows.push(...kernelRows(of, row))
   return rows
+}
+
+/** A packet's way in the kernel, the write into its device with it. */
+function kernelRows({ tool, withoutRules, subjects }: KernelCost, row: (name: string, timings: Timings) => Row): Row[] {
+  const rowOf = (name: string, timings: KernelCost['withoutRules']) =>
+    'skipped' in timings ? [name, '', `not measured: ${timings.skipped}`, '', '', ''] : row(name, timings)
+  if ('skipped' in withoutRules) return [rowOf(`kernel, ${tool}`, withoutRules)]
+  return [
+    rowOf(`kernel, ${tool}, none`, withoutRules),
+    ...subjects.flatMap(({ name, by }) =>
+      by.map((one) => rowOf(one.times === 1 ? `  ${name}` : `  ${one.times} times the rules`, one)),
+    ),
+  ]
 }
 
 function printAbove(timings: Timings, without: Timings): string {

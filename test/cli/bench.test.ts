@@ -87,3 +87,13 @@ test('refuses rules with all their complaints, and measures nothing', () => {
   expect(run(['missing']).stderr).toMatch(/^tunfilter: missing: ENOENT/)
   expect(run(['rules', '--mix', 'sctp=1'])).toMatchObject({ status: 2, stderr: expect.stringContaining('tcp=70') })
 })
+
+test('--kernel says why the kernel was not measured, and measures the rest', () => {
+  const args = [command, 'bench', 'rules', '--kernel', ...QUICK]
+  const without = { cwd: folder, encoding: 'utf8', timeout: 60_000, env: { PATH: folder } } as const
+  const { status, stdout } = spawnSync(process.execPath, args, without)
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/^rules +2 +[\d,]+ /m)
+  expect(stdout).toMatch(/^kernel, iptables-legacy +not measured: (it needs root|there is no )/m)
+  expect(stdout).toMatch(/^kernel, iptables-nft +not measured: /m)
+})

@@ -1,10 +1,11 @@
 // What `tunfilter bench` counts and finds, on rule sets small enough to know it beforehand.
 
 import { expect, test } from 'vitest'
-import { costOf, type Traffic } from '../../src/cost/cost.ts'
+import { costOf } from '../../src/cost/cost.ts'
 import { countRules, grown } from '../../src/cost/grown.ts'
 import { costPage } from '../../src/cost/page.ts'
 import { printCost } from '../../src/cost/print.ts'
+import type { Traffic } from '../../src/cost/rounds.ts'
 import { inventRouter } from '../../src/cost/router.ts'
 import { drawFlows, type Flow } from '../../src/cost/traffic.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
