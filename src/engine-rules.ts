@@ -39,16 +39,17 @@ export class Generations {
   }
 
   load(text: string, { file = 'rules', family = 4 }: { readonly file?: string; readonly family?: Family }): void {
-    this.loadRules(parseRestore(text, { file, family, inForce: [this.#ruleSets[4], this.#ruleSets[6]] }))
+    this.loadRules(
+      parseRestore(text, { file, family, sets: this.#sets, inForce: [this.#ruleSets[4], this.#ruleSets[6]] }),
+    )
   }
 
   loadRules(ruleSet: RuleSet): void {
     const wrong = wrongSets(ruleSet, this.#sets)
-    const nowhere = { file: 'rules', line: 1, column: 1 }
     if (wrong.length > 0)
       throw new RefusedError(
         'ERR_RULES',
-        wrong.map(({ message, place = nowhere }) => ({ ...place, message })),
+        wrong.map((message) => ({ file: 'rules', line: 1, column: 1, message })),
       )
     this.change(carried(this.#ruleSets[ruleSet.family], ruleSet))
   }

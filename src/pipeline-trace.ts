@@ -7,7 +7,7 @@
 import { DROP } from './hook/hook.ts'
 import type { Packet } from './packet/packet.ts'
 import { CONTINUE, HOTDROP, RETURN } from './rule/define.ts'
-import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './rule/entry.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry, type ReadyAction } from './rule/entry.ts'
 import type { Environment } from './rule/environment.ts'
 import { count, matches } from './rule/interpreter.ts'
 import type { Chunks } from './rule/ledger.ts'
@@ -54,13 +54,15 @@ export class Tracer {
         if (matched !== 1) continue
         count(this.#counters, entry.counter, p.length)
         this.#tell(p, hook, chain, place, isVerdictAlone(entry))
-        if (entry.does === DO_JUMP || entry.does === DO_GOTO) {
-          if (entry.does === DO_JUMP) calls.push({ chain, next: place })
-          chain = entry.chain as ChainProgram
+        const { action } = entry
+        if (action.does === DO_JUMP || action.does === DO_GOTO) {
+          if (action.does === DO_JUMP) calls.push({ chain, next: place })
+          chain = action.chain as ChainProgram
           place = 0
           continue
         }
-        verdict = entry.does === DO_TARGET ? (entry.target as NonNullable<Entry['target']>)(p, hook) : entry.does
+        verdict =
+          action.does === DO_TARGET ? (action.target as NonNullable<ReadyAction['target']>)(p, hook) : action.does
         if (verdict === CONTINUE) continue
       }
       if (verdict !== RETURN) return verdict
@@ -87,7 +89,7 @@ export class Tracer {
 }
 
 /** A verdict for every packet, which is how chains end. */
-function isVerdictAlone({ does, more, sourceMask, destinationMask, tests }: Entry): boolean {
+function isVerdictAlone({ action: { does }, more, sourceMask, destinationMask, tests }: Entry): boolean {
   if (does === DO_TARGET || does === DO_JUMP || does === DO_GOTO || does === CONTINUE) return false
   return (
     (sourceMask | destinationMask) === 0 &&

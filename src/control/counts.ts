@@ -11,7 +11,11 @@ import type { TableName } from '../rule/model.ts'
 export type OutlinePiece = Piece<{ readonly count: number }>
 
 /** By chain: the place of its policy, then those of its rules. */
-type ChainPlaces = Map<string, Int32Array>
+type ChainPlaces = Map<string, Places>
+type Places = Int32Array | readonly number[]
+
+/** Shorter lists are plain arrays: what a typed one costs besides its words is more than they have. */
+const SHORT = 32
 
 export class Counts {
   readonly #tables = new Map<TableName, ChainPlaces>()
@@ -49,7 +53,7 @@ export class Counts {
         for (const part of outline.slice(begin, i)) {
           const copied =
             part.kind === 'kept'
-              ? old.subarray(1 + part.from, 1 + part.to)
+              ? old.slice(1 + part.from, 1 + part.to)
               : part.kind === 'rules'
                 ? places.subarray(next, next + part.run.count)
                 : undefined
@@ -58,7 +62,7 @@ export class Counts {
           at += copied.length
           if (part.kind === 'rules') next += part.run.count
         }
-        chains.set(piece.name, made)
+        chains.set(piece.name, size < SHORT ? [...made] : made)
       }
     }
   }

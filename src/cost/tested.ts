@@ -4,6 +4,7 @@
 // built-in chain that leads to them, so that each hook's part is known. (A match with a memory, limit or recent,
 // in a chain that several hooks reach has one of its own there for each.)
 
+import { changedRule } from '../rule/kept-rule.ts'
 import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
 
 export interface Tested {
@@ -38,8 +39,8 @@ export function counting(ruleSet: RuleSet): Counting {
           const counter: Rule = { matches: [], counters: NO_COUNTERS }
           counters.push(counter)
           const { action } = rule
-          if (action?.kind !== 'jump') return [counter, { ...rule }]
-          return [counter, { ...rule, action: { ...action, chain: copied(action.chain) } }]
+          if (action?.kind !== 'jump') return [counter, changedRule(rule, {})]
+          return [counter, changedRule(rule, { action: { ...action, chain: copied(action.chain) } })]
         })
         chains.set(copied(chain.name), { ...chain, name: copied(chain.name), rules })
         counted.push({ table: table.name, chain: chain.name, hook: root.name, rules: counters })

@@ -2,6 +2,7 @@
 // rounds (Engine.step); between two rounds, and only there, it takes orders. It never returns to its event loop before
 // the end, so nothing here may be asynchronous.
 
+import { getHeapStatistics } from 'node:v8'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/command/line.ts'
 import type { Conntrack } from '../conntrack/conntrack.ts'
@@ -205,6 +206,19 @@ class DataPlane {
     }
   }
 
+  /** Bytes that this thread has, and how many rules it has ready. */
+  #memory(): Record<string, number> {
+    const { used_heap_size: heap, external_memory: external } = getHeapStatistics()
+    let rules = 0
+    let ledger = 0
+    for (const family of [4, 6] as const) {
+      const program = this.#engine.programOf(family)
+      for (const chains of program.tables.values()) for (const { entries } of chains.values()) rules += entries.length
+      for (const { byteLength } of program.ledger.chunks) ledger += byteLength
+    }
+    return { rules, heap, external, ledger }
+  }
+
   *#list(): Generator<string> {
     const { flows, time } = this.#engine
     yield `# flows: ${flows.count}\n`
@@ -217,6 +231,7 @@ class DataPlane {
     for (const [name, counters] of Object.entries(links)) yield `${name} ${named(counters)}\n`
     yield `dropped ${named(dropped)}\n`
     yield `conntrack ${named(stats)}\n`
+    yield `memory ${named(this.#memory())}\n`
   }
 
   #listSome(listing: Iterator<string>): void {

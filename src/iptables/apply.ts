@@ -6,6 +6,7 @@
 // Rules, and chains' `counters`, that are the same objects afterwards go on counting where they were (rule/carry.ts).
 
 import { countsBegun } from '../rule/counters.ts'
+import { changedRule } from '../rule/kept-rule.ts'
 import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
 import { SharedNames, sharesNames } from '../rule/shared-names.ts'
 import { judgeTable, usesOf } from '../rule/table-facts.ts'
@@ -214,7 +215,7 @@ class Application {
 
   #zero(): void {
     const { number, kind } = this.#request
-    const zeroed = (rule: Rule): Rule => ({ ...rule, counters: NO_COUNTERS })
+    const zeroed = (rule: Rule): Rule => changedRule(rule, { counters: NO_COUNTERS })
     if (number === undefined || kind !== 'Z')
       return this.#each('Zeroing', (chain) => ({
         ...chain,
@@ -236,7 +237,7 @@ class Application {
     const registry = this.#around.declarations ?? BUILTIN
     const { family } = this.#program
     const { table } = this.#request
-    const context = { registry, family, table, file: '', counters: false, hasChain: () => false, chainNames: () => [] }
+    const context = { registry, family, table, counters: false, hasChain: () => false, chainNames: () => [] }
     const wrong = wrongName(name, context)
     if (wrong !== undefined) throw wrongUsage(this.#program, wrong)
   }
@@ -291,7 +292,7 @@ class Application {
       const counts = countsOf(this.#table.name, user)
       const rules = user.rules.map((rule, i) =>
         rule.action?.kind === 'jump' && rule.action.chain === name
-          ? { ...rule, action: { ...rule.action, chain: to }, counters: counts.rule(i) }
+          ? changedRule(rule, { action: { ...rule.action, chain: to }, counters: counts.rule(i) })
           : rule,
       )
       changes.set(user === chain ? to : user.name, {

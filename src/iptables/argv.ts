@@ -108,7 +108,6 @@ export function readRequest(
       registry: declarations,
       family: program.family,
       table,
-      file: '',
       counters: true,
       hasChain: (name: string) => anyChain || chains?.has(name) === true,
       chainNames: () => chains?.keys() ?? [],

@@ -1,5 +1,6 @@
 // What a rule says with iptables' own options: addresses, devices, protocol, fragments. Each may stand once.
 
+import { KeptRule, keptNetwork } from '../rule/kept-rule.ts'
 import { EXPECTS_PROTOCOL, readInterface, readNetwork, readProtocol } from '../rule/kinds.ts'
 import type { Family, InterfaceName, Negatable, Network, Rule } from '../rule/model.ts'
 import { Problem, shown } from '../rule/option.ts'
@@ -15,7 +16,7 @@ interface Seen<T> extends Negatable<T> {
 const EXTENSION_HEADERS = new Set([43, 44, 51, 60])
 
 /** What else a rule has. */
-type Rest = Pick<Rule, 'matches' | 'action' | 'counters' | 'place'>
+type Rest = Pick<Rule, 'matches' | 'action' | 'counters'>
 
 export class ConditionReader {
   readonly #family: Family
@@ -112,23 +113,17 @@ export class ConditionReader {
   /** A rule for each pair of source and destination, all else being equal. */
   rules(rest: Rest): Rule[] {
     const rules: Rule[] = []
-    const inInterface = device(this.#in)
-    const outInterface = device(this.#out)
-    const { matches, action, counters, place } = rest
+    const { matches, action, counters } = rest
+    const common = {
+      inInterface: device(this.#in),
+      outInterface: device(this.#out),
+      protocol: this.#protocol,
+      fragment: this.#fragment,
+      matches,
+    }
     for (const source of networksOf(this.#sources))
       for (const destination of networksOf(this.#destinations))
-        rules.push({
-          source,
-          destination,
-          inInterface,
-          outInterface,
-          protocol: this.#protocol,
-          fragment: this.#fragment,
-          matches,
-          action,
-          counters,
-          place,
-        })
+        rules.push(new KeptRule(common, { source, destination, action, counters }))
     return rules
   }
 }
@@ -144,6 +139,6 @@ const EVERY = [undefined]
 function networksOf(seen: Seen<readonly Network[]> | undefined): readonly (Negatable<Network> | undefined)[] {
   if (seen === undefined) return EVERY
   return seen.value.map((value) =>
-    !seen.not && value.mask.every((word) => word === 0) ? undefined : { value, not: seen.not },
+    !seen.not && value.mask.every((word) => word === 0) ? undefined : keptNetwork(value, seen.not),
   )
 }

@@ -1,6 +1,7 @@
 // A table while commands change it. It begins as a copy of a table or as an empty one, and becomes an immutable table of
 // the rule model in the end; nothing of the rule set that it came from is touched.
 
+import { changedRule } from '../rule/kept-rule.ts'
 import {
   BUILTIN_CHAINS,
   type Chain,
@@ -53,9 +54,10 @@ export class Draft {
     return touched === undefined && !this.#touched.has(name) ? this.#from.chains.get(name) : touched
   }
 
-  /** Whether there is a chain of this name that is not built in. */
-  hasOwn(chain: string): boolean {
-    return this.has(chain) && !this.isBuiltin(chain)
+  /** The name itself, of a chain of one's own, as it is kept once; undefined where there is none. */
+  ownName(chain: string): string | undefined {
+    const found = this.#seen(chain)
+    return found?.policy === undefined ? found?.name : undefined
   }
 
   names(): Iterable<string> {
@@ -243,7 +245,7 @@ export class Draft {
       const user = this.#change(name === chain.name ? to : name) as DraftChain
       user.rules = user.rules.map((rule) =>
         rule.action?.kind === 'jump' && rule.action.chain === chain.name
-          ? { ...rule, action: { ...rule.action, chain: to } }
+          ? changedRule(rule, { action: { ...rule.action, chain: to } })
           : rule,
       )
     }
@@ -263,7 +265,9 @@ export class Draft {
   }
 }
 
-function chainOf({ name, policy, counters, rules }: DraftChain): Chain {
+function chainOf({ name, policy, counters, rules: made }: DraftChain): Chain {
+  // A copy has no room to grow.
+  const rules = made.slice()
   return policy === undefined ? { name, counters, rules } : { name, policy, counters, rules }
 }
 
@@ -282,7 +286,7 @@ function outOfRange(number: number, chain: DraftChain): string {
 function zero(chain: DraftChain, number?: number): string | undefined {
   if (number !== undefined && number > chain.rules.length) return outOfRange(number, chain)
   chain.rules = chain.rules.map((rule, i) =>
-    number === undefined || number === i + 1 ? { ...rule, counters: NO_COUNTERS } : rule,
+    number === undefined || number === i + 1 ? changedRule(rule, { counters: NO_COUNTERS }) : rule,
   )
   if (number === undefined) chain.counters = NO_COUNTERS
   return undefined

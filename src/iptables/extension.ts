@@ -128,7 +128,11 @@ export class Extension {
   }
 }
 
+/** Many uses have no options (`-p tcp -m tcp`): what has the same in common is seen by that. */
+const NONE: OptionValues = {}
+
 function inOrder(values: OptionValues, options: Options): OptionValues {
+  if (Object.keys(values).length === 0) return NONE
   const ordered: Record<string, unknown> = {}
   for (const key in options) if (values[key] !== undefined) ordered[key] = values[key]
   return ordered

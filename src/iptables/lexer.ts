@@ -11,6 +11,14 @@ export interface Word {
   readonly open?: true
 }
 
+/** From this length on a part of a text keeps the whole text in memory. */
+const SLICED = 13
+
+/** The same text as one that nothing else hangs on: words are kept, and a file that is read should not be. */
+export function owned(text: string): string {
+  return text.length < SLICED ? text : Buffer.from(text).toString()
+}
+
 /** @param from index in the line at which to begin */
 export function splitWords(line: string, from = 0): Word[] {
   const words: Word[] = []
@@ -18,7 +26,7 @@ export function splitWords(line: string, from = 0): Word[] {
   let start = -1
   let quoted = false
   const end = () => {
-    words.push({ text, column: start + 1 })
+    words.push({ text: owned(text), column: start + 1 })
     text = ''
     start = -1
   }
@@ -27,7 +35,7 @@ export function splitWords(line: string, from = 0): Word[] {
       // Most words are plain: they are cut out of the line as they are.
       const stop = endOfPlain(line, i)
       if (stop > i && (stop === line.length || line[stop] !== '"')) {
-        words.push({ text: line.slice(i, stop), column: i + 1 })
+        words.push({ text: owned(line.slice(i, stop)), column: i + 1 })
         i = stop
         continue
       }

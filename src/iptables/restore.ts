@@ -2,11 +2,12 @@
 // place; with one complaint nothing comes of the file at all. Lines: `# comment`, nothing, `*TABLE`, `:CHAIN POLICY
 // [packets:bytes]`, commands with or without `[packets:bytes]` before them, `COMMIT`.
 
-import { type Complaint, RefusedError } from '../errors.ts'
+import { type Complaint, type Place, RefusedError } from '../errors.ts'
 import {
   type Counters,
   type Family,
   NO_COUNTERS,
+  type Rule,
   type RuleSet,
   TABLE_NAMES,
   type Table,
@@ -21,7 +22,7 @@ import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
 import type { Complain } from './extension.ts'
-import { splitWords } from './lexer.ts'
+import { owned, splitWords } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
 import type { Registry } from './registry.ts'
 import { type ReadContext, readCommand } from './rule.ts'
@@ -67,6 +68,9 @@ class Restore {
   readonly #tables: Map<TableName, Table>
   readonly #complaints: Complaint[] = []
   readonly #templates: Templates
+  readonly #places: Map<Rule, Place> | undefined
+  /** A complaint is about a rule that was read before. */
+  #wantsPlaces = false
   #draft: Draft | undefined
   #context: ReadContext | undefined
   /** Made when the first rule names something that rules share. */
@@ -75,9 +79,11 @@ class Restore {
   #tableLine = 0
   #line = 0
 
-  constructor(options: RestoreOptions) {
+  /** @param places takes where each rule stands */
+  constructor(options: RestoreOptions, places?: Map<Rule, Place>) {
     this.#options = options
-    this.#templates = new Templates(options.family, (name) => this.#draft?.hasOwn(name) === true)
+    this.#places = places
+    this.#templates = new Templates(options.family, (name) => this.#draft?.ownName(name))
     this.#registry = options.declarations ?? BUILTIN
     this.#tables = new Map(options.base?.tables)
   }
@@ -97,6 +103,9 @@ class Restore {
         1,
         `the file ends here without COMMIT for the table of line ${this.#tableLine}: expected COMMIT`,
       )
+    // Where each rule stood is not kept: nobody asks for it but who is told what is wrong with a whole table.
+    if (this.#wantsPlaces && this.#places === undefined)
+      return new Restore({ ...this.#options, warn: undefined, told: undefined }, new Map()).read(text)
     if (this.#complaints.length > 0) throw new RefusedError('ERR_RULES', this.#complaints)
     return { family, tables: this.#tables }
   }
@@ -155,7 +164,6 @@ class Restore {
       registry: this.#registry,
       family: this.#options.family,
       table,
-      file: this.#options.file,
       counters: this.#options.counters === true,
       hasChain: (chain) => draft.has(chain),
       chainNames: () => draft.names(),
@@ -171,20 +179,22 @@ class Restore {
     const table = draft.toTable()
     // What was wrong with single lines has left holes in the table, and the file is refused anyway.
     if (this.#complaints.length === 0)
-      for (const { message, place } of judgeTable(table, draft.from))
-        this.#complaints.push({
-          message,
-          ...(place ?? { file: this.#options.file, line: this.#line, column: 1 }),
-          standing: true,
-        })
+      for (const { message, rule } of judgeTable(table, draft.from)) this.#complainOfRule(rule, message, this.#line)
     if (this.#complaints.length === 0 && this.#names !== undefined)
-      for (const { message, place } of this.#names.take(table.name, inSavedOrder(table)))
-        this.#complaints.push({
-          message,
-          ...(place ?? { file: this.#options.file, line: 1, column: 1 }),
-          standing: true,
-        })
+      for (const { message, rule } of this.#names.take(table.name, inSavedOrder(table)))
+        this.#complainOfRule(rule, message, 1)
     this.#tables.set(draft.name, table)
+  }
+
+  /** @param otherwise line that is told of where the rule is not of this file */
+  #complainOfRule(rule: Rule, message: string, otherwise: number): void {
+    const place = this.#places?.get(rule) ?? { file: this.#options.file, line: otherwise, column: 1 }
+    this.#complaints.push({ message, ...place, standing: true })
+    this.#wantsPlaces = true
+  }
+
+  #note(rules: readonly Rule[], column: number): void {
+    for (const rule of rules) this.#places?.set(rule, { file: this.#options.file, line: this.#line, column })
   }
 
   #readChain(line: string, draft: Draft): void {
@@ -232,7 +242,7 @@ class Restore {
   /** `:CHAIN -`: makes a chain, or empties one that was there before the file. */
   #beginChain(name: string, column: number, builtin: boolean, draft: Draft): void {
     if (builtin) return
-    if (!draft.has(name)) draft.create(name)
+    if (!draft.has(name)) draft.create(owned(name))
     else if (this.#options.noflush === true) draft.flush(name)
     else this.#complain(column, `there is a chain ${shown(name)} already`)
   }
@@ -249,10 +259,13 @@ class Restore {
     }
     const templates = this.#templates
     const counters = this.#options.counters === true ? (before ?? NO_COUNTERS) : NO_COUNTERS
-    const known = this.#options.told === undefined ? templates.read(line, from, this.#line, counters) : undefined
-    if (known !== undefined && draft.append(known.chain, known.rule)) return
+    const known = this.#options.told === undefined ? templates.read(line, from, counters) : undefined
+    if (known !== undefined && draft.append(known.chain, known.rule)) {
+      this.#note([known.rule], templates.column)
+      return
+    }
     const words = splitWords(line, from)
-    const command = readCommand(words, this.#line, before, this.#context as ReadContext, this.#complain)
+    const command = readCommand(words, before, this.#context as ReadContext, this.#complain)
     if (command === undefined || command === 'skip') return
     const { sets, family } = this.#options
     const rules = 'rules' in command ? command.rules : []
@@ -264,6 +277,7 @@ class Restore {
           return this.#complain(words.find(({ text }) => text === wrong.name)?.column ?? 1, wrong.message)
       }
     if (this.#options.noflush !== true) this.#options.told?.(toldOf(command, draft, family))
+    if ('rules' in command) this.#note(command.rules, words[0].column)
     draft.apply(command, this.#complainOfStanding)
     if (command.kind === 'append') templates.learn(command)
     else templates.forget()

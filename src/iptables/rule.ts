@@ -29,7 +29,6 @@ export interface ReadContext {
   readonly registry: Registry
   readonly family: Family
   readonly table: TableName
-  readonly file: string
   /** Are counters taken (`iptables-restore --counters`)? */
   readonly counters: boolean
   /** Chains of the table as it is now. */
@@ -52,19 +51,18 @@ const OWN_MATCHES: Readonly<Record<number, string>> = { 58: 'icmp6', 135: 'mh' }
  */
 export function readCommand(
   words: readonly Word[],
-  line: number,
   before: Counters | undefined,
   context: ReadContext,
   complain: Complain,
 ): Command | 'skip' | undefined {
-  const read = new RuleReader(words, line, before, context, complain).read()
+  const read = new RuleReader(words, before, context, complain).read()
   if (read === undefined || read === 'skip') return read
   return read.invalid === undefined ? commandOf(read, context, complain) : undefined
 }
 
 /** Reads the words behind `iptables` on a command line. */
 export function readArguments(words: readonly Word[], context: ReadContext, complain: Complain): Read | undefined {
-  const read = new RuleReader(words, 0, undefined, context, complain).read()
+  const read = new RuleReader(words, undefined, context, complain).read()
   return read === 'skip' ? undefined : read
 }
 
@@ -80,7 +78,6 @@ const NEGATABLE = 'sdpiof'
 
 class RuleReader {
   readonly #words: readonly Word[]
-  readonly #line: number
   readonly #context: ReadContext
   readonly #complain: Complain
   readonly #conditions: ConditionReader
@@ -102,15 +99,8 @@ class RuleReader {
   /** First option that belongs to a rule, for commands that take none. */
   #ruleOption: Word | undefined
 
-  constructor(
-    words: readonly Word[],
-    line: number,
-    before: Counters | undefined,
-    context: ReadContext,
-    complain: Complain,
-  ) {
+  constructor(words: readonly Word[], before: Counters | undefined, context: ReadContext, complain: Complain) {
     this.#words = words
-    this.#line = line
     this.#counters = before
     this.#context = context
     const last = words.at(-1)
@@ -140,7 +130,7 @@ class RuleReader {
         this.#ruleOption.column,
         `${this.#ruleOption.text} cannot stand with -${this.#command.kind}${byNumber ? ' and a rule number' : ''}`,
       )
-    const rules = takesRule && !byNumber ? this.#rules(first.column) : []
+    const rules = takesRule && !byNumber ? this.#rules() : []
     if (this.#invalid !== undefined && !this.#unread)
       return { ...this.#command, rules, invalid: { ...this.#invalid, action: this.#actionKind() } }
     if (this.#wrong) return undefined
@@ -436,8 +426,8 @@ class RuleReader {
   }
 
   /** One rule for each pair of addresses. */
-  #rules(column: number): Rule[] {
-    const { family, table, file } = this.#context
+  #rules(): Rule[] {
+    const { family, table } = this.#context
     const chain = this.#command?.words[0]?.text ?? ''
     const { protocol } = this.#conditions
     const around: Surroundings = {
@@ -455,8 +445,7 @@ class RuleReader {
     const action = this.#action({ ...around, matches })
     if (this.#unread) return []
     const counters = this.#context.counters ? (this.#counters ?? NO_COUNTERS) : NO_COUNTERS
-    const place = { file, line: this.#line, column }
-    return this.#conditions.rules({ matches, action, counters, place })
+    return this.#conditions.rules({ matches, action, counters })
   }
 
   #action(around: Surroundings): Action | undefined {

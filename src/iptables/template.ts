@@ -8,22 +8,29 @@
 // one) is left to the reader.
 
 import { maskWords, parseStrict } from '../rule/address.ts'
-import type { Counters, Family, MatchUse, Negatable, Network, Rule } from '../rule/model.ts'
+import { CommentedRule, KeptRule, keptNetwork } from '../rule/kept-rule.ts'
+import type { Action, Counters, Family, MatchUse, Negatable, Network, Rule } from '../rule/model.ts'
 import type { Command } from './command.ts'
+import { owned } from './lexer.ts'
 
 /** Kinds of lines that are kept; beyond, it begins anew. */
 const KEPT_MAX = 8192
+/** The same for comments. */
+const COMMENTS_MAX = 65_536
 
 /** Comments that are longer are left to the reader, which knows how long they may be. */
 const COMMENT_MAX = 60
 
-/** Of the chains as they are at this line, those of one's own. */
-export type HasOwnChain = (name: string) => boolean
+/** The name of a chain of one's own, as it is kept, if there is one at this line. */
+export type OwnChain = (name: string) => string | undefined
 
 export class Templates {
   readonly #family: Family
-  readonly #hasOwnChain: HasOwnChain
-  readonly #known = new Map<string, Rule>()
+  readonly #ownChain: OwnChain
+  readonly #known = new Map<string, KeptRule>()
+  /** What is the same wherever it stands, by its words. */
+  readonly #comments = new Map<string, MatchUse>()
+  readonly #jumps = new Map<string, Action>()
   // What the last line was taken apart into.
   #key = ''
   #chain = ''
@@ -31,14 +38,14 @@ export class Templates {
   #destination: string | undefined
   #comment: string | undefined
   #jump: string | undefined
-  /** Of the first word, counted from 1. */
-  #column = 1
+  /** Of the first word of the line that was read last, counted from 1. */
+  column = 1
   /** The last line may be learnt. */
   #plain = false
 
-  constructor(family: Family, hasOwnChain: HasOwnChain) {
+  constructor(family: Family, ownChain: OwnChain) {
     this.#family = family
-    this.#hasOwnChain = hasOwnChain
+    this.#ownChain = ownChain
   }
 
   /** Something besides appending changes which lines are right. */
@@ -49,9 +56,8 @@ export class Templates {
 
   /**
    * A line from `from` on, as the rule to append and its chain; undefined where the reader has to read it.
-   * @param line number of the line
    */
-  read(text: string, from: number, line: number, counters: Counters): { chain: string; rule: Rule } | undefined {
+  read(text: string, from: number, counters: Counters): { chain: string; rule: Rule } | undefined {
     this.#plain = this.#takeApart(text, from)
     if (!this.#plain) return undefined
     const like = this.#known.get(this.#key)
@@ -59,25 +65,34 @@ export class Templates {
     const source = this.#like(this.#source, like.source)
     const destination = this.#like(this.#destination, like.destination)
     if (source === null || destination === null) return undefined
-    const { inInterface, outInterface, protocol, fragment, place: where } = like
-    const comment = this.#comment
-    const matches = comment === undefined ? like.matches : like.matches.map((use) => commented(use, comment))
-    const action =
-      this.#jump === undefined || like.action?.kind !== 'jump' ? like.action : { ...like.action, chain: this.#jump }
-    const place = where && { file: where.file, line, column: this.#column }
-    const rule = {
-      source,
-      destination,
-      inInterface,
-      outInterface,
-      protocol,
-      fragment,
-      matches,
-      action,
-      counters,
-      place,
-    }
+    const action = this.#jump === undefined || like.action?.kind !== 'jump' ? like.action : this.#jumpTo(like.action)
+    const rest = { source, destination, action, counters }
+    const rule =
+      this.#comment === undefined
+        ? new KeptRule(like.common, rest)
+        : new CommentedRule(like.common, this.#commented(like, this.#comment), rest)
     return { chain: this.#chain, rule }
+  }
+
+  #jumpTo(like: Extract<Action, { kind: 'jump' }>): Action {
+    const chain = this.#jump ?? like.chain
+    const found = this.#jumps.get(chain)
+    if (found?.kind === 'jump' && found.goto === like.goto) return found
+    const made: Action = { ...like, chain }
+    this.#jumps.set(chain, made)
+    return made
+  }
+
+  #commented({ matches }: Rule, text: string): MatchUse {
+    let use = this.#comments.get(text)
+    if (use === undefined) {
+      const { declaration } = matches.find((each) => each.declaration.name === 'comment') as MatchUse
+      const comment = owned(text)
+      use = { declaration, options: { comment } }
+      if (this.#comments.size === COMMENTS_MAX) this.#comments.clear()
+      this.#comments.set(comment, use)
+    }
+    return use
   }
 
   /** The reader took the line that read() was last asked for. */
@@ -91,7 +106,7 @@ export class Templates {
     if (this.#comment !== undefined && (comments.length !== 1 || comments[0].options.comment !== this.#comment)) return
     if (this.#jump !== undefined && (rule.action?.kind !== 'jump' || rule.action.chain !== this.#jump)) return
     if (this.#known.size === KEPT_MAX) this.#known.clear()
-    this.#known.set(this.#key, rule)
+    if (rule instanceof KeptRule) this.#known.set(this.#key, rule)
   }
 
   #stands(word: string | undefined, network: Negatable<Network> | undefined): boolean {
@@ -106,7 +121,7 @@ export class Templates {
     if (word === undefined || part === undefined) return part
     const value = this.#network(word)
     // 0/0 is the same as leaving it out.
-    return value === undefined || value.mask[0] === 0 ? null : { value, not: part.not }
+    return value === undefined || value.mask[0] === 0 ? null : keptNetwork(value, part.not)
   }
 
   /** `A.B.C.D` or `A.B.C.D/LENGTH` of IPv4, or the like of IPv6; undefined for every other form. */
@@ -135,11 +150,11 @@ export class Templates {
     if (text.includes('\t', from)) return false
     const begin = text.startsWith(' ', from) ? from + 1 : from
     if (!text.startsWith('-A ', begin)) return false
-    this.#column = begin + 1
+    this.column = begin + 1
     let at = endOfWord(text, begin + 3)
     this.#chain = text.slice(begin + 3, at)
     // A chain of one's own is as good as another; for built-in ones some options are not.
-    let key = this.#hasOwnChain(this.#chain) ? '-A \0' : text.slice(begin, at)
+    let key = this.#ownChain(this.#chain) !== undefined ? '-A \0' : text.slice(begin, at)
     const quote = text.indexOf('"', at)
     const source = text.indexOf(' -s ', at)
     const destination = text.indexOf(' -d ', at)
@@ -166,9 +181,8 @@ export class Templates {
     }
     const jump = text.lastIndexOf(' -j ')
     if (jump >= at) {
-      const word = text.slice(jump + 4)
-      if (this.#hasOwnChain(word)) {
-        this.#jump = word
+      this.#jump = this.#ownChain(text.slice(jump + 4))
+      if (this.#jump !== undefined) {
         this.#key = `${key}${text.slice(at, jump + 4)}\0`
         return true
       }
@@ -185,10 +199,6 @@ function isPlainComment(text: string, quote: number, comment: string): boolean {
     text.endsWith(' --comment ', quote) &&
     !comment.includes('\\')
   )
-}
-
-function commented(use: MatchUse, comment: string): MatchUse {
-  return use.declaration.name === 'comment' ? { declaration: use.declaration, options: { comment } } : use
 }
 
 function endOfWord(text: string, from: number): number {

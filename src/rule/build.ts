@@ -3,46 +3,21 @@
 // step that cannot fail. Whatever fails before that leaves everything as it was.
 
 import { TunfilterError } from '../errors.ts'
-import { ACCEPT, DROP } from '../hook/hook.ts'
+import { assembled, NewEntries, type Part, type Range } from './assembly.ts'
 import { ChainIndex, INDEXED_FROM } from './chain-index.ts'
 import type { Piece } from './change.ts'
-import { CONTINUE, RETURN, type Surroundings, type TargetDeclaration } from './define.ts'
-import {
-  Addresses,
-  DEFRAGMENTS,
-  DO_GOTO,
-  DO_JUMP,
-  DO_TARGET,
-  Entry,
-  NAMES_SETS,
-  type ReadyAction,
-  SHARES,
-  setsOf,
-  sharesOf,
-  TRACES,
-  TRACKS,
-} from './entry.ts'
+import { Commons, isVerdict } from './commons.ts'
+import type { Surroundings, TargetFunction } from './define.ts'
+import { Addresses, DEFRAGMENTS, Entry, NAMES_SETS, SHARES, setsOf, sharesOf, TRACES, TRACKS } from './entry.ts'
 import { IndexView } from './index-view.ts'
-import type { Action, Counters, Family, MatchUse, TableName } from './model.ts'
+import type { Action, Counters, Family, TableName } from './model.ts'
 import { ChainProgram, type ChainPrograms, type Program, policyOf } from './program.ts'
 import { type RuleRun, rowOf, wordsOfAddress } from './run.ts'
-import { type SetSlot, setsNamed } from './set-reference.ts'
-import { type Conditions, remembersNothing, Tests } from './tests.ts'
+import type { SetSlot } from './set-reference.ts'
+import { type Conditions, Tests } from './tests.ts'
 
 /** Entries that are looked at between two looks at the clock. */
 const STRIDE = 2048
-
-/** Targets that are nothing but a verdict. */
-const STANDARD: Readonly<Record<string, number | undefined>> = { ACCEPT, DROP, RETURN }
-
-const NOTHING: ReadyAction = { does: CONTINUE, target: undefined, chain: undefined }
-
-type Range = readonly [from: number, to: number]
-type Part = Range | NewEntries
-
-class NewEntries {
-  readonly entries: Entry[] = []
-}
 
 interface Staged {
   readonly program: ChainProgram
@@ -198,14 +173,15 @@ export class Build {
         tests = this.#testsOf(common.conditions, around)
         if (common.isShared) common.tests = tests
       }
-      const ready = this.#actionOf(done.action, around)
+      const target = this.#targetOf(done.action, around)
       const taken = this.#program.environment.shared?.taken() ?? []
-      let flags = common.flags | done.flags
-      if (taken.length > 0) flags |= SHARES
+      const flags = common.flags | done.flags | (taken.length > 0 ? SHARES : 0)
+      const chain = done.action?.kind === 'jump' ? this.#jumpTo(done.action.chain) : undefined
+      const ready = done.ready(target, chain, flags)
       addresses.read(words, at + 2, size)
       const counter = this.#place(counters?.[2 * i] ?? 0, counters?.[2 * i + 1] ?? 0)
       this.#told.push(counter)
-      const entry = new Entry(addresses, tests, ready, counter, flags)
+      const entry = new Entry(addresses, tests, ready, counter)
       entries.push(entry)
       if ((flags & TRACKS) !== 0) this.#tracking++
       if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
@@ -236,24 +212,18 @@ export class Build {
     return new Tests(conditions, environment.links, matches)
   }
 
-  #actionOf(action: Action | undefined, around: Surroundings): ReadyAction {
-    if (action === undefined) return NOTHING
-    if (action.kind === 'jump') {
-      const chain = this.#jumpTo(action.chain)
-      this.#references.set(chain, (this.#references.get(chain) ?? 0) + 1)
-      return { does: action.goto ? DO_GOTO : DO_JUMP, target: undefined, chain }
-    }
-    const { declaration, options } = action
-    const verdict = STANDARD[declaration.name]
-    if (verdict !== undefined) return { does: verdict, target: undefined, chain: undefined }
-    const target = declaration.target(options, this.#program.environment, around)
-    return { does: DO_TARGET, target, chain: undefined }
+  /** Undefined for jumps and verdicts. */
+  #targetOf(action: Action | undefined, around: Surroundings): TargetFunction | undefined {
+    if (action?.kind !== 'target' || isVerdict(action)) return undefined
+    return action.declaration.target(action.options, this.#program.environment, around)
   }
 
   #jumpTo(name: string): ChainProgram {
     const table = this.#inTable()
     const running = this.#program.tables.get(table.name)?.get(name)
-    return running ?? this.#staged(table, name).program
+    const chain = running ?? this.#staged(table, name).program
+    this.#references.set(chain, (this.#references.get(chain) ?? 0) + 1)
+    return chain
   }
 
   // ── to its end ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,12 +297,13 @@ export class Build {
       }
       if (looked++ % STRIDE === STRIDE - 1) yield
       const entry = entries[i]
+      const { flags, chain } = entry.action
       this.#freed.push(entry.counter)
-      if ((entry.flags & TRACKS) !== 0) this.#tracking--
-      if ((entry.flags & DEFRAGMENTS) !== 0) this.#defragmenting--
-      if ((entry.flags & TRACES) !== 0) this.#tracing--
-      if ((entry.flags & SHARES) !== 0) this.#released.push(...(sharesOf.get(entry) ?? []))
-      if (entry.chain !== undefined) this.#references.set(entry.chain, (this.#references.get(entry.chain) ?? 0) - 1)
+      if ((flags & TRACKS) !== 0) this.#tracking--
+      if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting--
+      if ((flags & TRACES) !== 0) this.#tracing--
+      if ((flags & SHARES) !== 0) this.#released.push(...(sharesOf.get(entry) ?? []))
+      if (chain !== undefined) this.#references.set(chain, (this.#references.get(chain) ?? 0) - 1)
     }
   }
 
@@ -384,89 +355,6 @@ export class Build {
     environment.shared?.release([...this.#held, ...environment.shared.taken()])
   }
 }
-
-/** The entries of a chain. Most changes put some in or take some out at one place: that is one copy of the array. */
-function assembled(old: readonly Entry[], parts: readonly Part[]): readonly Entry[] {
-  let at = 0
-  const isKept = (part: Part | undefined): part is Range => part !== undefined && !(part instanceof NewEntries)
-  const [first] = parts
-  if (parts.length === 1 && first instanceof NewEntries) return first.entries
-  let before = 0
-  if (isKept(first) && first[0] === 0) {
-    before = first[1]
-    at++
-  }
-  let added: readonly Entry[] = []
-  const second = parts[at]
-  if (second instanceof NewEntries) {
-    added = second.entries
-    at++
-  }
-  let behind = old.length
-  const third = parts[at]
-  if (isKept(third) && third[1] === old.length) {
-    behind = third[0]
-    at++
-  }
-  if (at === parts.length && before <= behind && added.length <= STRIDE)
-    return old.toSpliced(before, behind - before, ...added)
-  const entries: Entry[] = []
-  for (const part of parts) {
-    if (part instanceof NewEntries) for (const entry of part.entries) entries.push(entry)
-    else for (let i = part[0]; i < part[1]; i++) entries.push(old[i])
-  }
-  return entries
-}
-
-/** What the rules of a change have in common, numbered as its runs do it. */
-class Commons {
-  readonly conditions: CommonConditions[] = []
-  readonly actions: CommonAction[] = []
-
-  take(run: RuleRun): void {
-    for (const conditions of run.conditions) this.conditions.push(new CommonConditions(conditions))
-    for (const action of run.actions) this.actions.push(new CommonAction(action))
-  }
-}
-
-class CommonConditions {
-  readonly conditions: Conditions
-  /** Flags of rules that have these conditions, and the sets that they name. */
-  readonly flags: number
-  readonly sets: readonly string[]
-  /** Rules may share what is made of them: no match remembers packets. */
-  readonly isShared: boolean
-  tests: Tests | undefined
-
-  constructor(conditions: Conditions) {
-    const { matches } = conditions
-    this.conditions = conditions
-    this.sets = matches.flatMap(setsNamed)
-    this.flags = matches.reduce((flags, use) => flags | needs(use), this.sets.length > 0 ? NAMES_SETS : 0)
-    this.isShared = remembersNothing(matches)
-  }
-}
-
-class CommonAction {
-  readonly action: Action | undefined
-  readonly flags: number
-  readonly sets: readonly string[]
-
-  constructor(action: Action | undefined) {
-    this.action = action
-    this.sets = action?.kind === 'target' ? setsNamed(action) : []
-    this.flags = (action?.kind === 'target' ? needs(action) : 0) | (this.sets.length > 0 ? NAMES_SETS : 0)
-  }
-}
-
-/** What of the router must run while a rule has this match or target. */
-function needs({ declaration, options }: Pick<MatchUse, 'options'> & { declaration: Needing }): number {
-  const tracks = declaration.conntrackFor?.(options) ?? declaration.conntrack ?? false
-  const { defrag = false, traces = false } = declaration
-  return (tracks ? TRACKS : 0) | (defrag ? DEFRAGMENTS : 0) | (traces ? TRACES : 0)
-}
-
-type Needing = Pick<TargetDeclaration, 'conntrack' | 'conntrackFor' | 'defrag' | 'traces'>
 
 function there<T>(found: T | undefined, name: string): T {
   if (found === undefined)

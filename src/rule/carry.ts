@@ -2,6 +2,7 @@
 // equal rules are paired in order, and the rule that was there before stays. A rule set that brings counters of its own
 // (iptables-save -c) keeps those.
 
+import { plainRule } from './kept-rule.ts'
 import type { Chain, Counters, Rule, RuleSet, Table } from './model.ts'
 
 /** The same as `after`, with the rules of `before` that stand in it unchanged. */
@@ -38,10 +39,10 @@ function carriedChain(before: Chain, after: Chain): Chain {
 
 const isZero = (c: Counters) => c.packets === 0 && c.bytes === 0
 
-/** Equal for rules that say the same; the place in the file and the counters do not count. */
+/** Equal for rules that say the same; the counters do not count. */
 function identity(rule: Rule): string {
-  return JSON.stringify(rule, (key, value: unknown) =>
-    key === 'place' || key === 'counters'
+  return JSON.stringify(plainRule(rule), (key, value: unknown) =>
+    key === 'counters'
       ? undefined
       : key === 'declaration'
         ? (value as { name: string }).name

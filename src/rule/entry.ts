@@ -36,34 +36,38 @@ export class Entry {
   /** IPv6: the second to the fourth word of source, its mask, destination, its mask; undefined where all those masks are 0. */
   readonly more: Int32Array | undefined
   readonly tests: Tests
-  /** A verdict, or one of DO_TARGET, DO_JUMP, DO_GOTO. */
-  readonly does: number
-  readonly target: TargetFunction | undefined
-  /** For DO_JUMP and DO_GOTO. */
-  readonly chain: ChainProgram | undefined
+  readonly action: ReadyAction
   /** Place in the ledger. */
   readonly counter: number
-  readonly flags: number
 
-  constructor(addresses: Addresses, tests: Tests, action: ReadyAction, counter: number, flags: number) {
+  constructor(addresses: Addresses, tests: Tests, action: ReadyAction, counter: number) {
     this.source = addresses.source
     this.sourceMask = addresses.sourceMask
     this.destination = addresses.destination
     this.destinationMask = addresses.destinationMask
     this.more = addresses.more
     this.tests = tests
-    this.does = action.does
-    this.target = action.target
-    this.chain = action.chain
+    this.action = action
     this.counter = counter
-    this.flags = flags
   }
 }
 
-export interface ReadyAction {
+/** What entries do when they match; shared by those that do the same, but for targets, which have a function each. */
+export class ReadyAction {
+  /** A verdict, or one of DO_TARGET, DO_JUMP, DO_GOTO. */
   readonly does: number
   readonly target: TargetFunction | undefined
+  /** For DO_JUMP and DO_GOTO. */
   readonly chain: ChainProgram | undefined
+  /** Of the whole entry. */
+  readonly flags: number
+
+  constructor(does: number, target: TargetFunction | undefined, chain: ChainProgram | undefined, flags: number) {
+    this.does = does
+    this.target = target
+    this.chain = chain
+    this.flags = flags
+  }
 }
 
 /** The address words of a row of a run (rule/run.ts). */

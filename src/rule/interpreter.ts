@@ -6,7 +6,7 @@ import { DROP } from '../hook/hook.ts'
 import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
 import { CONTINUE, HOTDROP, type MatchFunction, RETURN } from './define.ts'
-import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './entry.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry, type ReadyAction } from './entry.ts'
 import { CHUNK_MASK, CHUNK_SHIFT, type Chunks } from './ledger.ts'
 import type { ChainProgram } from './program.ts'
 
@@ -33,16 +33,18 @@ export class Interpreter {
           return DROP
         }
         count(counters, entry.counter, p.length)
-        if (entry.does === DO_JUMP || entry.does === DO_GOTO) {
-          if (entry.does === DO_JUMP) {
+        const { action } = entry
+        if (action.does === DO_JUMP || action.does === DO_GOTO) {
+          if (action.does === DO_JUMP) {
             this.#chains[this.#depth] = chain
             this.#places[this.#depth++] = place
           }
-          chain = entry.chain as ChainProgram
+          chain = action.chain as ChainProgram
           place = 0
           continue
         }
-        verdict = entry.does === DO_TARGET ? (entry.target as NonNullable<Entry['target']>)(p, hook) : entry.does
+        verdict =
+          action.does === DO_TARGET ? (action.target as NonNullable<ReadyAction['target']>)(p, hook) : action.does
         if (verdict === CONTINUE) continue
       }
       if (verdict !== RETURN) {

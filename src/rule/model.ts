@@ -1,7 +1,6 @@
 // The rule model: what a rule file means, as plain immutable data. It knows nothing of text (iptables/ reads and prints
 // it) and nothing of packets (the interpreter runs it). One generation of rules is one RuleSet per family.
 
-import type { Place } from '../errors.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from './define.ts'
 
 export type Family = 4 | 6
@@ -61,8 +60,6 @@ export interface Rule {
   /** Left out: the rule only counts. */
   readonly action?: Action
   readonly counters: Counters
-  /** Where it was read, for messages. */
-  readonly place?: Place
 }
 
 export interface Negatable<T> {

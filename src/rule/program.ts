@@ -71,7 +71,7 @@ export class Program {
     for (const chains of this.tables.values())
       for (const { entries } of chains.values())
         for (const entry of entries)
-          if ((entry.flags & NAMES_SETS) !== 0)
+          if ((entry.action.flags & NAMES_SETS) !== 0)
             for (const name of setsOf.get(entry) ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
     return uses
   }

@@ -3,6 +3,7 @@
 // in microseconds, and the data plane needs nothing of the rule model.
 
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from './define.ts'
+import { type InCommon, KeptRule } from './kept-rule.ts'
 import type { Action, Family, Negatable, Network, Rule } from './model.ts'
 import type { Conditions } from './tests.ts'
 
@@ -41,9 +42,8 @@ export class Runs {
   readonly #ids = new Map<object, number>()
   #newConditions: Conditions[] = []
   #newActions: (Action | undefined)[] = []
-  // Of the rule before: most are like it.
-  #lastRule: Rule | undefined
-  #lastConditions = 0
+  /** Numbers of the conditions of rules that have one of these in common, by which addresses are negated. */
+  readonly #common = new Map<InCommon, number[]>()
 
   constructor(family: Family) {
     this.#family = family
@@ -73,23 +73,24 @@ export class Runs {
   }
 
   #conditionsOf(rule: Rule): number {
-    const last = this.#lastRule
-    if (
-      last !== undefined &&
-      last.matches === rule.matches &&
-      last.protocol === rule.protocol &&
-      last.inInterface === rule.inInterface &&
-      last.outInterface === rule.outInterface &&
-      last.fragment === rule.fragment &&
-      last.source?.not === rule.source?.not &&
-      last.destination?.not === rule.destination?.not
-    )
-      return this.#lastConditions
-    const { inInterface, outInterface, protocol, fragment } = rule
-    const matches = rule.matches.filter(({ declaration }) => declaration.remark !== true)
-    const sourceNot = rule.source?.not === true
-    const destinationNot = rule.destination?.not === true
-    const not = (sourceNot ? 1 : 0) | (destinationNot ? 2 : 0) | (protocol?.not ? 4 : 0) | (fragment?.not ? 8 : 0)
+    const nots = (rule.source?.not === true ? 1 : 0) | (rule.destination?.not === true ? 2 : 0)
+    if (!(rule instanceof KeptRule)) return this.#conditionsIn(rule, nots)
+    let same = this.#common.get(rule.common)
+    if (same === undefined) {
+      same = []
+      this.#common.set(rule.common, same)
+    }
+    same[nots] ??= this.#conditionsIn(rule.common, nots)
+    return same[nots]
+  }
+
+  /** @param nots 1 for a negated source, 2 for a negated destination */
+  #conditionsIn(common: InCommon, nots: number): number {
+    const { inInterface, outInterface, protocol, fragment } = common
+    const matches = common.matches.filter(({ declaration }) => declaration.remark !== true)
+    const sourceNot = (nots & 1) !== 0
+    const destinationNot = (nots & 2) !== 0
+    const not = nots | (protocol?.not ? 4 : 0) | (fragment?.not ? 8 : 0)
     let key = `${not} ${protocol?.value} ${fragment?.value} ${device(inInterface)} ${device(outInterface)}`
     for (const { declaration, options } of matches) key += ` ${this.#id(declaration)}.${this.#id(options)}`
     let found = this.#conditions.get(key)
@@ -98,8 +99,6 @@ export class Runs {
       this.#conditions.set(key, found)
       this.#newConditions.push({ inInterface, outInterface, protocol, fragment, matches, sourceNot, destinationNot })
     }
-    this.#lastRule = rule
-    this.#lastConditions = found
     return found
   }
 

@@ -1,7 +1,7 @@
 // How rules name sets: `NAME src,dst`. Rules of a generation are checked against the sets that there are before the
 // generation is made, and afterwards the sets know how many rules name each.
 
-import { type Place, TunfilterError } from '../errors.ts'
+import { TunfilterError } from '../errors.ts'
 import { Ask } from '../ipset/ask.ts'
 import type { SetFamilies, SetSlot } from '../ipset/slot.ts'
 import { NAME_MAX } from '../ipset/words.ts'
@@ -101,11 +101,11 @@ export function wrongSet(
 }
 
 /** The same for a whole rule set. */
-export function wrongSets(ruleSet: RuleSet, sets: SetFamilies): { readonly message: string; readonly place?: Place }[] {
-  const wrong: { message: string; place?: Place }[] = []
+export function wrongSets(ruleSet: RuleSet, sets: SetFamilies): string[] {
+  const wrong: string[] = []
   for (const rule of rulesOf(ruleSet)) {
     const message = wrongSet(rule, ruleSet.family, sets)?.message
-    if (message !== undefined) wrong.push({ message, ...(rule.place && { place: rule.place }) })
+    if (message !== undefined) wrong.push(message)
   }
   return wrong
 }

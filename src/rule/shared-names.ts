@@ -49,7 +49,7 @@ export class SharedNames {
           const wrong = this.#judge(use)
           if (wrong === undefined) continue
           const message = `${use.kind} '${use.name}' ${wrong.message}`
-          complaints.push({ message: `${table}: ${chain.name}: ${message}`, place: rule.place, missing: wrong.missing })
+          complaints.push({ message: `${table}: ${chain.name}: ${message}`, rule, missing: wrong.missing })
         }
     return complaints
   }

@@ -2,13 +2,13 @@
 // chain reaches in which they cannot stand. As the kernel does (mark_source_chains), only what can be reached from a
 // built-in chain is judged, and rules behind an unconditional verdict are not reached.
 
-import type { Place } from '../errors.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from './define.ts'
 import type { Chain, Rule, Table } from './model.ts'
 
 export interface TableComplaint {
   readonly message: string
-  readonly place?: Place
+  /** The rule at which it is seen. */
+  readonly rule: Rule
 }
 
 /** @param reachedFrom is told of each chain that a built-in one reaches */
@@ -28,7 +28,7 @@ export function validateTable(table: Table, reachedFrom?: (chain: string, root: 
       loop: (rule, path) => {
         if (loops.has(rule)) return
         loops.add(rule)
-        complaints.push({ message: `jumps run in a circle: ${shortened(path).join(' -> ')}`, place: rule.place })
+        complaints.push({ message: `jumps run in a circle: ${shortened(path).join(' -> ')}`, rule })
       },
     })
   }
@@ -38,7 +38,7 @@ export function validateTable(table: Table, reachedFrom?: (chain: string, root: 
       if (rule.action?.kind === 'jump' && !table.chains.has(rule.action.chain))
         complaints.push({
           message: `there is no chain '${rule.action.chain}' in table ${table.name}`,
-          place: rule.place,
+          rule,
         })
       if (ways !== undefined) checkHooks(rule, chain, ways, complaints)
     }
@@ -137,7 +137,7 @@ function checkHooks(rule: Rule, chain: Chain, ways: ReadonlyMap<string, Way>, co
       const through = chain.name === root ? '' : ` (${shortened(path).join(' -> ')})`
       complaints.push({
         message: `${declaration.kind} ${declaration.name}${declaration.hooksFor === undefined ? '' : ' with these options'} cannot stand in ${root}${through}: expected ${hooks.join(' or ')}`,
-        place: rule.place,
+        rule,
       })
       break
     }

@@ -7,7 +7,7 @@ import { DROP } from '../hook/hook.ts'
 import { CT_ESTABLISHED, type Packet } from '../packet/packet.ts'
 import { END, LISTS_MAX } from './chain-index.ts'
 import { CONTINUE, HOTDROP, RETURN } from './define.ts'
-import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry } from './entry.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type ReadyAction } from './entry.ts'
 import type { IndexView } from './index-view.ts'
 import { count, looked, matches } from './interpreter.ts'
 import type { Chunks } from './ledger.ts'
@@ -90,26 +90,27 @@ export class Walk {
         }
         count(counters, entry.counter, p.length)
         if (memory !== undefined) memory.count(entry.counter)
-        if (entry.does === DO_JUMP || entry.does === DO_GOTO) {
-          if (entry.does === DO_JUMP) {
+        const { action } = entry
+        if (action.does === DO_JUMP || action.does === DO_GOTO) {
+          if (action.does === DO_JUMP) {
             this.#chains[this.#depth] = chain
             this.#places[this.#depth] = place
             this.#frames[this.#depth++] = frame
           }
-          chain = entry.chain as ChainProgram
+          chain = action.chain as ChainProgram
           place = 0
           frame = this.#enter(chain, p)
           continue
         }
-        if (entry.does === DO_TARGET) {
+        if (action.does === DO_TARGET) {
           looked.further = true
-          verdict = (entry.target as NonNullable<Entry['target']>)(p, hook)
+          verdict = (action.target as NonNullable<ReadyAction['target']>)(p, hook)
           if (verdict === CONTINUE) {
             if (frame !== PLAIN && this.#isChanged(frame, p)) frame = this.#again(chain, frame, p)
             continue
           }
         } else {
-          verdict = entry.does
+          verdict = action.does
           if (verdict === CONTINUE) continue
         }
       }

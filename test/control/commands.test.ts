@@ -28,7 +28,7 @@ function running({ engine }: DataPlane, family: Family) {
       name,
       policy: name === name.toUpperCase() ? policy : ACCEPT,
       counter,
-      rules: entries.map((e) => ({ counter: e.counter, source: e.source, jump: e.chain?.name })),
+      rules: entries.map((e) => ({ counter: e.counter, source: e.source, jump: e.action.chain?.name })),
     })),
   }))
 }
@@ -104,7 +104,7 @@ test('what stays goes on counting: the same rules, and policies whose counters a
   expect(chain('a').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
   await run('iptables -E a b')
   expect(chain('b').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
-  expect(input.entries[0].chain).toBe(chain('b'))
+  expect(input.entries[0].action.chain).toBe(chain('b'))
 })
 
 test('a change of one rule among many crosses as one rule', async () => {

@@ -192,7 +192,7 @@ test('sets and rules of one engine know each other', () => {
   const done = { status: 0, stdout: '', stderr: '' }
   expect(run('iptables -A INPUT -m set --match-set a src -j DROP')).toMatchObject({ status: 2 })
   expect(() => engine.load('*filter\n-A INPUT -m set --match-set a src -j DROP\nCOMMIT\n', { file: 'f' })).toThrow(
-    "f:2:1: Set a doesn't exist.",
+    "f:2:29: Set a doesn't exist.",
   )
   expect(run('ipset create a hash:ip')).toEqual(done)
   expect(run('iptables -A INPUT -m set --match-set a src -j DROP')).toEqual(done)

@@ -81,6 +81,8 @@ describe('a running gateway', () => {
     )
     expect(text).toContain('[1:84] -A POSTROUTING -s 10.0.1.0/24 -o tun1 -j MASQUERADE\n')
     expect(text).toMatch(/^tun0 rxPackets=1 rxBytes=84 /m)
+    const rules = text.split('\n').filter((line) => /^\[\d+:\d+\] -A /.test(line)).length
+    expect(text).toMatch(new RegExp(`^memory rules=${rules} heap=[1-9]\\d{5,} external=\\d+ ledger=65536$`, 'm'))
   })
 
   test(...needsLab('reads the rules again on SIGHUP and keeps the flows'), async () => {

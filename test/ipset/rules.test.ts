@@ -142,16 +142,17 @@ describe('rules that name sets', () => {
   test('are held against the sets that there are, each at its place', () => {
     const store = newStore()
     run(store, 'create a hash:ip', 'create a6 hash:ip family inet6', 'create m hash:mac')
-    const rules = parse([
+    const lines = [
       '-m set --match-set a src',
       '-m set --match-set nosuch src',
       '-j SET --add-set a src --del-set a6 dst',
       '-m set ! --match-set m src -m set --match-set a dst',
-    ])
-    expect(wrongSets(rules, store).map(({ message, place }) => `${place?.line}: ${message}`)).toEqual([
-      "3: Set nosuch doesn't exist.",
-      '4: The protocol family of set a6 is IPv6, which is not applicable.',
-    ])
+    ]
+    const rules = parse(lines)
+    const wrong = ["Set nosuch doesn't exist.", 'The protocol family of set a6 is IPv6, which is not applicable.']
+    expect(wrongSets(rules, store)).toEqual(wrong)
+    const read = () => parseRestore(file(lines), { file: 'rules', family: 4, sets: store })
+    expect(read).toThrow(`rules:3:31: ${wrong[0]}\nrules:4:45: ${wrong[1]}`)
     const names = [...rules.tables.values()][0]!.chains
       .get('FORWARD')!
       .rules.flatMap(({ matches, action }) => [

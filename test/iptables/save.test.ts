@@ -3,17 +3,18 @@ import { expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
+import { plainRule } from '../../src/rule/kept-rule.ts'
 import type { RuleSet } from '../../src/rule/model.ts'
 import { ACCEPTED, fileOf } from './cases.ts'
 import { ruleFile } from './generate.ts'
 
 const parse = (text: string) => parseRestore(text, { file: 'rules', family: 4, counters: true })
 
-/** All that matters of a rule set: tables by name, chains by name, rules without their places in a file. */
+/** All that matters of a rule set: tables by name, chains by name, rules. */
 function meaning({ tables }: RuleSet) {
   const chains = (name: 'raw' | 'nat' | 'filter') =>
     [...(tables.get(name)?.chains.values() ?? [])]
-      .map((chain) => ({ ...chain, rules: chain.rules.map(({ place: _, ...rule }) => rule) }))
+      .map((chain) => ({ ...chain, rules: chain.rules.map(plainRule) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   return { raw: chains('raw'), nat: chains('nat'), filter: chains('filter') }
 }

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
+import { plainRule } from '../../src/rule/kept-rule.ts'
 import type { Family } from '../../src/rule/model.ts'
 import { ruleFile } from './generate.ts'
 import '../support/seed.ts'
@@ -12,7 +13,11 @@ import '../support/seed.ts'
 function outcome(text: string, family: Family, withTemplates: boolean, counters = false) {
   try {
     // Whoever wants to be told of every line has each of them read.
-    return parseRestore(text, { file: 'f', family, counters, ...(!withTemplates && { told: () => {} }) })
+    const { tables } = parseRestore(text, { file: 'f', family, counters, ...(!withTemplates && { told: () => {} }) })
+    return [...tables].map(([name, { chains }]) => [
+      name,
+      [...chains.values()].map((chain) => ({ ...chain, rules: chain.rules.map(plainRule) })),
+    ])
   } catch (error) {
     if (error instanceof RefusedError) return error.complaints
     throw error

@@ -98,7 +98,9 @@ const common = one(
   '-o lan -j DROP',
   '-m mark --mark 0x1',
 )
-const rule = (table: string) => words(address, device, l4, match, match, target(table))
+/** -f may stand once. */
+const rule = (table: string) =>
+  words(address, device, l4, match, match, target(table)).filter((text) => !/ -f .*-f( |$)/.test(` ${text}`))
 
 interface Lines {
   readonly table: string
