@@ -1,6 +1,7 @@
 // What the engine counted: packets dropped by reason, what conntrack did, and each device's packets and bytes.
 
 import type { Conntrack } from './conntrack/conntrack.ts'
+import { countersOf } from './conntrack/statistics.ts'
 import { type Links, LOOPBACK, NO_LINK } from './device/link.ts'
 import { REASONS } from './packet/reason.ts'
 
@@ -32,7 +33,7 @@ export function countersNow(links: Links, dropped: Float64Array, conntrack: Conn
     })
   return {
     dropped: Object.fromEntries(REASONS.map((name, i) => [name, dropped[i]])),
-    conntrack: conntrack.counters(),
+    conntrack: countersOf(conntrack),
     links: Object.fromEntries(linkCounters),
   }
 }

@@ -22,8 +22,7 @@ export interface Watching {
   /** Whether flows may have their sequence numbers adjusted. */
   readonly adjusting: boolean
   /** Connection helpers, and whether a rule has asked for one. */
-  readonly announced: { readonly isUsed: boolean }
-  isWatched(ct: number): boolean
+  readonly announced: { readonly isUsed: boolean; isWatched(ct: number): boolean }
 }
 
 export class KnownWays {
@@ -104,6 +103,6 @@ export class KnownWays {
   /** GRE's NAT looks at each packet's version. */
   #isOrdinary(p: Packet): boolean {
     if (p.ctinfo !== CT_ESTABLISHED || p.trace !== 0 || p.fragmentMax !== 0 || p.protocol === PROTO_GRE) return false
-    return this.#watching === undefined || !this.#watching.isWatched(p.ct)
+    return this.#watching === undefined || !this.#watching.announced.isWatched(p.ct)
   }
 }

@@ -53,9 +53,12 @@ export interface Tracking {
   readonly proxying: boolean
   adjust(p: Packet): number
   /** Connection helpers, and whether a rule has asked for one. */
-  readonly announced: { readonly isUsed: boolean; help(p: Packet): number }
-  /** Whether these two steps look at the flow's packets. */
-  isWatched(ct: number): boolean
+  readonly announced: {
+    readonly isUsed: boolean
+    help(p: Packet): number
+    /** Whether these two steps look at the flow's packets. */
+    isWatched(ct: number): boolean
+  }
   /** In whose records what rules decided is kept (rule/verdict-memory.ts). */
   readonly flows?: { readonly words: Int32Array }
 }

@@ -37,6 +37,12 @@ export class Announced {
     this.expectations = new Expectations(flows, time, stats, telling)
   }
 
+  /** Whether packets of the flow are looked at, one by one, before they leave: by a connection helper, or to adjust their numbers. */
+  isWatched(ct: number): boolean {
+    const { words, extensions } = this.flows
+    return (words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) !== 0 || extensions.extraOf(ct, HELPER_ID) !== 0
+  }
+
   /** The hook at priority 300: the flow's helper reads the packet as it leaves, or as it is delivered. ACCEPT or DROP. */
   help(p: Packet): number {
     if (p.ct === NO_FLOW || p.transport === 0) return ACCEPT

@@ -12,37 +12,20 @@ import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
 import { Announced } from './announced.ts'
 import * as event from './events.ts'
-import { ACCOUNT_WORDS, HELPER_ID, LABEL_WORDS, STAMP_WORDS } from './extensions.ts'
-import { findFlow } from './flow-change.ts'
+import { ACCOUNT_WORDS, HELPER_ID, STAMP_WORDS } from './extensions.ts'
+import { endFlow } from './flow-change.ts'
 import type { FlowTable } from './flows.ts'
-import { GenericTracker } from './generic.ts'
-import { GreTracker, keysAt } from './gre.ts'
-import { helperName } from './helper/index.ts'
-import { type IcmpOfFamily, IcmpTracker } from './icmp.ts'
+import { Gc } from './gc.ts'
+import { keysAt } from './gre.ts'
+import { ERROR_MESSAGE, type IcmpOfFamily, LINK_MESSAGE, MESSAGE } from './icmp.ts'
 import * as f from './record.ts'
-import { SctpTracker } from './sctp.ts'
 import { adjust } from './seqadj.ts'
-import { EARLY_DROP, ERROR, EXPIRED, INSERT, INSERT_FAILED, STAT_DROP, STAT_INVALID, STATS } from './statistics.ts'
-import { TcpTracker } from './tcp.ts'
+import { ERROR, EXPIRED, INSERT, INSERT_FAILED, STAT_DROP, STAT_INVALID, STATS } from './statistics.ts'
 import { Telling } from './telling.ts'
-import { type Template, Templates } from './template.ts'
+import { Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
 import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
-import { UdpTracker } from './udp.ts'
-
-/** How far early drop looks along the index, and how many records one tick examines. */
-const EVICTION_RANGE = 64
-const REAP_PER_TICK = 4096
-
-// What an ICMP message is to conntrack.
-/** It may begin a flow or belong to one. */
-export const MESSAGE = 0
-/** An error, which quotes a packet. */
-export const ERROR_MESSAGE = 1
-/** Damaged, or of a type that does not exist. */
-export const WRONG_MESSAGE = 2
-/** Of the link's own affairs, which conntrack keeps out of. */
-export const LINK_MESSAGE = 3
+import { hasPorts, trackersOf } from './trackers.ts'
 
 /** The PORTS word of the inverse of a tuple that has none. */
 export const NOT_INVERTIBLE = 0xffff_ffff
@@ -71,15 +54,17 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   adjusting = false
   /** A rule asked for target SYNPROXY since the start. */
   proxying = false
+  /** What CT targets say. */
+  readonly templates = new Templates()
   /** Flows that others have announced, and the helpers that read the announcements. */
   readonly announced: Announced
   /** Called once a burst when a new flow finds the table full. */
   onFull: (() => void) | undefined
   /** The other family's, whose flows count against the same bound. */
   beside: Conntrack | undefined
-  readonly #trackers: Tracker[] = []
-  readonly #templates = new Templates()
-  #reaped = 0
+  readonly #trackers: readonly Tracker[]
+  /** Makes room, by itself and where a new flow asks for it. */
+  readonly gc: Gc
 
   constructor({ time, sysctl, policies, stats }: ConntrackParts, flows: Flows, icmp: IcmpOfFamily) {
     this.time = time
@@ -92,15 +77,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     this.telling = new Telling(this.flows, time, sysctl)
-    this.announced = new Announced(this.flows, time, this.stats, this.telling, (...tuple) => this.#endFlow(...tuple))
-    const generic = new GenericTracker(this)
-    for (let protocol = 0; protocol < 256; protocol++) this.#trackers.push(generic)
-    this.#trackers[ip.PROTO_TCP] = new TcpTracker(this)
-    this.#trackers[ip.PROTO_UDP] = new UdpTracker(this, ip.PROTO_UDP)
-    this.#trackers[ip.PROTO_UDPLITE] = new UdpTracker(this, ip.PROTO_UDPLITE)
-    this.#trackers[icmp.protocol] = new IcmpTracker(this, icmp)
-    this.#trackers[ip.PROTO_GRE] = new GreTracker(this)
-    this.#trackers[ip.PROTO_SCTP] = new SctpTracker(this)
+    this.announced = new Announced(this.flows, time, this.stats, this.telling, (...tuple) => endFlow(this, ...tuple))
+    this.#trackers = trackersOf(this, icmp)
+    this.gc = new Gc(this)
   }
 
   // ── the family's own ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,9 +123,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return protocol === this.icmp || hasPorts(protocol)
   }
 
-  /** Name of the connection helper with this number, '' for none. */
-  readonly helperName = helperName
-
   tracker(protocol: number): Tracker {
     return this.#trackers[protocol]
   }
@@ -154,11 +130,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   /** Flows of both families, as nf_conntrack_count has them; unconfirmed ones included. */
   get total(): number {
     return this.flows.count + (this.beside === undefined ? 0 : this.beside.flows.count)
-  }
-
-  /** Statistics by name, with the number of flows there are. */
-  counters(): Record<string, number> {
-    return { count: this.total, ...Object.fromEntries(STATS.map((name, i) => [name, this.stats[i]])) }
   }
 
   /** The conntrack hook in PREROUTING and OUTPUT. ACCEPT, with p.ct and p.ctinfo set, or DROP. */
@@ -221,7 +192,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** What a look-up found (record << 1 | direction, or -1), if it lasts: a flow that is over is removed, which gives -1. */
   lasting(found: number): number {
-    if (found < 0 || !this.#expired(found >> 1)) return found
+    if (found < 0 || !this.flows.isOver(found >> 1, this.time.now)) return found
     this.kill(found >> 1)
     this.stats[EXPIRED]++
     return -1
@@ -244,7 +215,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     let ct = this.total < flows.max ? flows.allocate() : -1
     if (ct < 0) {
       const hash = this.hashOf(p, ports, key)
-      if (this.earlyDrop(hash) || this.beside?.earlyDrop(hash)) ct = flows.allocate()
+      if (this.gc.earlyDrop(hash) || this.beside?.gc.earlyDrop(hash)) ct = flows.allocate()
       if (ct < 0) {
         this.stats[STAT_DROP]++
         this.onFull?.()
@@ -258,7 +229,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     words[base + f.TUPLE_WORDS + f.PORTS] = reply
     words[base + f.KEY] = key
     words[base + f.REPLY_KEY] = f.keyIn(p.protocol, p.zone, 1)
-    if (p.template !== 0) this.#templates.apply(p.template, ct, flows.extensions)
+    if (p.template !== 0) this.templates.apply(p.template, ct, flows.extensions)
     if (this.telling.begins) this.telling.begin(ct)
     p.ct = ct
     p.begins = true
@@ -303,15 +274,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** The step before confirm, where `adjusting`: the segment gets the numbers that its receiver counts in. */
   adjust(p: Packet): number {
-    const said = adjust(this.flows, p)
-    if (said === DROP) this.stats[STAT_DROP]++
-    return said
-  }
-
-  /** Whether packets of the flow are looked at, one by one, before they leave: by a connection helper, or to adjust their numbers. */
-  isWatched(ct: number): boolean {
-    const { words, extensions } = this.flows
-    return (words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) !== 0 || extensions.extraOf(ct, HELPER_ID) !== 0
+    return adjust(this, p)
   }
 
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
@@ -376,15 +339,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     p.ctinfo = CT_INVALID
   }
 
-  /** Gives an answer the flow of the packet that it answers (nf_ct_attach): RELATED, in the other direction. */
-  attach(answer: Packet, p: Packet): void {
-    if (p.ct === NO_FLOW) return
-    answer.ct = p.ct
-    answer.ctinfo = CT_RELATED
-    answer.direction = p.direction ^ 1
-    answer.zone = p.zone
-  }
-
   /** Target NOTRACK: the packet has no flow and is UNTRACKED. */
   untrack(p: Packet): void {
     this.forget(p)
@@ -418,68 +372,11 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.flows.words[ct * f.WORDS + f.EXPIRES] = this.time.now
   }
 
-  // ── for matches and targets ─────────────────────────────────────────────────────────────────────────────────────────
-
-  /** From now on connection helpers read packets; they may make streams longer. */
-  useHelpers(): void {
-    this.announced.isUsed = true
-    this.adjusting = true
-  }
-
-  /** From now on flows are accounted (match connbytes asks for it, or nf_conntrack_acct); flows that are there stay without. */
-  account(): void {
-    this.flows.extensions.account(this.flows.used)
-  }
-
-  /** From now on new flows can carry labels; a rule that looks at labels or sets them asks for it. */
-  useLabels(): void {
-    this.flows.extensions.label()
-  }
-
-  /** The flow's mark becomes this (target CONNMARK). */
-  setMark(ct: number, mark: number): void {
-    const { words } = this.flows
-    const at = ct * f.WORDS + f.MARK
-    if (words[at] === (mark | 0)) return
-    words[at] = mark
-    if (this.telling.active) this.telling.note(ct, event.MARK)
-  }
-
-  /** Sets a label, 0 to 127; false where the flow cannot carry any. */
-  setLabel(ct: number, bit: number): boolean {
-    const { extensions } = this.flows
-    if (!extensions.hasLabels(ct)) return false
-    const labels = extensions.labels as Int32Array
-    const at = ct * LABEL_WORDS + (bit >> 5)
-    if ((labels[at] & (1 << (bit & 31))) !== 0) return true
-    labels[at] |= 1 << (bit & 31)
-    if (this.telling.active) this.telling.note(ct, event.LABEL)
-    return true
-  }
-
-  /** The number of a template, for `assign`: made once, when the rule is. */
-  template(template: Template): number {
-    return this.#templates.intern(template)
-  }
-
-  /** Target CT: what is known of the flow that this packet may begin, and the zone that it is looked up in. */
-  assign(p: Packet, template: number): void {
-    p.template = template
-    p.zone = this.#templates.at(template).zone
-  }
-
   /** @param port of the command that asks for it; 0 for packets and time */
   kill(ct: number, port = 0): void {
     if (this.telling.active) this.telling.end(ct, port)
     this.flows.remove(ct)
     this.#giveUp(ct)
-  }
-
-  /** For helpers, which know a flow by a tuple of it (conntrack/helper/helper.ts). */
-  #endFlow(protocol: number, source: Words, destination: Words, ports: number, like: number): boolean {
-    const ct = findFlow(this, protocol, { source, destination, ports, zone: this.flows.zone(like) })
-    if (ct >= 0) this.kill(ct)
-    return ct >= 0
   }
 
   /** The flow is in no index any more. */
@@ -489,59 +386,12 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     else this.announced.release(ct)
   }
 
-  #expired(ct: number): boolean {
-    return ((this.flows.expires(ct) - this.time.now) | 0) <= 0
-  }
-
-  /** Makes room near a new flow's place: what has expired, else the first flow that is not ASSURED. */
-  protected earlyDrop(hash: number): boolean {
-    for (let step = 0; step < EVICTION_RANGE; step++) {
-      const ct = this.flows.near(hash, step)
-      if (ct < 0) continue
-      if (!this.#expired(ct) && (this.flows.status(ct) & f.ASSURED) !== 0) continue
-      this.kill(ct)
-      this.stats[EARLY_DROP]++
-      return true
-    }
-    return false
-  }
-
-  /** Examines the next few thousand records and removes those that have expired, or, nearly full, that are closing. */
+  /** Removes what is over, a part of the table at a time. */
   tick(): void {
-    const { flows } = this
-    const crowded = this.total > 0.95 * flows.max
     if (this.announced.expectations.count !== 0) this.announced.expectations.tick()
-    for (let n = Math.min(REAP_PER_TICK, flows.used); n > 0; n--) {
-      if (this.#reaped >= flows.used) this.#reaped = 0
-      const ct = this.#reaped++
-      if ((flows.status(ct) & f.CONFIRMED) === 0) continue
-      if (this.#expired(ct)) {
-        this.kill(ct)
-        this.stats[EXPIRED]++
-      } else if (
-        crowded &&
-        ((flows.status(ct) & f.ASSURED) === 0 || this.#trackers[flows.protocol(ct)].mayDropEarly(ct))
-      ) {
-        this.kill(ct)
-        this.stats[EARLY_DROP]++
-      }
-    }
+    this.gc.tick()
   }
 }
-
-type Words = readonly number[]
 
 /** No record left, and nothing to drop early. */
 const FULL = -2
-
-function hasPorts(protocol: number): boolean {
-  switch (protocol) {
-    case ip.PROTO_TCP:
-    case ip.PROTO_UDP:
-    case ip.PROTO_UDPLITE:
-    case ip.PROTO_SCTP:
-      return true
-    default:
-      return false
-  }
-}

@@ -9,17 +9,10 @@ import * as ip from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import { NO_NEXT } from '../wire/ipv6-extension.ts'
 import { checksumWrong } from './checksum.ts'
-import {
-  Conntrack,
-  type ConntrackParts,
-  ERROR_MESSAGE,
-  LINK_MESSAGE,
-  MESSAGE,
-  NOT_INVERTIBLE,
-  WRONG_MESSAGE,
-} from './conntrack.ts'
+import { Conntrack, type ConntrackParts, NOT_INVERTIBLE } from './conntrack.ts'
 import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
 import { keysAt } from './gre.ts'
+import { ERROR_MESSAGE, LINK_MESSAGE, MESSAGE, WRONG_MESSAGE } from './icmp.ts'
 import { Quoted6 } from './quoted6.ts'
 import * as f from './record.ts'
 

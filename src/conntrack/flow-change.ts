@@ -102,6 +102,20 @@ export function findFlow(conntrack: Conntrack, protocol: number, tuple: NewTuple
   return found
 }
 
+/** Ends the flow that has this tuple in the zone of another flow: helpers know flows by their tuples. False where there is none. */
+export function endFlow(
+  conntrack: Conntrack,
+  protocol: number,
+  source: readonly number[],
+  destination: readonly number[],
+  ports: number,
+  like: number,
+): boolean {
+  const ct = findFlow(conntrack, protocol, { source, destination, ports, zone: conntrack.flows.zone(like) })
+  if (ct >= 0) conntrack.kill(ct)
+  return ct >= 0
+}
+
 function writeTuples(conntrack: Conntrack, ct: number, protocol: number, tuples: readonly NewTuple[]): void {
   const { words } = conntrack.flows
   const base = ct * f.WORDS

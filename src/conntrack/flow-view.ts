@@ -113,6 +113,11 @@ export class FlowView {
     return this.words[ct * f.WORDS + f.EXPIRES]
   }
 
+  /** Whether its time is over; `now` is Time.now. */
+  isOver(ct: number, now: number): boolean {
+    return ((this.words[ct * f.WORDS + f.EXPIRES] - now) | 0) <= 0
+  }
+
   mark(ct: number): number {
     return this.words[ct * f.WORDS + f.MARK]
   }

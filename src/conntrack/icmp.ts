@@ -8,6 +8,16 @@ import { type FlowTimeouts, ONLY } from './timeouts.ts'
 import type { Tracker, Tracking } from './tracker.ts'
 import { INVALID, TRACKED } from './tracker.ts'
 
+// What an ICMP message is to conntrack.
+/** It may begin a flow or belong to one. */
+export const MESSAGE = 0
+/** An error, which quotes a packet. */
+export const ERROR_MESSAGE = 1
+/** Damaged, or of a type that does not exist. */
+export const WRONG_MESSAGE = 2
+/** Of the link's own affairs, which conntrack keeps out of. */
+export const LINK_MESSAGE = 3
+
 /** ICMP as a family has it. */
 export interface IcmpOfFamily {
   readonly protocol: number

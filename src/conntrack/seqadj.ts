@@ -15,6 +15,7 @@ import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import { ADJUSTMENT_WORDS, DIRECTION_ADJUSTMENT_WORDS, type Extensions } from './extensions.ts'
 import * as f from './record.ts'
+import { STAT_DROP } from './statistics.ts'
 import { before } from './tcp-record.ts'
 
 // Places in one direction's words.
@@ -31,6 +32,12 @@ const SACK_BLOCK = 8
 export interface AdjustedFlows {
   readonly words: Int32Array
   readonly extensions: Extensions
+}
+
+/** What the step works on: a family's conntrack. */
+export interface Adjusted {
+  readonly flows: AdjustedFlows
+  readonly stats: Float64Array
 }
 
 /**
@@ -72,7 +79,7 @@ export function sequenceOffset({ extensions }: AdjustedFlows, ct: number, direct
  * counts in.
  * @returns ACCEPT, or DROP for options that end in the midst of one
  */
-export function adjust(flows: AdjustedFlows, p: Packet): number {
+export function adjust({ flows, stats }: Adjusted, p: Packet): number {
   const { ct, direction } = p
   if (ct === NO_FLOW || (flows.words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) === 0) return ACCEPT
   // What came by the loopback device was adjusted when it left; an error about the flow, and a RST in which a rule answers a
@@ -87,7 +94,9 @@ export function adjust(flows: AdjustedFlows, p: Packet): number {
   if ((view.getUint8(transport + tcp.FLAGS) & tcp.ACK) === 0) return ACCEPT
   const other = ct * ADJUSTMENT_WORDS + (direction ^ 1) * DIRECTION_ADJUSTMENT_WORDS
   moveBack(p, transport + tcp.ACKNOWLEDGEMENT, words, other)
-  return adjustSelective(p, words, other)
+  const said = adjustSelective(p, words, other)
+  if (said === DROP) stats[STAT_DROP]++
+  return said
 }
 
 /** Every edge of every SACK block (RFC 2018) as an acknowledgement. */

@@ -16,3 +16,14 @@ export const EXPIRED = 7
 export const EXPECT_NEW = 8
 export const EXPECT_CREATE = 9
 export const EXPECT_DELETE = 10
+
+/** What one family's conntrack, or both, counted, by name, with the number of flows there are. */
+export function countersOf({
+  total,
+  stats,
+}: {
+  readonly total: number
+  readonly stats: Float64Array
+}): Record<string, number> {
+  return { count: total, ...Object.fromEntries(STATS.map((name, i) => [name, stats[i]])) }
+}

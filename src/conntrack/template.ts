@@ -2,6 +2,7 @@
 // here the packet carries the template's number and zone. Equal templates are one, so that rules that are loaded again and
 // again make no more of them.
 
+import type { Packet } from '../packet/packet.ts'
 import type { Extensions } from './extensions.ts'
 import * as extra from './extensions.ts'
 
@@ -23,7 +24,7 @@ export class Templates {
   /** By number; a packet without a template has number 0. */
   readonly #list: Template[] = [{ zone: 0, policy: 0, helper: 0, events: 0 }]
 
-  /** The number of this template. */
+  /** The number of this template, for `assign`: asked for once, when the rule is made. */
   intern(template: Template): number {
     const { zone, policy, helper, events, synproxy = false } = template
     const name = `${zone} ${policy} ${helper} ${events} ${synproxy}`
@@ -35,8 +36,10 @@ export class Templates {
     return number
   }
 
-  at(number: number): Template {
-    return this.#list[number]
+  /** The packet carries it: what is said of the flow that it may begin, and the zone that it is looked up in. */
+  assign(p: Packet, number: number): void {
+    p.template = number
+    p.zone = this.#list[number].zone
   }
 
   /** Gives a flow that is just being begun what its packet's template says. */

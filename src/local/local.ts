@@ -17,6 +17,7 @@ import * as ip from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import * as vnet from '../wire/vnet.ts'
+import { attach } from './attach.ts'
 import { Duplicates } from './duplicates.ts'
 import { type IcmpCredit, IcmpRate } from './rate.ts'
 import { writeReset } from './reset.ts'
@@ -166,7 +167,7 @@ export class Local {
     view.setUint16(at + icmp.CHECKSUM, checksum(view, at, icmp.HEADER + quote))
     const source = this.#errorSource(p)
     if (source === 0) return this.#mouth.discard(answer)
-    this.#conntrack.attach(answer, p)
+    attach(answer, p)
     this.#send(answer, icmp.HEADER + quote, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
   }
 
@@ -199,7 +200,7 @@ export class Local {
     if (p.routeType === type.BROADCAST || p.routeType === type.MULTICAST) return
     const answer = this.#reset(p, 0)
     if (answer === undefined) return
-    this.#conntrack.attach(answer, p)
+    attach(answer, p)
     this.#conntrack.close(p)
     // Linux makes this one without a socket.
     this.#send(answer, tcp.MIN_HEADER, 0, ip.DF, ip.PROTO_TCP, 0, p.destination, p.source, false)

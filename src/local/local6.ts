@@ -20,6 +20,7 @@ import * as extension from '../wire/ipv6-extension.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as udp from '../wire/udp.ts'
 import * as vnet from '../wire/vnet.ts'
+import { attach } from './attach.ts'
 import { Duplicates6 } from './duplicates6.ts'
 import type { Mouth } from './local.ts'
 import type { IcmpCredit } from './rate.ts'
@@ -112,7 +113,7 @@ export class Local6 {
     view.setUint8(at, kind)
     view.setUint8(at + icmpv6.CODE, code)
     view.setInt32(at + icmpv6.REST, info)
-    this.#conntrack.attach(answer, p)
+    attach(answer, p)
     this.#sendIcmp(answer, icmpv6.HEADER + quote, speaker, this.#label(answer, speaker, (kind << 8) | code), 0)
   }
 
@@ -181,7 +182,7 @@ export class Local6 {
     if (!isUnicast(p.destination, p.destination1, p.destination2, p.destination3)) return
     const answer = this.#reset(p, 0)
     if (answer === undefined) return
-    this.#conntrack.attach(answer, p)
+    attach(answer, p)
     this.#conntrack.close(p)
     // Linux makes this one without a socket, and without a label.
     this.#sendReset(answer, p, 0, 0, false)

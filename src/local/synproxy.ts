@@ -85,7 +85,7 @@ export abstract class Synproxy {
   use(): void {
     if (this.#cookies !== undefined) return
     this.#cookies = new SynCookies(this.#time, this.#random, this.#sizes)
-    this.#template = this.#conntrack.template({ zone: 0, policy: 0, helper: 0, events: 0, synproxy: true })
+    this.#template = this.#conntrack.templates.intern({ zone: 0, policy: 0, helper: 0, events: 0, synproxy: true })
     this.#conntrack.proxying = true
     this.#conntrack.adjusting = true
   }
@@ -154,7 +154,7 @@ export abstract class Synproxy {
     }
     const syn = this.prepare(p, false)
     if (syn === undefined) return true
-    this.#conntrack.assign(syn, this.#template)
+    this.#conntrack.templates.assign(syn, this.#template)
     const { view, transport } = p
     const cookie = (view.getInt32(transport + tcp.ACKNOWLEDGEMENT) - 1) | 0
     const flags = tcp.SYN | ((options.has & ECN) !== 0 ? ECN_SETUP : 0)

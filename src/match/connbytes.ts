@@ -47,7 +47,8 @@ export const connbytes = defineMatch({
     return `${not ? '! ' : ''}connbytes ${range.kind.format(value)} ${of}`
   },
   match: (o, { conntrack }) => {
-    conntrack.account()
+    // Flows that are there already stay without.
+    conntrack.flows.extensions.account(conntrack.flows.used)
     const { value, not } = o.connbytes
     // What does not fit into a double exactly is more than any flow has.
     const min = Number(value.min)

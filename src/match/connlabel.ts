@@ -3,6 +3,7 @@
 
 import { LabelNames } from '../conntrack/command/labels.ts'
 import { LABEL_BITS } from '../conntrack/extensions.ts'
+import { setLabel } from '../conntrack/marks.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
 import { parseNumber } from '../rule/number.ts'
@@ -36,14 +37,14 @@ export const connlabel = defineMatch({
   list: ({ label: { value, not }, set }) =>
     `connlabel ${not ? '! ' : ''}${labelNames()?.name(value) ?? value}${set ? ' set' : ''}`,
   match: ({ label: { value: bit, not }, set }, { conntrack }) => {
-    conntrack.useLabels()
     const { extensions } = conntrack.flows
+    extensions.label()
     const hit = not ? 0 : 1
     const sets = set === true
     return ({ ct }) => {
       if (ct === NO_FLOW) return 1 - hit
       if (extensions.labelled(ct, bit)) return hit
-      return sets && conntrack.setLabel(ct, bit) ? hit : 1 - hit
+      return sets && setLabel(conntrack, ct, bit) ? hit : 1 - hit
     }
   },
 })

@@ -2,6 +2,7 @@
 // about the announced connection only, in both directions; the announcing one matches the negation, as everything else does.
 
 import { EXTRA_WORDS, HELPER_ID, MASTER } from '../conntrack/extensions.ts'
+import { helperName } from '../conntrack/helper/index.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
 import { text } from '../rule/option.ts'
@@ -17,7 +18,7 @@ export const helper = defineMatch({
     const hit = not ? 0 : 1
     const { extensions } = conntrack.flows
     // Linux compares as many characters as the helper's own name has: tftp-6969 is tftp.
-    const isMeant = (number: number) => value === '' || value.startsWith(conntrack.helperName(number))
+    const isMeant = (number: number) => value === '' || value.startsWith(helperName(number))
     return ({ ct }) => {
       const { extras } = extensions
       if (ct === NO_FLOW || extras === undefined) return 1 - hit

@@ -170,7 +170,7 @@ export class OpenFlows {
     const found = this.#flowOf(tuples, at)
     if (found < 0) return false
     const ct = found >> 1
-    if (((flows.expires(ct) - this.#time.now) | 0) <= 0) return false
+    if (flows.isOver(ct, this.#time.now)) return false
     if ((key & 0xff) !== ip.PROTO_TCP) return true
     const state = tcpState(flows.words, ct * f.WORDS + f.TRACKER)
     return state !== TIME_WAIT && state !== CLOSE

@@ -1,6 +1,7 @@
 // Target CONNMARK (xt_connmark, revision 2): the flow's mark is set, saved from the packet's, or restored to the packet,
 // each under masks and shifted. A packet without a flow is left alone.
 
+import { setMark } from '../conntrack/marks.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { CONTINUE, defineTarget, lastOf, type TargetFunction } from '../rule/define.ts'
 import { hex, maskedMark } from '../rule/kinds.ts'
@@ -88,14 +89,14 @@ export const connmarkTarget = defineTarget({
     const xmark = o['set-xmark']
     if (xmark !== undefined) {
       const { value, mask } = xmark
-      return onFlow((p) => conntrack.setMark(p.ct, (((flows.mark(p.ct) & ~mask) ^ value) << left) >>> right))
+      return onFlow((p) => setMark(conntrack, p.ct, (((flows.mark(p.ct) & ~mask) ^ value) << left) >>> right))
     }
     const nfmask = (o.nfmask ?? ALL) | 0
     const ctmask = (o.ctmask ?? ALL) | 0
     if (o['save-mark'])
       return onFlow((p) => {
         const copied = ((p.mark & nfmask) << left) >>> right
-        conntrack.setMark(p.ct, (flows.mark(p.ct) & ~ctmask) ^ copied)
+        setMark(conntrack, p.ct, (flows.mark(p.ct) & ~ctmask) ^ copied)
       })
     return onFlow((p) => {
       const copied = ((flows.mark(p.ct) & ctmask) << left) >>> right

@@ -147,15 +147,19 @@ export const ct = defineTarget({
       )
     const direction = o['zone-orig'] !== 0 ? ZONE_ORIGINAL : o['zone-reply'] !== 0 ? ZONE_REPLY : 0
     const which = o['zone-orig'] || o['zone-reply'] || o.zone
-    if (o.helper !== '') conntrack.useHelpers()
-    const template = conntrack.template({
+    if (o.helper !== '') {
+      conntrack.announced.isUsed = true
+      // Helpers may make streams longer.
+      conntrack.adjusting = true
+    }
+    const template = conntrack.templates.intern({
       zone: which === 0 ? 0 : direction | (which === 'mark' ? ZONE_MARK : which),
       policy,
       helper: o.helper === '' ? 0 : helperNumber(o.helper, family, protocol),
       events: (o.ctevents ?? 0) | ((o.expevents ?? 0) << 16),
     })
     return (p) => {
-      if (!isTold(p)) conntrack.assign(p, template)
+      if (!isTold(p)) conntrack.templates.assign(p, template)
       return CONTINUE
     }
   },

@@ -51,7 +51,7 @@ async function ours(lines: readonly string[], sysctl: Record<string, number>): P
   time.set(clock.now())
   const parts = { time, sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': 1000, ...sysctl }) }
   const conntracks = [new Conntrack4(parts, 1), new Conntrack6(parts, 1)]
-  for (const conntrack of conntracks) conntrack.useLabels()
+  for (const conntrack of conntracks) conntrack.flows.extensions.label()
   const source = new OwnFlowSource(conntracks)
   const said: Said[] = []
   for (const line of lines) {

@@ -74,7 +74,7 @@ export function entryAt(view: FlowView, ct: number, reading: Reading): FlowEntry
 
 /** What is over but not yet removed is not shown, as in Linux. */
 function isListed(view: FlowView, ct: number, now: number): boolean {
-  return view.inUse(ct) && (view.status(ct) & f.CONFIRMED) !== 0 && ((view.expires(ct) - now) | 0) > 0
+  return view.inUse(ct) && (view.status(ct) & f.CONFIRMED) !== 0 && !view.isOver(ct, now)
 }
 
 /** Changes when the record is another flow's. */

@@ -4,6 +4,8 @@ import type { Conntrack } from '../conntrack.ts'
 import { EventReader, EventWriter, eventMemory, type TakenEvent } from '../events.ts'
 import { changeFlows, type FlowAnswer, type FlowChange } from '../flow-change.ts'
 import type { FlowView } from '../flow-view.ts'
+import { helperName } from '../helper/index.ts'
+import { countersOf } from '../statistics.ts'
 import type { Reading } from './entry.ts'
 import type { FlowSource } from './run.ts'
 
@@ -27,12 +29,12 @@ export class OwnFlowSource implements FlowSource {
   }
 
   reading(): Reading {
-    const { time, helperName } = this.#conntracks[0]
+    const { time } = this.#conntracks[0]
     return { now: time.now, wall: time.wall, helperName }
   }
 
   statistics(): Readonly<Record<string, number>> {
-    return this.#conntracks[0].counters()
+    return countersOf(this.#conntracks[0])
   }
 
   change(family: 4 | 6, change: FlowChange, port: number): Promise<FlowAnswer> {
