@@ -14,8 +14,15 @@ export interface RouterConfig {
   readonly policyRules?: readonly string[]
   /** Names and values as SYSCTLS has them. */
   readonly sysctl?: Readonly<Record<string, number>>
+  /** Accounting objects by name, for `-m nfacct`: `{}`, or a quota as `{ packets: 1000 }` or `{ bytes: 1000000 }`. */
+  readonly accounting?: Readonly<Record<string, AccountConfig>>
   /** Timeout policies by name, for `-j CT --timeout NAME`. */
   readonly timeouts?: Readonly<Record<string, TimeoutPolicy>>
+}
+
+export interface AccountConfig {
+  readonly packets?: number
+  readonly bytes?: number
 }
 
 /** What `nfct timeout` defines: a protocol and how many seconds its flows last, by nfct's names (`established: 100`). */

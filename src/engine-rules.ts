@@ -12,10 +12,12 @@ import { countersIn, countsIn } from './rule/counters.ts'
 import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
 import type { Program } from './rule/program.ts'
 import { wrongSets } from './rule/set-reference.ts'
+import type { IsThere } from './rule/shared-names.ts'
 
 export class Generations {
   readonly #programs: Readonly<Record<Family, Program>>
   readonly #sets: SetStore
+  readonly #isThere: IsThere
   readonly #ruleSets: Record<Family, RuleSet> = {
     4: { family: 4, tables: new Map() },
     6: { family: 6, tables: new Map() },
@@ -23,9 +25,11 @@ export class Generations {
   /** The counters of rules and policies by the rule sets' objects; made when they are first asked for. */
   readonly #countersOf: Partial<Record<Family, (of: Chain | Rule) => Counters>> = {}
 
-  constructor(programs: Readonly<Record<Family, Program>>, sets: SetStore) {
+  /** @param isThere what is given besides sets that rules may name */
+  constructor(programs: Readonly<Record<Family, Program>>, sets: SetStore, isThere: IsThere) {
     this.#programs = programs
     this.#sets = sets
+    this.#isThere = isThere
   }
 
   /** The rules in force, as they were written. */
@@ -39,9 +43,8 @@ export class Generations {
   }
 
   load(text: string, { file = 'rules', family = 4 }: { readonly file?: string; readonly family?: Family }): void {
-    this.loadRules(
-      parseRestore(text, { file, family, sets: this.#sets, inForce: [this.#ruleSets[4], this.#ruleSets[6]] }),
-    )
+    const inForce = [this.#ruleSets[4], this.#ruleSets[6]]
+    this.loadRules(parseRestore(text, { file, family, sets: this.#sets, inForce, isThere: this.#isThere }))
   }
 
   loadRules(ruleSet: RuleSet): void {

@@ -18,6 +18,8 @@ import { listSets } from './ipset/list.ts'
 import { loadSets } from './ipset/load.ts'
 import { SetStore } from './ipset/store.ts'
 import { IcmpCredit } from './local/rate.ts'
+import { Accounts } from './nfacct/accounts.ts'
+import { type NfacctResult, runNfacct } from './nfacct/command.ts'
 import { NflogGroups, type NflogListener, type NflogOptions } from './nfnetlink/nflog.ts'
 import { type QueueListener, type QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
 import type { Packet } from './packet/packet.ts'
@@ -58,6 +60,8 @@ export class Engine {
   readonly slab: Slab
   /** The sets that rules name (ipset). */
   readonly sets: SetStore
+  /** The accounting objects that rules name (nfacct). */
+  readonly accounts: Accounts
   readonly #clock: Clock
   readonly #environment: Environment
   readonly #notice: (message: string) => void
@@ -112,6 +116,8 @@ export class Engine {
     this.#devices = new Devices(this.#ends, this.#receivePacket, notice)
     this.#nflog = new NflogGroups(this.links, this.time, notice)
     this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
+    const shared = new Shared()
+    this.accounts = new Accounts(shared, config.accounting)
     this.#environment = {
       time: this.time,
       random,
@@ -124,14 +130,14 @@ export class Engine {
       local6: this.pipeline6.local,
       log,
       nflog: this.#nflog,
-      shared: new Shared(),
+      shared,
       sets: this.sets,
     }
     this.#idle = new IdleTimers(this.#environment.shared)
     const how = { interpreted: options.interpretRules }
     const environment6 = { ...this.#environment, conntrack: this.conntrack6, nat: this.pipeline6.nat }
     const programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
-    this.#rules = new Generations(programs, this.sets)
+    this.#rules = new Generations(programs, this.sets, this.accounts.isThere)
     this.#register()
   }
 
@@ -214,6 +220,11 @@ export class Engine {
   ipset(words: readonly string[], input?: string): IpsetResult {
     this.time.set(this.#clock.now())
     return runIpset(this.sets, words, { stdin: input })
+  }
+
+  /** Does what `nfacct WORDS...` does (`nfacct(['add', 'http'])`), on this router's accounting objects; nothing is thrown. */
+  nfacct(words: readonly string[], input = ''): NfacctResult {
+    return runNfacct(this.accounts, words, input, this.#clock.now())
   }
 
   /** Adds sets in ipset-save form, all or none. Throws RefusedError with every complaint. */

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'ip6tables-restore': 'the same for IPv6',
   'iptables-xml': 'print rules from standard input as XML',
   conntrack: 'list, watch and change its flows, as conntrack does',
+  nfacct: 'list, make and reset its accounting objects, as nfacct does',
   ipset: 'list and change the sets of the running gateway, as ipset does',
 }
 

@@ -18,6 +18,7 @@ export const LINKS: readonly string[] = [
   'iptables-xml',
   'ipset',
   'conntrack',
+  'nfacct',
 ]
 
 export function linkCommand(): Command {

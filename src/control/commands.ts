@@ -9,6 +9,7 @@ import { type Outcome, type Program, programOf } from '../iptables/program.ts'
 import { type CountsOf, countsBegun } from '../rule/counters.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
+import type { IsThere } from '../rule/shared-names.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
 
 /** What the data plane does for the control side. */
@@ -36,13 +37,16 @@ export class Commands implements ControlProgram {
   readonly #countsOf: Record<Family, CountsOf> = { 4: countsBegun, 6: countsBegun }
   readonly #turns = new Turns()
   readonly #sets: SetFamilies | undefined
+  readonly #isThere: IsThere | undefined
 
   /**
    * @param changed is called after each change, before its answer
    * @param sets which sets rules may name; any when left out
+   * @param isThere what else is given that rules may name; anything when left out
    */
-  constructor(plane: Plane, changed: (ruleSet: RuleSet) => void, sets?: SetFamilies) {
+  constructor(plane: Plane, changed: (ruleSet: RuleSet) => void, sets?: SetFamilies, isThere?: IsThere) {
     this.#sets = sets
+    this.#isThere = isThere
     this.#plane = plane
     this.#changed = changed
   }
@@ -85,7 +89,14 @@ export class Commands implements ControlProgram {
   async do(program: Program, args: readonly string[], input: string): Promise<Answer> {
     const { family } = program
     const other = this.#ruleSets[family === 4 ? 6 : 4]
-    const around = { program, countsOf: this.#countsOf[family], sets: this.#sets, other, date: new Date() }
+    const around = {
+      program,
+      countsOf: this.#countsOf[family],
+      sets: this.#sets,
+      isThere: this.#isThere,
+      other,
+      date: new Date(),
+    }
     const before = this.#ruleSets[family]
     let outcome: Outcome
     let file: string | undefined

@@ -18,11 +18,12 @@ import type { Reply } from './client.ts'
 export function runCommand(engine: Engine, argv: readonly string[], input = ''): Reply {
   const [name = '', ...args] = argv
   if (name === 'ipset') return engine.ipset(args, input)
+  if (name === 'nfacct') return engine.nfacct(args, input)
   const program = programOf(name)
   if (program === undefined)
     throw new TunfilterError(
       'ERR_COMMAND',
-      `there is no command '${name}': expected iptables, iptables-save, iptables-restore or ipset`,
+      `there is no command '${name}': expected iptables, iptables-save, iptables-restore, ipset or nfacct`,
     )
   try {
     return run(engine, program, args, input)
@@ -36,8 +37,9 @@ function run(engine: Engine, program: Program, args: readonly string[], input: s
   const { family } = program
   const before = engine.ruleSetOf(family)
   const countsOf = countsIn(engine.programOf(family))
+  const { isThere } = engine.accounts
   const other = engine.ruleSetOf(family === 4 ? 6 : 4)
-  const around = { program, countsOf, sets: engine.sets, other, date: new Date() }
+  const around = { program, countsOf, sets: engine.sets, isThere, other, date: new Date() }
   if (program.kind !== 'command') {
     const request = readFileRequest(args, program)
     if (typeof request !== 'string' && request.file !== undefined)

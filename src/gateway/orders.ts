@@ -5,6 +5,7 @@ import type { SharedEvents } from '../conntrack/events.ts'
 import type { SharedExtensions } from '../conntrack/extensions.ts'
 import type { FlowAnswer, FlowChange } from '../conntrack/flow-change.ts'
 import type { SetsAnswer, SetsStep } from '../control/ipset.ts'
+import type { NfacctAnswer } from '../control/nfacct.ts'
 import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine-counters.ts'
 import type { Complaint } from '../errors.ts'
@@ -27,6 +28,8 @@ export interface WorkerData {
   readonly awaitedChanges: number
   /** Sets to begin with. */
   readonly sets: RuleText | undefined
+  /** Accounting objects to begin with besides the configuration's, as `nfacct list` prints them. */
+  readonly accounting: string
   /** What the sets hold is told at the end. */
   readonly keepsSets: boolean
   /** Packets that rules hand to NFLOG are reported. */
@@ -61,6 +64,8 @@ export type Order =
     }
   /** A step of one of ipset's commands; each is answered, in turn. */
   | { readonly kind: 'sets'; readonly step: SetsStep }
+  /** One of nfacct's commands; each is answered, in turn. */
+  | { readonly kind: 'nfacct'; readonly words: readonly string[]; readonly input: string }
   /** A change of flows that a command asks for; each is answered, in turn. */
   | { readonly kind: 'flows'; readonly family: Family; readonly change: FlowChange; readonly port: number }
   /** Events of flows go there from now on. */
@@ -78,6 +83,8 @@ export type Report =
       readonly io: string
       readonly limits: Readonly<Record<string, number>>
       readonly families: SetsAnswer['families']
+      /** All accounting objects, as `nfacct list` prints them. */
+      readonly accounting: string
       readonly tables: FlowsReport
     }
   | {
@@ -90,6 +97,7 @@ export type Report =
   /** A flow table has arrays that it did not have before. */
   | { readonly kind: 'extended'; readonly family: Family; readonly extensions: SharedExtensions }
   | { readonly kind: 'flows'; readonly answer: FlowAnswer }
+  | { readonly kind: 'nfacct'; readonly answer: NfacctAnswer }
   /** Everything is as it was before. */
   | { readonly kind: 'unchanged'; readonly error: ReportedError }
   | { readonly kind: 'sets'; readonly answer: SetsAnswer }
@@ -102,7 +110,12 @@ export type Report =
   | { readonly kind: 'rules' }
   /** The gateway could not start. */
   | { readonly kind: 'failed'; readonly error: ReportedError }
-  | { readonly kind: 'ended'; readonly counters: EngineCounters; readonly sets: string | undefined }
+  | {
+      readonly kind: 'ended'
+      readonly counters: EngineCounters
+      readonly sets: string | undefined
+      readonly accounting: string
+    }
 
 /** An error as it crosses threads: a structured clone would keep neither its class nor its fields. */
 export interface ReportedError {

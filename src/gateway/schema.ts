@@ -92,6 +92,8 @@ const route = {
   type: oneOf('unicast', 'local', 'blackhole', 'unreachable', 'prohibit', 'throw').optional(),
 }
 
+const quota = integer(0, Number.MAX_SAFE_INTEGER)
+
 const gateway = {
   devices: byName(mapping(device), 'a mapping of device names'),
   routes: listOf(mapping(route)).optional(),
@@ -102,6 +104,15 @@ const gateway = {
   sysctl: byName(
     z.custom<number>((value) => typeof value === 'number', 'a number'),
     'a mapping of sysctl names to numbers',
+  ).optional(),
+  accounting: byName(
+    z
+      .strictObject(
+        { packets: quota.optional(), bytes: quota.optional() },
+        { error: "a mapping: '{}', '{ packets: N }' or '{ bytes: N }'" },
+      )
+      .refine(({ packets, bytes }) => packets === undefined || bytes === undefined, 'a quota of packets or of bytes'),
+    'a mapping of names to accounting objects',
   ).optional(),
   timeouts: byName(
     mapping({ protocol: z.custom<string>((value) => typeof value === 'string', "a protocol's name") }).catchall(

@@ -13,7 +13,7 @@ const COLLECT = 100
 /** Sets may be large: as many times as long as it took to list them, it is not done again. */
 const REST = 10
 
-const SECTIONS = ['ipset', 'iptables', 'ip6tables'] as const
+const SECTIONS = ['ipset', 'nfacct', 'iptables', 'ip6tables'] as const
 type Section = (typeof SECTIONS)[number]
 
 const heading = (section: Section) => `# tunfilter state: ${section}\n`
@@ -26,6 +26,7 @@ export class StateFile {
   readonly #failed: (message: string) => void
   readonly #rules = new Map<Family, RuleSet>()
   #sets: string
+  #accounting: string
   /** Lists the sets as they are now, once there is somebody to ask. */
   #listSets: (() => Promise<string>) | undefined
   #setsChanged = false
@@ -39,6 +40,7 @@ export class StateFile {
   constructor(file: string, before: State, failed: (message: string) => void) {
     this.#file = file
     this.#sets = before.ipset?.text.trimStart() ?? ''
+    this.#accounting = before.nfacct?.text.trimStart() ?? ''
     this.#failed = failed
   }
 
@@ -69,6 +71,12 @@ export class StateFile {
     this.#soon(COLLECT)
   }
 
+  /** @param list all accounting objects, as `nfacct list` prints them */
+  saveAccounting(list: string): void {
+    this.#accounting = list
+    this.#soon(COLLECT)
+  }
+
   #soon(wait: number): void {
     this.#changed = true
     this.#timer ??= setTimeout(() => void this.#collect(), wait)
@@ -88,14 +96,13 @@ export class StateFile {
     if (this.#setsChanged) this.#soon(Math.max(COLLECT, REST * (performance.now() - begin)))
   }
 
-  /** Writes at once what waits to be written. @param sets the sets as they are now, where that is known */
-  flush(sets?: string): void {
+  /** Writes at once what waits to be written. @param sets, accounting as they are now, where that is known */
+  flush(sets = this.#sets, accounting = this.#accounting): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (sets !== undefined && sets !== this.#sets) {
-      this.#sets = sets
-      this.#changed = true
-    }
+    this.#changed ||= sets !== this.#sets || accounting !== this.#accounting
+    this.#sets = sets
+    this.#accounting = accounting
     if (!this.#changed) return
     const beside = `${this.#file}.new`
     try {
@@ -112,7 +119,12 @@ export class StateFile {
       const ruleSet = this.#rules.get(family)
       return ruleSet === undefined ? '' : save(ruleSet)
     }
-    const texts: Record<Section, string> = { ipset: this.#sets, iptables: rules(4), ip6tables: rules(6) }
+    const texts: Record<Section, string> = {
+      ipset: this.#sets,
+      nfacct: this.#accounting,
+      iptables: rules(4),
+      ip6tables: rules(6),
+    }
     return SECTIONS.filter((section) => texts[section] !== '')
       .map((section) => heading(section) + texts[section])
       .join('')

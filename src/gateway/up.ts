@@ -8,6 +8,7 @@ import type { FlowAnswer } from '../conntrack/flow-change.ts'
 import { Commands } from '../control/commands.ts'
 import { ConntrackProgram } from '../control/conntrack.ts'
 import { IpsetProgram, type SetsAnswer } from '../control/ipset.ts'
+import { type NfacctAnswer, NfacctProgram } from '../control/nfacct.ts'
 import { ControlServer } from '../control/server.ts'
 import { iptablesXml } from '../control/xml.ts'
 import { loadNative, type Native } from '../device/native.ts'
@@ -19,6 +20,7 @@ import type { NflogPacket } from '../nfnetlink/nflog.ts'
 import { carried } from '../rule/carry.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
+import type { IsThere } from '../rule/shared-names.ts'
 import { type GatewayConfig, readConfig } from './config.ts'
 import { SharedFlowSource } from './flow-source.ts'
 import { type LogFormat, openLog } from './log.ts'
@@ -66,7 +68,8 @@ export async function up(options: UpOptions): Promise<number> {
   const kept = options.state === undefined ? undefined : StateFile.read(options.state)
   const read = (file: string | undefined) => (file === undefined ? undefined : readRules(file))
   const begin = kept ?? { iptables: read(options.rules), ip6tables: read(options.rules6), ipset: read(options.ipset) }
-  const given = { config, rules: begin.iptables, rules6: begin.ip6tables, sets: begin.ipset }
+  const accounting = kept?.nfacct?.text ?? ''
+  const given = { config, rules: begin.iptables, rules6: begin.ip6tables, sets: begin.ipset, accounting }
   return await new Gateway(options, given, kept ?? {}).ended
 }
 
@@ -76,6 +79,7 @@ interface Given {
   readonly rules: RuleText | undefined
   readonly rules6: RuleText | undefined
   readonly sets: RuleText | undefined
+  readonly accounting: string
 }
 
 /** While rules are made ready garbage is collected often and in short: packets wait for it. */
@@ -98,6 +102,8 @@ class Gateway {
   readonly #plane = new RuleSender((order) => this.#order(order))
   /** Steps of ipset's commands that the worker has not answered yet, in turn. */
   readonly #setSteps: ((answer: SetsAnswer) => void)[] = []
+  /** nfacct's commands that the worker has not answered yet, in turn. */
+  readonly #nfacctCommands: ((answer: NfacctAnswer) => void)[] = []
   /** Changes of flows that the worker has not answered yet, in turn. */
   readonly #flowChanges: ((answer: FlowAnswer) => void)[] = []
   #control: ControlServer | undefined
@@ -105,6 +111,7 @@ class Gateway {
   /** Once the worker has started. */
   #commands: Commands | undefined
   #sets: SetFamilies | undefined
+  #isThere: IsThere | undefined
   #status = 1
   /** It cannot start: the worker's end is no end worth telling. */
   #failed = false
@@ -117,7 +124,7 @@ class Gateway {
     if (options.nflog !== undefined) this.#nflog = new NflogFile(options.nflog)
     this.#native = loadNative()
     this.#eventFd = this.#native.eventFd()
-    const { config, rules, rules6, sets } = given
+    const { config, rules, rules6, sets, accounting } = given
     const { io = 'auto', busyPoll = 0, state } = options
     const awaitedChanges = (rules === undefined ? 0 : 1) + (rules6 === undefined ? 0 : 1)
     const channel = { eventFd: this.#eventFd, shared: this.#shared }
@@ -125,6 +132,7 @@ class Gateway {
       config,
       awaitedChanges,
       sets,
+      accounting,
       keepsSets: state !== undefined,
       nflog: options.nflog !== undefined,
       io,
@@ -189,13 +197,25 @@ class Gateway {
       },
       () => this.#state?.saveSets(() => ipset.save()),
     )
+    const nfacct = new NfacctProgram(
+      report.accounting,
+      {
+        nfacct: (words, input) =>
+          new Promise((resolve) => {
+            this.#nfacctCommands.push(resolve)
+            this.#order({ kind: 'nfacct', words, input })
+          }),
+      },
+      (list) => this.#state?.saveAccounting(list),
+    )
     let begun = false
     const changed = (ruleSet: RuleSet) => {
       if (begun) this.#state?.save(ruleSet)
       else this.#state?.hold(ruleSet)
     }
-    const commands = new Commands(this.#plane, changed, ipset)
+    const commands = new Commands(this.#plane, changed, ipset, nfacct.isThere)
     this.#sets = ipset
+    this.#isThere = nfacct.isThere
     this.#commands = commands
     if (rules !== undefined) await commands.take(this.#parsed(rules, 4))
     if (rules6 !== undefined) await commands.take(this.#parsed(rules6, 6))
@@ -210,8 +230,8 @@ class Gateway {
     })
     this.#flows = flows
     const { control } = this.#options
-    if (control !== undefined)
-      this.#control = await ControlServer.listen(control, [commands, ipset, new ConntrackProgram(flows), iptablesXml])
+    const programs = [commands, ipset, nfacct, new ConntrackProgram(flows), iptablesXml]
+    if (control !== undefined) this.#control = await ControlServer.listen(control, programs)
     const { devices, io, limits } = report
     const none = { file: 'none: every packet is accepted', count: 0 }
     const loaded = {
@@ -225,7 +245,7 @@ class Gateway {
   #parsed({ file, text }: RuleText, family: Family): RuleSet {
     const commands = this.#commands
     const inForce = commands && [commands.ruleSet(4), commands.ruleSet(6)]
-    return parseRestore(text, { file, family, sets: this.#sets, inForce })
+    return parseRestore(text, { file, family, sets: this.#sets, isThere: this.#isThere, inForce })
   }
 
   #reload(): void {
@@ -258,6 +278,9 @@ class Gateway {
     switch (report.kind) {
       case 'flows':
         this.#flowChanges.shift()?.(report.answer)
+        return
+      case 'nfacct':
+        this.#nfacctCommands.shift()?.(report.answer)
         return
       case 'extended':
         this.#flows?.extended(report.family, report.extensions)
@@ -297,7 +320,7 @@ class Gateway {
       case 'ended':
         if (this.#failed) return
         this.#status = 0
-        this.#state?.flush(report.sets)
+        this.#state?.flush(report.sets, report.accounting)
         log.info('ended')
         print(printTotals(report.counters))
     }

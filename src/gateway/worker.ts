@@ -34,7 +34,8 @@ const LIST_ROUND = 256
 /** Packets that can be under way at once. */
 const SLOTS = 1024
 
-const { config, awaitedChanges, sets, keepsSets, nflog, io, busyPoll, eventFd, shared } = workerData as WorkerData
+const { config, awaitedChanges, sets, accounting, keepsSets, nflog, io, busyPoll, eventFd, shared } =
+  workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
 
@@ -92,6 +93,7 @@ class DataPlane {
       this.#engine = Engine.open({ config: opened.config, devices: opened.devices, slots, log: logLine, notice })
       this.#io = [...new Set([...opened.devices.values()].map((device) => device.io))].join(', ')
       if (nflog) this.#engine.nflogOthers(nflogPackets)
+      if (accounting !== '') this.#engine.nfacct(['restore'], accounting)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
     } catch (error) {
       for (const device of opened.devices.values()) device.close()
@@ -108,11 +110,23 @@ class DataPlane {
     return [this.#engine.conntrack, this.#engine.conntrack6]
   }
 
+  get #accounting(): string {
+    return this.#engine.nfacct(['list']).stdout
+  }
+
   run(): void {
     const { slab, conntrack } = this.#engine
     const limits = { flows: conntrack.flows.max, packetsUnderWay: slab.slots }
     const tables = { flows: this.#conntracks.map(({ flows }) => flows.shared), statistics: conntrack.stats }
-    report({ kind: 'started', devices: this.#notes, io: this.#io, limits, families: this.#sets.families, tables })
+    report({
+      kind: 'started',
+      devices: this.#notes,
+      io: this.#io,
+      limits,
+      families: this.#sets.families,
+      accounting: this.#accounting,
+      tables,
+    })
     for (const { flows } of this.#conntracks)
       flows.extensions.grown = () =>
         report({ kind: 'extended', family: flows.family, extensions: flows.shared.extensions })
@@ -126,7 +140,7 @@ class DataPlane {
     }
     this.#drain()
     const kept = keepsSets ? [...this.#engine.saveSets()].join('') : undefined
-    report({ kind: 'ended', counters: this.#engine.counters(), sets: kept })
+    report({ kind: 'ended', counters: this.#engine.counters(), sets: kept, accounting: this.#accounting })
     this.#engine.close()
   }
 
@@ -193,6 +207,11 @@ class DataPlane {
       case 'flows':
         report({ kind: 'flows', answer: this.#engine.flows.source.changeNow(order.family, order.change, order.port) })
         return
+      case 'nfacct': {
+        const answer = this.#engine.nfacct(order.words, order.input)
+        report({ kind: 'nfacct', answer: { ...answer, list: this.#accounting } })
+        return
+      }
       case 'listen': {
         const writer = order.memory === undefined ? undefined : new EventWriter(order.memory)
         for (const conntrack of this.#conntracks) conntrack.telling.listen(writer)

@@ -36,6 +36,7 @@ import { mac } from '../match/mac.ts'
 import { mark } from '../match/mark.ts'
 import { mh } from '../match/mh.ts'
 import { multiport } from '../match/multiport.ts'
+import { nfacct } from '../match/nfacct.ts'
 import { osf } from '../match/osf.ts'
 import { owner } from '../match/owner.ts'
 import { physdev } from '../match/physdev.ts'
@@ -118,6 +119,7 @@ export const BUILTIN = new Registry([
   set,
   setTarget,
   u32,
+  nfacct,
   quota,
   rateest,
   rateestMatch,

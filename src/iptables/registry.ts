@@ -49,6 +49,6 @@ const FAMILIES: readonly Family[] = [4, 6]
 
 /** Names of iptables' own that nothing here enforces yet: they are refused by name, not as unknown. */
 export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<string>>> = {
-  match: new Set(`ipvs nfacct unclean`.split(/\s+/)),
+  match: new Set(`ipvs unclean`.split(/\s+/)),
   target: new Set(`CLUSTERIP LED MIRROR SECMARK ULOG`.split(/\s+/)),
 }

@@ -12,9 +12,11 @@ export interface SharedUse {
   readonly name: string
   /** On which terms it is made where it is not there; a rule without them needs it to be there. */
   readonly terms?: string
+  /** No rule makes it: it is given, by a command or the configuration. */
+  readonly isGiven?: true
 }
 
-/** Whether a thing is there that rules do not make themselves; undefined where that is not known, and any may be named. */
+/** Whether a thing that is given is there; undefined where that is not known, and any may be named. */
 export type IsThere = (use: SharedUse) => boolean | undefined
 
 export interface SharedComplaint extends TableComplaint {
@@ -28,7 +30,7 @@ export class SharedNames {
   readonly #isThere: IsThere
 
   /** @param inForce the rule sets in force, of both families */
-  constructor(inForce: readonly RuleSet[], isThere: IsThere = () => false) {
+  constructor(inForce: readonly RuleSet[], isThere: IsThere = () => undefined) {
     this.#isThere = isThere
     for (const { tables } of inForce)
       for (const { chains } of tables.values())
@@ -59,7 +61,7 @@ export class SharedNames {
     const key = `${kind} ${name}`
     const known = this.#terms.get(key)
     if (terms === undefined) {
-      if (this.#terms.has(key) || (this.#isThere(use) ?? true)) return undefined
+      if (use.isGiven ? (this.#isThere(use) ?? true) : this.#terms.has(key)) return undefined
       return { message: 'is not there', missing: true }
     }
     if (known !== undefined && known !== terms)

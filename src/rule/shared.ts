@@ -24,6 +24,16 @@ export class Shared {
     return named.state as T
   }
 
+  /** The state of this kind and name, where there is one. */
+  find<T>(kind: string, name: string): T | undefined {
+    return this.#states.get(`${kind} ${name}`)?.state as T | undefined
+  }
+
+  /** How many have it. */
+  users(kind: string, name: string): number {
+    return this.#states.get(`${kind} ${name}`)?.users ?? 0
+  }
+
   /** Every state of a kind, in the order in which they were made. */
   all<T>(kind: string): T[] {
     return [...this.#states].filter(([key]) => key.startsWith(`${kind} `)).map(([, { state }]) => state as T)
