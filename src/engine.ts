@@ -27,10 +27,13 @@ import { REASON, REASONS } from './packet/reason.ts'
 import { Slab } from './packet/slab.ts'
 import { Pipeline } from './pipeline.ts'
 import { Ends } from './pipeline-ends.ts'
-import type { UserHook } from './pipeline-register.ts'
+import { forgetDecisions, type UserHook } from './pipeline-register.ts'
 import { Pipeline6 } from './pipeline6.ts'
 import { systemRandom } from './random.ts'
 import { buildLinks, buildRules, buildTables } from './route/build.ts'
+import { TableNames } from './route/command/names.ts'
+import type { IpRouter } from './route/command/router.ts'
+import { type IpResult, runIp } from './route/command/run.ts'
 import { Routing } from './route/routing.ts'
 import { Routing6 } from './route/routing6.ts'
 import type { Build } from './rule/build.ts'
@@ -64,6 +67,7 @@ export class Engine {
   readonly accounts: Accounts
   readonly #clock: Clock
   readonly #environment: Environment
+  readonly #router: IpRouter
   readonly #notice: (message: string) => void
   readonly #devices: Devices
   readonly #users: UserHook[] = []
@@ -132,6 +136,17 @@ export class Engine {
       nflog: this.#nflog,
       shared,
       sets: this.sets,
+    }
+    const names = { protocolNumber, protocolName, tables: new TableNames(config.tables) }
+    this.#router = {
+      links: this.links,
+      names,
+      routing,
+      routing6,
+      forwards6: sysctl['net.ipv6.conf.all.forwarding'] !== 0,
+      promotes: sysctl['net.ipv4.conf.all.promote_secondaries'] !== 0,
+      addressGone: (link, address) =>
+        (address.length === 1 ? this.pipeline.nat : this.pipeline6.nat).endMasqueraded(link.index, address),
     }
     this.#idle = new IdleTimers(this.#environment.shared)
     const how = { interpreted: options.interpretRules }
@@ -208,6 +223,23 @@ export class Engine {
   /** The rules as iptables-save, or ip6tables-save, prints them, without comment lines. */
   saveRules(options: { readonly counters?: boolean; readonly family?: Family } = {}): string {
     return this.#rules.save(options)
+  }
+
+  // ── routes ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Does what `ip WORDS...` does with rules, routes and addresses (`ip(['route', 'add', 'default', 'via', '10.0.1.9'])`) on this
+   * router. A change counts for the next packet; flows that MASQUERADE gave an address that goes end.
+   * @returns what it would print, and its exit status; nothing is thrown
+   */
+  ip(words: readonly string[]): IpResult {
+    this.time.set(this.#clock.now())
+    const { routing, routing6 } = this.#router
+    const before = [routing.revision, routing6.revision]
+    const result = runIp(this.#router, words)
+    if (routing.revision !== before[0]) forgetDecisions(this.programOf(4))
+    if (routing6.revision !== before[1]) forgetDecisions(this.programOf(6))
+    return result
   }
 
   // ── sets ────────────────────────────────────────────────────────────────────────────────────────────────────────────

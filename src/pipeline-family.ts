@@ -100,6 +100,9 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
     this.#known = known
   }
 
+  /** All packets of a flow, in one direction, have the same route. */
+  protected abstract readonly routesByFlow: boolean
+
   /** The steps that are registered at a hook, in their order. */
   steps(at: number): readonly Step[] {
     return this.#way.steps(at)
@@ -242,7 +245,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
 
   protected postrouting(p: Packet): void {
     if (!this.passes(POSTROUTING, p)) return
-    this.#known?.learn(p)
+    if (this.routesByFlow) this.#known?.learn(p)
     this.leave(p)
   }
 

@@ -176,6 +176,11 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
 /** What was decided for flows is kept by a program for as long as it has the same flow table. */
 const memories = new WeakMap<Program, { readonly words: Int32Array; readonly memory: VerdictMemory }>()
 
+/** Routes or addresses have changed: what was decided for flows may have been decided by them. */
+export function forgetDecisions(program: Program): void {
+  memories.get(program)?.memory.clear()
+}
+
 function memoryOf(program: Program, conntrack: Tracking | undefined): VerdictMemory | undefined {
   const words = conntrack?.flows?.words
   if (words === undefined) return undefined

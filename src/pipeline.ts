@@ -153,6 +153,10 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
 
   // ── from the router itself ──────────────────────────────────────────────────────────────────────────────────────────
 
+  protected get routesByFlow(): boolean {
+    return this.routing.byFlow
+  }
+
   protected routeOutput(p: Packet): boolean {
     const { routing } = this
     if (!routing.output(routing.key.of(p, LOOPBACK))) return false

@@ -176,6 +176,10 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
 
   // ── from the router itself ──────────────────────────────────────────────────────────────────────────────────────────
 
+  protected get routesByFlow(): boolean {
+    return this.routing.byFlow
+  }
+
   protected routeOutput(p: Packet): boolean {
     const key = this.routing.key.of(p, LOOPBACK)
     // What means something on one link only stays on that.

@@ -33,6 +33,7 @@ export const SYSCTLS = {
   'net.ipv4.conf.all.rp_filter': count(0, 0, 2),
   'net.ipv4.conf.all.send_redirects': flag(1),
   'net.ipv4.conf.all.src_valid_mark': flag(0),
+  'net.ipv4.conf.all.promote_secondaries': flag(0),
   'net.ipv4.conf.all.route_localnet': flag(0),
   'net.ipv6.conf.all.forwarding': flag(1),
   'net.ipv6.conf.all.hop_limit': count(64, 1, 255),

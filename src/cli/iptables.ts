@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'iptables-xml': 'print rules from standard input as XML',
   conntrack: 'list, watch and change its flows, as conntrack does',
   nfacct: 'list, make and reset its accounting objects, as nfacct does',
+  ip: 'list and change its routes, policy rules and addresses, as ip does',
   ipset: 'list and change the sets of the running gateway, as ipset does',
 }
 

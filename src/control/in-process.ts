@@ -1,4 +1,4 @@
-// The commands on an engine in the same process: the words of iptables, iptables-save, iptables-restore and ipset into what they
+// The commands on an engine in the same process: the words of iptables, iptables-save, iptables-restore, ipset and ip into what they
 // print and their exit status, with the rules and sets of that engine changed between two of its rounds.
 
 import type { Engine } from '../engine.ts'
@@ -19,11 +19,12 @@ export function runCommand(engine: Engine, argv: readonly string[], input = ''):
   const [name = '', ...args] = argv
   if (name === 'ipset') return engine.ipset(args, input)
   if (name === 'nfacct') return engine.nfacct(args, input)
+  if (name === 'ip') return engine.ip(args)
   const program = programOf(name)
   if (program === undefined)
     throw new TunfilterError(
       'ERR_COMMAND',
-      `there is no command '${name}': expected iptables, iptables-save, iptables-restore, ipset or nfacct`,
+      `there is no command '${name}': expected iptables, iptables-save, iptables-restore, ipset, nfacct or ip`,
     )
   try {
     return run(engine, program, args, input)

@@ -16,6 +16,8 @@ export interface LinkAddress {
   readonly prefixLength: number
   /** Of a point-to-point link: the prefix is then the peer's. */
   readonly peer?: number
+  /** Shown as the address of all on the link; packets to it go by the prefix. */
+  readonly broadcast?: number
 }
 
 /** The same for IPv6, addresses as four int32 words. */
@@ -39,9 +41,9 @@ export class Link {
   readonly index: number
   readonly name: string
   readonly mtu: number
-  readonly addresses: readonly LinkAddress[]
+  addresses: readonly LinkAddress[]
   /** In the order in which they were given. */
-  readonly addresses6: readonly LinkAddress6[]
+  addresses6: readonly LinkAddress6[]
   /** Absent for the loopback device. */
   readonly device: Device | undefined
   /** The device takes packets with a checksum to complete, and large ones to segment. */

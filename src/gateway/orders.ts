@@ -10,6 +10,7 @@ import type { TunIo } from '../device/tun.ts'
 import type { EngineCounters } from '../engine-counters.ts'
 import type { Complaint } from '../errors.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
+import type { IpResult } from '../route/command/run.ts'
 import type { Piece } from '../rule/change.ts'
 import type { Chunks } from '../rule/ledger.ts'
 import type { Family } from '../rule/model.ts'
@@ -66,6 +67,8 @@ export type Order =
   | { readonly kind: 'sets'; readonly step: SetsStep }
   /** One of nfacct's commands; each is answered, in turn. */
   | { readonly kind: 'nfacct'; readonly words: readonly string[]; readonly input: string }
+  /** A command of ip, done between two rounds; each is answered, in turn. */
+  | { readonly kind: 'ip'; readonly words: readonly string[] }
   /** A change of flows that a command asks for; each is answered, in turn. */
   | { readonly kind: 'flows'; readonly family: Family; readonly change: FlowChange; readonly port: number }
   /** Events of flows go there from now on. */
@@ -101,6 +104,7 @@ export type Report =
   /** Everything is as it was before. */
   | { readonly kind: 'unchanged'; readonly error: ReportedError }
   | { readonly kind: 'sets'; readonly answer: SetsAnswer }
+  | { readonly kind: 'ip'; readonly answer: IpResult }
   | { readonly kind: 'log'; readonly level: number; readonly line: string }
   | { readonly kind: 'nflog'; readonly packets: readonly NflogPacket[] }
   | { readonly kind: 'notice'; readonly line: string }

@@ -7,6 +7,7 @@ import type { Logger } from 'pino'
 import type { FlowAnswer } from '../conntrack/flow-change.ts'
 import { Commands } from '../control/commands.ts'
 import { ConntrackProgram } from '../control/conntrack.ts'
+import { IpProgram } from '../control/ip.ts'
 import { IpsetProgram, type SetsAnswer } from '../control/ipset.ts'
 import { type NfacctAnswer, NfacctProgram } from '../control/nfacct.ts'
 import { ControlServer } from '../control/server.ts'
@@ -17,6 +18,7 @@ import { RefusedError, TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import { save } from '../iptables/save.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
+import type { IpResult } from '../route/command/run.ts'
 import { carried } from '../rule/carry.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
@@ -106,6 +108,8 @@ class Gateway {
   readonly #nfacctCommands: ((answer: NfacctAnswer) => void)[] = []
   /** Changes of flows that the worker has not answered yet, in turn. */
   readonly #flowChanges: ((answer: FlowAnswer) => void)[] = []
+  /** Commands of ip that the worker has not answered yet, in turn. */
+  readonly #ipCommands: ((answer: IpResult) => void)[] = []
   #control: ControlServer | undefined
   #flows: SharedFlowSource | undefined
   /** Once the worker has started. */
@@ -229,8 +233,15 @@ class Gateway {
       listen: (memory) => this.#order({ kind: 'listen', memory }),
     })
     this.#flows = flows
+    const ip = new IpProgram(
+      (words) =>
+        new Promise((resolve) => {
+          this.#ipCommands.push(resolve)
+          this.#order({ kind: 'ip', words })
+        }),
+    )
     const { control } = this.#options
-    const programs = [commands, ipset, nfacct, new ConntrackProgram(flows), iptablesXml]
+    const programs = [commands, ipset, nfacct, new ConntrackProgram(flows), ip, iptablesXml]
     if (control !== undefined) this.#control = await ControlServer.listen(control, programs)
     const { devices, io, limits } = report
     const none = { file: 'none: every packet is accepted', count: 0 }
@@ -290,6 +301,9 @@ class Gateway {
         return
       case 'unchanged':
         this.#plane.failed(revived(report.error))
+        return
+      case 'ip':
+        this.#ipCommands.shift()?.(report.answer)
         return
       case 'sets':
         this.#setSteps.shift()?.(report.answer)

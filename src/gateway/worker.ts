@@ -204,6 +204,9 @@ class DataPlane {
       case 'sets':
         report({ kind: 'sets', answer: this.#sets.do(order.step) })
         return
+      case 'ip':
+        report({ kind: 'ip', answer: this.#engine.ip(order.words) })
+        return
       case 'flows':
         report({ kind: 'flows', answer: this.#engine.flows.source.changeNow(order.family, order.change, order.port) })
         return

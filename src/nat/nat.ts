@@ -154,6 +154,25 @@ export abstract class Nat {
     return this.setup(p, POSTROUTING, MANIP_SRC, toAddress(range, address))
   }
 
+  /**
+   * A device has an address no more: flows that MASQUERADE gave it for that device end, since nothing that answers them would come.
+   * @returns how many
+   */
+  endMasqueraded(link: number, address: readonly number[]): number {
+    const { flows } = this.#conntrack
+    const own: number[] = []
+    let ended = 0
+    for (let ct = 0; ct < flows.used; ct++) {
+      if (!flows.inUse(ct) || (flows.status(ct) & f.CONFIRMED) === 0) continue
+      if (flows.words[ct * f.WORDS + f.STATUS] >>> f.MASQUERADE_SHIFT !== link) continue
+      this.readAddress(ct, MANIP_SRC, own)
+      if (!address.every((word, i) => word === own[i])) continue
+      this.#conntrack.kill(ct)
+      ended++
+    }
+    return ended
+  }
+
   /** Target REDIRECT: to the incoming device's address, or to the loopback address for the router's own packets. */
   redirect(p: Packet, hook: number, range: NatRange): number {
     const address = this.redirectAddress(p, hook)

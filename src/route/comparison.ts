@@ -32,6 +32,9 @@ export interface Selector {
   readonly dport?: PortRange
 }
 
+/** IPv4's rules look at these bits of TOS alone. */
+export const RFC1349_TOS = 0x1c
+
 /** The device of a rule that is not there: no packet comes or goes by it. */
 const NOWHERE = -1
 
@@ -71,7 +74,7 @@ export class Comparison {
     if (this.#inLink !== 0 && this.#inLink !== key.inLink) return false
     if (this.#outLink !== 0 && this.#outLink !== key.outLink) return false
     if (((this.#mark ^ key.mark) & this.#mask) !== 0) return false
-    if (this.#tos !== 0 && this.#tos !== key.tos) return false
+    if (this.#tos !== 0 && this.#tos !== (key.isIPv6 ? key.tos : key.tos & RFC1349_TOS)) return false
     if (this.#protocol !== 0 && this.#protocol !== key.protocol) return false
     if (!within(this.#sport, key.sport) || !within(this.#dport, key.dport)) return false
     return this.#fitsSource(key) && this.#fitsDestination(key)

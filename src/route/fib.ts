@@ -4,6 +4,7 @@
 
 import { NO_LINK } from '../device/link.ts'
 import { maskOf } from '../wire/address.ts'
+import type { RouteEntry } from './entry.ts'
 
 export interface Route {
   /** Network address (int32) and prefix length 0 to 32. */
@@ -23,6 +24,8 @@ export interface Route {
   readonly metric: number
   /** Where there are several ways: each flow takes one. `link` and `gateway` are the first one's. */
   readonly paths?: readonly Path[]
+  /** What it is in the table, for who shows it. */
+  readonly entry?: RouteEntry
 }
 
 /** One of several ways; the fields as a route has them. */

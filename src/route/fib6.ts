@@ -4,6 +4,7 @@
 
 import { NO_LINK } from '../device/link.ts'
 import { commonBits6, maskWords6 } from '../wire/address6.ts'
+import type { RouteEntry } from './entry.ts'
 import { isBetter } from './fib.ts'
 
 /** A route; addresses are four int32 words. */
@@ -25,6 +26,8 @@ export interface Route6 {
   readonly metric: number
   /** Where there are several ways: each flow takes one. `link` and `gateway` are the first one's. */
   readonly paths?: readonly Path6[]
+  /** What it is in the table, for who shows it. */
+  readonly entry?: RouteEntry
 }
 
 /** One of several ways; the fields as a route has them. */

@@ -67,6 +67,11 @@ export class PolicyRules {
     return JSON.stringify(this.#rules) === JSON.stringify(defaultRules(this.family))
   }
 
+  /** The TOS of packets counts. */
+  get askTos(): boolean {
+    return this.#rules.some(({ tos }) => tos !== undefined && tos !== 0)
+  }
+
   /** The priority of a rule that names none: just before the second one. */
   get nextPriority(): number {
     const second = this.#rules[1]

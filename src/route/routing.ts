@@ -33,6 +33,8 @@ export class Routing {
   /** Preferred source, 0 where the route names none. */
   source = 0
 
+  /** How often something has been changed. */
+  revision = 0
   /** For who asks: what an output look-up depends on. */
   readonly key = new FlowKey()
   readonly rules: PolicyRules
@@ -53,6 +55,8 @@ export class Routing {
   #ready: readonly ReadyRule[] = []
   /** Only the destination counts. */
   #plain = true
+  /** All packets of a flow, in one direction, go the same way: nothing that may differ between them counts. */
+  byFlow = true
   /** Sources are judged by what the rules and tables say of them, and not only by whether they are the router's own. */
   #judged = false
 
@@ -74,6 +78,7 @@ export class Routing {
 
   /** Makes what was changed in rules, tables and the devices' addresses count. */
   renew(): void {
+    this.revision++
     const { tables, rules } = this
     this.#own = new Set([ip.LOOPBACK_ADDRESS])
     for (const link of this.#links.all) for (const own of link.addresses) this.#own.add(own.address)
@@ -83,7 +88,9 @@ export class Routing {
     this.#ready = rules.ready((name) => this.#links.byName(name)?.index ?? NO_LINK)
     const special = (route: Route) => route.paths !== undefined || route.type === type.THROW
     const simple = !this.#local.routes.some(special) && !this.#main.routes.some(special)
-    this.#plain = rules.isDefault && simple && !this.#fibs.has(TABLE_DEFAULT)
+    this.#plain = rules.isDefault && simple && tables.entries(TABLE_DEFAULT).length === 0
+    const several = tables.all.some(({ hops }) => hops.length > 1)
+    this.byFlow = this.#plain || !(rules.askTos || (several && this.#hash.policy > 1))
     const isGiven = ({ type: kind, protocol }: RouteEntry) => kind === type.LOCAL && protocol !== PROTOCOL_KERNEL
     this.#judged = rules.touched || tables.all.some(isGiven)
   }
@@ -92,14 +99,15 @@ export class Routing {
     return new Fib(entries.map((entry) => this.#route(entry)))
   }
 
-  #route({ network, prefixLength, type: kind, hops, source, mtu, metric }: RouteEntry): Route {
+  #route(entry: RouteEntry): Route {
+    const { network, prefixLength, type: kind, hops, source, mtu, metric } = entry
     const pathOf = (i: number, bound: number): Path => {
       const { link, via } = hops[i]
       const gateway = via?.[0] ?? 0
       const own = this.selectSource(link, gateway === 0 ? network[0] : gateway)
       return { link, gateway, mtu: mtu || this.#links.at(link).mtu, source: own, bound }
     }
-    const route = { network: network[0], prefixLength, type: kind, source: source?.[0] ?? 0, metric }
+    const route = { network: network[0], prefixLength, type: kind, source: source?.[0] ?? 0, metric, entry }
     if (hops.length === 0) return { ...route, link: NO_LINK, gateway: 0, mtu }
     const { link, gateway, mtu: whole } = pathOf(0, 0)
     const one = { ...route, link, gateway, mtu: whole }

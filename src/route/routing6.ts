@@ -24,6 +24,8 @@ import * as type from './type.ts'
 export class Routing6 {
   /** Preferred source of the last output look-up's route. */
   source: readonly number[] | undefined
+  /** How often something has been changed. */
+  revision = 0
   /** For who asks: what an output look-up depends on. */
   readonly key = new FlowKey()
   readonly rules: PolicyRules
@@ -40,6 +42,8 @@ export class Routing6 {
   #ready: readonly ReadyRule[] = []
   /** Only the destination counts, and a device where that means something on one only. */
   #plain = true
+  /** All packets of a flow, in one direction, go the same way: nothing that may differ between them counts. */
+  byFlow = true
   #candidates: readonly Candidate[] = []
 
   constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, seed: number) {
@@ -57,6 +61,7 @@ export class Routing6 {
 
   /** Makes what was changed in rules, tables and the devices' addresses count. */
   renew(): void {
+    this.revision++
     const { tables, rules } = this
     const compiled = new Map(tables.numbers.map((table) => [table, tables.entries(table).map((e) => this.#route(e))]))
     const [local, main] = [compiled.get(TABLE_LOCAL) ?? [], compiled.get(TABLE_MAIN) ?? []]
@@ -66,11 +71,15 @@ export class Routing6 {
     this.#both = new Fib6(local, main)
     this.#ready = rules.ready((name) => this.#links.byName(name)?.index ?? NO_LINK)
     this.#plain = rules.isDefault && !local.some(special) && !main.some(special)
+    // Flow labels count between several ways.
+    const several = [...compiled.values()].some((routes) => routes.some(({ paths }) => paths !== undefined))
+    this.byFlow = this.#plain || !(rules.askTos || several)
     this.#candidates = this.#links.all.flatMap(candidatesOf)
   }
 
-  #route({ network, prefixLength, type: kind, hops, source, mtu, metric }: RouteEntry): Route6 {
-    const route = { network, prefixLength, type: kind, source, metric }
+  #route(entry: RouteEntry): Route6 {
+    const { network, prefixLength, type: kind, hops, source, mtu, metric } = entry
+    const route = { network, prefixLength, type: kind, source, metric, entry }
     if (hops.length === 0) return { ...route, link: NO_LINK, gateway: undefined, mtu }
     const bounds = boundsOf(hops)
     const paths = hops.map(

@@ -1,5 +1,5 @@
 // The routing tables of one family, by number, and what may be done to them (fib_table_insert and fib_table_delete, ip6_route_add
-// and ip6_route_del). A table is there while it has routes.
+// and ip6_route_del). A table is there as soon as it has had a route.
 
 import { type RouteEntry, sameKey, samePrefix } from './entry.ts'
 
@@ -12,7 +12,7 @@ export type Refusal = 'EEXIST' | 'ENOENT' | 'ESRCH'
 export class RouteTables {
   readonly #byNumber = new Map<number, readonly RouteEntry[]>()
 
-  /** Of tables that have routes, in ascending order. */
+  /** In ascending order. */
   get numbers(): number[] {
     return [...this.#byNumber.keys()].sort((a, b) => a - b)
   }
@@ -65,9 +65,16 @@ export class RouteTables {
     return dropped
   }
 
+  /** Puts another route in the place of one. */
+  exchange(entry: RouteEntry, other: RouteEntry): void {
+    this.#set(
+      entry.table,
+      this.entries(entry.table).map((each) => (each === entry ? other : each)),
+    )
+  }
+
   #set(table: number, entries: readonly RouteEntry[]): void {
-    if (entries.length === 0) this.#byNumber.delete(table)
-    else this.#byNumber.set(table, entries)
+    this.#byNumber.set(table, entries)
   }
 }
 

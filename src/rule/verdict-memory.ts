@@ -98,6 +98,11 @@ export class VerdictMemory {
   forget(generation: number): void {
     if (generation === this.#generation) return
     this.#generation = generation
+    this.clear()
+  }
+
+  /** What was decided holds no more. */
+  clear(): void {
     this.#base += this.#states.length
     this.#states = []
     this.#root = new State(0, NOTHING)

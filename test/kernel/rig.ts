@@ -177,6 +177,10 @@ export class KernelRig implements Subject {
     if (known.size > 0) await this.shell.run(`${commandOf(family)}-legacy-restore -w`, text)
   }
 
+  async ip(command: string): Promise<void> {
+    await this.shell.run(`ip ${command}`)
+  }
+
   exchange(device: string, packets: readonly Uint8Array[], expected: number): Map<string, Uint8Array[]> {
     const far = this.far.find(({ name }) => name === device)
     if (!far) throw new Error(`no device ${device}`)

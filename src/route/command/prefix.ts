@@ -52,13 +52,8 @@ export function readPrefix(word: string, family: Family): Prefix | undefined {
 
 export function prefixOf(word: string, family: Family): Prefix {
   const prefix = readPrefix(word, family)
-  if (prefix === undefined)
-    throw new IpFault(`Error: ${expected(word, family)} prefix is expected rather than "${word}".\n`, 1)
+  if (prefix === undefined) throw new IpFault(`Error: any valid prefix is expected rather than "${word}".\n`, 1)
   return prefix
-}
-
-function expected(_word: string, family: Family): string {
-  return FAMILY_NAMES[family]
 }
 
 export function masked({ network, length }: Prefix): Address {

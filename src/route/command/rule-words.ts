@@ -1,6 +1,6 @@
 // A policy rule in the words of `ip rule`: read and written.
 
-import type { PortRange } from '../comparison.ts'
+import { type PortRange, RFC1349_TOS } from '../comparison.ts'
 import { PROTOCOL_BOOT, PROTOCOL_KERNEL, TABLE_MAIN } from '../entry.ts'
 import { type Action, GOTO, LOOKUP, NOP, type PolicyRule } from '../policy.ts'
 import { type Names, protocolNameOf, protocolOf, tosNameOf, tosOf } from './names.ts'
@@ -34,7 +34,7 @@ export function readRule(words: Words, family: Family, names: Names): RuleWords 
         break
       case 'tos':
       case 'dsfield':
-        said.tos = tos(words.next())
+        said.tos = tos(words.next(), family)
         break
       case 'fwmark':
         Object.assign(said, mark(words.next()))
@@ -110,9 +110,11 @@ function read<T>(word: string, reader: (word: string) => T | undefined, why: str
   return value
 }
 
-function tos(word: string): number {
+/** IPv4's rules know the four bits of RFC 1349 alone, IPv6's the whole class. */
+function tos(word: string, family: Family): number {
   const value = read(word, tosOf, 'TOS value is invalid\n')
   if ((value & 3) !== 0) throw refused('Invalid dsfield (tos): ECN bits must be 0.')
+  if (family === 4 && (value & ~RFC1349_TOS) !== 0) throw refused('Invalid tos.')
   return value
 }
 

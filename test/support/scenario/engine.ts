@@ -40,6 +40,11 @@ export class EngineSubject implements Subject {
     this.engine.load(rules, { family })
   }
 
+  ip(command: string): void {
+    const { status, stderr } = this.engine.ip(command.split(/\s+/))
+    if (status !== 0) throw new Error(`ip ${command}: status ${status}: ${stderr}`)
+  }
+
   exchange(device: string, packets: readonly Uint8Array[]): Map<string, Uint8Array[]> {
     for (const packet of packets) this.devices.get(device)!.inject(packet)
     while (this.engine.step() > 0);

@@ -24,6 +24,7 @@ function subject(
   const given: string[] = []
   const fake: Subject = {
     slack: 1,
+    ip: () => {},
     load: () => {},
     exchange: (device, packets) => {
       given.push(`${device} ${packets.length}`)

@@ -58,6 +58,9 @@ async function runStep(step: Step, subject: Subject, bindings: Bindings): Promis
     case 'pause':
       await subject.pause(step.milliseconds)
       return undefined
+    case 'ip':
+      for (const command of step.commands) await subject.ip(command)
+      return undefined
     case 'rules':
       await subject.load(step.text, step.family)
       return undefined

@@ -18,6 +18,7 @@ export type Step = { readonly line: number } & (
   | { kind: 'pause'; milliseconds: number }
   | { kind: 'rules' | 'counters'; family: 4 | 6; text: string }
   | { kind: 'conntrack' | 'log'; text: string }
+  | { kind: 'ip'; commands: readonly string[] }
 )
 
 export interface Scenario {
@@ -93,12 +94,20 @@ export function parseScenario(text: string, file: string): Scenario {
       silent.delete(last)
     } else if (name === 'pause')
       steps.push({ kind: 'pause', line, milliseconds: duration(stringOf(value, name), value) })
+    else if (name === 'ip')
+      steps.push({
+        kind: 'ip',
+        line,
+        commands: stringOf(value, name)
+          .trim()
+          .split(/\s*\n\s*/),
+      })
     else if (name === 'rules' || name === 'rules6')
       steps.push({ kind: 'rules', family: name === 'rules' ? 4 : 6, line, text: stringOf(value, name) })
     else {
       const check = checkStep(name, line, value)
       if (check) steps.push(check)
-      else fail(key, `"${name}" is not a step (in DEVICE, out DEVICE, out, pause, rules, rules6, ${CHECKS})`)
+      else fail(key, `"${name}" is not a step (in DEVICE, out DEVICE, out, pause, ip, rules, rules6, ${CHECKS})`)
     }
     if (verb === 'in') silent.add(steps.at(-1)!)
   }

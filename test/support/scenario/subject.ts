@@ -8,6 +8,8 @@ export interface Subject {
   readonly slack: number
   /** Loads one family's rules instead of all that it had. */
   load(rules: string, family: 4 | 6): void | Promise<void>
+  /** Does a command of ip (`route add default via 10.0.1.9`). Throws where it fails. */
+  ip(command: string): void | Promise<void>
   /** Hands in packets and returns all that came of them. `expected` is how many are expected, to wait no longer than needed. */
   exchange(device: string, packets: readonly Uint8Array[], expected: number): Sent | Promise<Sent>
   pause(milliseconds: number): void | Promise<void>

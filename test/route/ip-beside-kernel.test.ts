@@ -1,0 +1,49 @@
+// The commands of `ip`, one after the other, on a router of ours and on the kernel's: what is printed and the exit status are the same,
+// and so is what a listing shows afterwards.
+
+import { describe, expect, test } from 'vitest'
+import { KernelRig } from '../kernel/rig.ts'
+import { needsKernel } from '../kernel/with-kernel.ts'
+import { IP_COMMANDS } from './ip-commands.ts'
+import { routerOf } from './ip-router.ts'
+
+const CONFIG = {
+  devices: {
+    tun0: { addresses: ['10.0.1.1/24', '10.0.1.7/24', '2001:db8:1::1/64', 'fe80::1/64'] },
+    tun1: { addresses: ['203.0.113.1/24', '2001:db8:2::1/64'] },
+  },
+}
+
+/** What depends on the machine: how a device's packets are queued, and a flag that Linux keeps of how an address was added. */
+function normal(text: string): string {
+  return text
+    .replace(/qdisc \S+/g, 'qdisc X')
+    .replace(/"qdisc":"[^"]*"/g, '"qdisc":"X"')
+    .replace(/qlen \d+/g, 'qlen N')
+    .replace(/"txqlen":\d+/g, '"txqlen":0')
+    .replace(/ nodad(?= )|"nodad":true,/g, '')
+}
+
+describe('ip beside the real one', () => {
+  for (const [what, commands] of Object.entries(IP_COMMANDS)) {
+    test(...needsKernel(what), async () => {
+      const rig = await KernelRig.open(CONFIG, { silence: 0.2 })
+      const router = routerOf(CONFIG)
+      try {
+        const ours: string[] = []
+        const real: string[] = []
+        for (const line of commands.trim().split('\n')) {
+          const words = line.trim().split(/\s+/)
+          const command = words.join(' ')
+          real.push(normal(`${command}\n${(await rig.shellRun(`ip ${command} 2>&1; echo "[$?]"`)).trimEnd()}`))
+          const { stdout, stderr, status } = router.ip(words)
+          ours.push(normal(`${command}\n${stdout}${stderr}[${status}]`))
+        }
+        expect(ours.join('\n')).toBe(real.join('\n'))
+      } finally {
+        router.close()
+        await rig.close()
+      }
+    })
+  }
+})
