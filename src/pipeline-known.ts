@@ -1,4 +1,4 @@
-// The known way. Between conntrack and the device by which it leaves, what becomes of a packet of an established flow is mostly what
+// The known way. Between conntrack and the device by which it leaves, what becomes of a packet of a flow in the table is mostly what
 // became of the one before: every table counts the same rules and accepts it, the route is the same, and its addresses are rewritten
 // alike. The first packet that is forwarded finds out whether all of that was remembered (rule/verdict-memory.ts); those behind it are
 // counted where it was, rewritten and sent, and no step of the hooks is asked again.
@@ -11,10 +11,10 @@ import { LOOPBACK } from './device/link.ts'
 import { FORWARD, POSTROUTING, PREROUTING } from './hook/hook.ts'
 import type { Way } from './hook/way.ts'
 import { SETTLED } from './hook/way.ts'
-import { CT_ESTABLISHED, type Packet } from './packet/packet.ts'
+import { CT_NEW, type Packet } from './packet/packet.ts'
 import { count } from './rule/interpreter.ts'
 import type { Chunks } from './rule/ledger.ts'
-import type { KnownWay, TableOnWay, VerdictMemory } from './rule/verdict-memory.ts'
+import { isRemembered, type KnownWay, type TableOnWay, type VerdictMemory } from './rule/verdict-memory.ts'
 import { PROTO_GRE } from './wire/ipv4.ts'
 
 /** Conntrack, where some flows' packets are looked at one by one. */
@@ -23,6 +23,8 @@ export interface Watching {
   readonly adjusting: boolean
   /** Connection helpers, and whether a rule has asked for one. */
   readonly announced: { readonly isUsed: boolean; isWatched(ct: number): boolean }
+  /** Whether NAT has chosen for both ends of the flow. */
+  isBound(ct: number): boolean
 }
 
 export class KnownWays {
@@ -32,19 +34,15 @@ export class KnownWays {
   /** Ways that packets of this round went. */
   readonly #counted: KnownWay[] = []
 
-  /** Undefined where none are. */
-  readonly #watching: Watching | undefined
+  readonly #conntrack: Watching
+  readonly #watching: boolean
 
-  private constructor(
-    memory: VerdictMemory,
-    counters: Chunks,
-    tables: readonly TableOnWay[],
-    watching: Watching | undefined,
-  ) {
+  private constructor(memory: VerdictMemory, counters: Chunks, tables: readonly TableOnWay[], conntrack: Watching) {
     this.#memory = memory
     this.#counters = counters
     this.#tables = tables
-    this.#watching = watching
+    this.#conntrack = conntrack
+    this.#watching = conntrack.adjusting || conntrack.announced.isUsed
   }
 
   /**
@@ -65,8 +63,7 @@ export class KnownWays {
         if (settled !== SETTLED) tables.push({ table: settled, routed: hook !== PREROUTING })
       }
     }
-    const watching = conntrack.adjusting || conntrack.announced.isUsed ? conntrack : undefined
-    return new KnownWays(memory, counters, tables, watching)
+    return new KnownWays(memory, counters, tables, conntrack)
   }
 
   /** The way of a packet that conntrack has just seen. */
@@ -100,9 +97,10 @@ export class KnownWays {
       this.#memory.keepWay(p, this.#tables, p.mtu)
   }
 
-  /** GRE's NAT looks at each packet's version. */
+  /** GRE's NAT looks at each packet's version; a flow that nobody answered is new to the nat table until it is bound. */
   #isOrdinary(p: Packet): boolean {
-    if (p.ctinfo !== CT_ESTABLISHED || p.trace !== 0 || p.fragmentMax !== 0 || p.protocol === PROTO_GRE) return false
-    return this.#watching === undefined || !this.#watching.announced.isWatched(p.ct)
+    if (!isRemembered(p) || p.trace !== 0 || p.fragmentMax !== 0 || p.protocol === PROTO_GRE) return false
+    if (p.ctinfo === CT_NEW && !this.#conntrack.isBound(p.ct)) return false
+    return !this.#watching || !this.#conntrack.announced.isWatched(p.ct)
   }
 }

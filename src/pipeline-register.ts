@@ -59,6 +59,7 @@ export interface Tracking {
     /** Whether these two steps look at the flow's packets. */
     isWatched(ct: number): boolean
   }
+  isBound(ct: number): boolean
   /** In whose records what rules decided is kept (rule/verdict-memory.ts). */
   readonly flows?: { readonly words: Int32Array }
 }

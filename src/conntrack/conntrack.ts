@@ -277,6 +277,11 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return adjust(this, p)
   }
 
+  /** Whether NAT has chosen for both ends of the flow, if only that they stay. */
+  isBound(ct: number): boolean {
+    return (this.flows.words[ct * f.WORDS + f.STATUS] & f.NAT_DONE) === f.NAT_DONE
+  }
+
   /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
   confirm(p: Packet): number {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.

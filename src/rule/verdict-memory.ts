@@ -1,4 +1,4 @@
-// What was decided for an established flow's packets, so that the next one need not walk the rules. A walk through a table's
+// What was decided for a flow's packets, so that the next one need not walk the rules. A walk through a table's
 // rules that looked only at what is the same for all packets of the flow in one direction (Looks in define.ts) has the same
 // outcome for the next packet: the same rules count, and the verdict is the same. So a flow's record says, for each
 // direction, which outcomes are known; flows that meet the same rules share them. Where those of all tables between conntrack and
@@ -9,7 +9,7 @@
 
 import { DECIDED, WORDS } from '../conntrack/record.ts'
 import { ACCEPT } from '../hook/hook.ts'
-import type { Packet } from '../packet/packet.ts'
+import { CT_ESTABLISHED, CT_NEW, type Packet } from '../packet/packet.ts'
 
 /** Tables at hooks that a packet may walk. */
 export const TABLES_MAX = 17
@@ -20,9 +20,23 @@ const NUMBERS_MAX = 0x7fffffff - 2 * STATES_MAX
 
 /** Stands for the way among tables. */
 const WAY = TABLES_MAX
+/** What is known for packets of a flow that nobody has answered yet stands behind what is known for an established one's. */
+const UNANSWERED = TABLES_MAX + 1
+
+/**
+ * Whether what rules say about the packet is worth remembering: it will be said again. Of a flow that is in the table all packets
+ * are NEW until there is an answer, and ESTABLISHED from then on.
+ */
+export function isRemembered(p: Packet): boolean {
+  return p.ctinfo === CT_ESTABLISHED || (p.ctinfo === CT_NEW && !p.begins)
+}
+
+function placeOf(p: Packet, table: number): number {
+  return p.ctinfo === CT_NEW ? table + UNANSWERED : table
+}
 
 interface Outcome {
-  /** One at a hook, or WAY. */
+  /** One at a hook, or WAY; plus UNANSWERED. */
   readonly table: number
   /** inLink | outLink << 16 */
   readonly links: number
@@ -57,7 +71,9 @@ export interface TableOnWay {
 class State {
   readonly number: number
   readonly outcomes: readonly (Outcome | undefined)[]
+  /** Of an established flow, and of one that nobody has answered. */
   readonly way: KnownWay | undefined
+  readonly unansweredWay: KnownWay | undefined
   /** What is known with one outcome more. */
   readonly next = new Map<Outcome, State>()
 
@@ -65,6 +81,7 @@ class State {
     this.number = number
     this.outcomes = outcomes
     this.way = wayOf(outcomes[WAY])
+    this.unansweredWay = wayOf(outcomes[WAY + UNANSWERED])
   }
 }
 
@@ -74,7 +91,7 @@ function wayOf(outcome: Outcome | undefined): KnownWay | undefined {
   return { inLink: links & 0xffff, mark, outLink: links >>> 16, mtu: said, places, packets: 0, bytes: 0 }
 }
 
-const NOTHING: readonly (Outcome | undefined)[] = new Array(TABLES_MAX + 1).fill(undefined)
+const NOTHING: readonly (Outcome | undefined)[] = new Array(2 * UNANSWERED).fill(undefined)
 
 export class VerdictMemory {
   /** Of the flow table; each has a word a direction: the number of a state; 0, or the number of one that is forgotten, for nothing. */
@@ -112,26 +129,27 @@ export class VerdictMemory {
     this.#base = 1
   }
 
-  /** What is known for a packet of an established flow in this table. */
+  /** What is known for a packet (isRemembered) in this table. */
   find(p: Packet, table: number): Outcome | undefined {
     const at = this.#records[p.ct * WORDS + DECIDED + p.direction] - this.#base
     if (at < 0) return undefined
-    const outcome = this.#states[at].outcomes[table]
+    const outcome = this.#states[at].outcomes[placeOf(p, table)]
     if (outcome === undefined || outcome.links !== (p.inLink | (p.outLink << 16)) || outcome.mark !== p.mark)
       return undefined
     return outcome
   }
 
-  /** The whole way of a packet of an established flow that conntrack has just seen, if it is known. */
+  /** The whole way of a packet (isRemembered) that conntrack has just seen, if it is known. */
   way(p: Packet): KnownWay | undefined {
     const at = this.#records[p.ct * WORDS + DECIDED + p.direction] - this.#base
     if (at < 0) return undefined
-    const { way } = this.#states[at]
+    const state = this.#states[at]
+    const way = p.ctinfo === CT_NEW ? state.unansweredWay : state.way
     return way !== undefined && way.inLink === p.inLink && way.mark === p.mark ? way : undefined
   }
 
   /**
-   * A forwarded packet of an established flow is about to leave: if it walked all these tables, and what each said is known, so is
+   * A forwarded packet (isRemembered) is about to leave: if it walked all these tables, and what each said is known, so is
    * its way. The route is that of its flow: it depends on addresses and devices alone.
    */
   keepWay(p: Packet, tables: readonly TableOnWay[], mtu: number): void {
@@ -139,7 +157,7 @@ export class VerdictMemory {
     const { outcomes } = at < 0 ? this.#root : this.#states[at]
     this.begin()
     for (const { table, routed } of tables) {
-      const outcome = outcomes[table]
+      const outcome = outcomes[placeOf(p, table)]
       if (outcome?.said !== ACCEPT || outcome.mark !== p.mark) return
       if (outcome.links !== (routed ? p.inLink | (p.outLink << 16) : p.inLink)) return
       for (const place of outcome.places) this.count(place)
@@ -160,13 +178,14 @@ export class VerdictMemory {
   keep(p: Packet, table: number, said: number): void {
     const word = p.ct * WORDS + DECIDED + p.direction
     const at = this.#records[word] - this.#base
-    const outcome = this.#outcome(table, p.inLink | (p.outLink << 16), p.mark, said)
+    const place = placeOf(p, table)
+    const outcome = this.#outcome(place, p.inLink | (p.outLink << 16), p.mark, said)
     const before = at < 0 ? this.#root : this.#states[at]
-    if (before.outcomes[table] === outcome) return
+    if (before.outcomes[place] === outcome) return
     let state = before.next.get(outcome)
     if (state === undefined) {
       if (this.#states.length === STATES_MAX) return
-      state = new State(this.#base + this.#states.length, before.outcomes.with(table, outcome))
+      state = new State(this.#base + this.#states.length, before.outcomes.with(place, outcome))
       this.#states.push(state)
       before.next.set(outcome, state)
     }

@@ -4,7 +4,7 @@
 // long as that looked at nothing else than what is the same for both (rule/verdict-memory.ts).
 
 import { DROP } from '../hook/hook.ts'
-import { CT_ESTABLISHED, type Packet } from '../packet/packet.ts'
+import type { Packet } from '../packet/packet.ts'
 import { END, LISTS_MAX } from './chain-index.ts'
 import { CONTINUE, HOTDROP, RETURN } from './define.ts'
 import { DO_GOTO, DO_JUMP, DO_TARGET, type ReadyAction } from './entry.ts'
@@ -12,7 +12,7 @@ import type { IndexView } from './index-view.ts'
 import { count, looked, matches } from './interpreter.ts'
 import type { Chunks } from './ledger.ts'
 import type { ChainProgram } from './program.ts'
-import type { VerdictMemory } from './verdict-memory.ts'
+import { isRemembered, type VerdictMemory } from './verdict-memory.ts'
 
 // A frame of `#cursors`, for a chain with an index: what of the packet the look-up looked at, then where each list stands.
 const MARK = 0
@@ -51,7 +51,7 @@ export class Walk {
     p: Packet,
     hook: number,
   ): number {
-    if (memory === undefined || p.ctinfo !== CT_ESTABLISHED || p.ct < 0 || p.trace !== 0)
+    if (memory === undefined || !isRemembered(p) || p.ct < 0 || p.trace !== 0)
       return this.#walk(base, counters, undefined, p, hook)
     const known = memory.find(p, table)
     if (known !== undefined) {

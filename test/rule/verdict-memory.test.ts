@@ -92,6 +92,17 @@ test('a rule that is asked and does not match in its plain part hinders nothing'
   expect(remembered).toBe(1)
 })
 
+test('what a flow is told that nobody has answered holds until there is an answer', () => {
+  const router = new Router(
+    filter('-m conntrack --ctstate NEW -j ACCEPT', '-m conntrack --ctstate ESTABLISHED -d 198.51.100.7 -j DROP'),
+  )
+  expect(router.send('lan', OUT, OUT, OUT, OUT)).toHaveLength(4)
+  expect(remembered).toBe(2)
+  router.send('wan', BACK)
+  expect(router.send('lan', OUT, OUT)).toEqual([])
+  expect(counts(router)).toEqual([4, 2])
+})
+
 test('another rule set is another judgement', () => {
   const router = established(filter('-j ACCEPT'))
   router.engine.load(filter('-p udp -j DROP'))

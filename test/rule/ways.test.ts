@@ -338,7 +338,7 @@ function change({ engine }: Router, place: number, text: string, how: number): v
   const forward = filter.chains.get('FORWARD')!
   const rules = [...forward.rules]
   const line = `-A FORWARD ${later(-1)(text).replace(/-[jg] c\d|-j REJECT/, '-j DROP')}`
-  if (how < 2 && !isTaken('filter', line)) return
+  if (!isTaken('filter', line)) return
   const made = parseRestore(`*filter\n${line}\nCOMMIT\n`, { file: 'rule', family: 4 })
   const [rule1] = made.tables.get('filter')!.chains.get('FORWARD')!.rules
   if (how === 0 || rules.length === 0) rules.splice(place % (rules.length + 1), 0, ...(rule1 ? [rule1] : []))
