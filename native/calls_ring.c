@@ -78,11 +78,58 @@ static napi_value ring_fd_call(napi_env env, napi_callback_info info) {
   return int_value(env, ring_fd(h->ring));
 }
 
-static napi_value waiting(napi_env env, napi_callback_info info) {
-  napi_value v;
-  struct held *h;
-  if (!js_arguments(env, info, &v, 1) || !(h = held_of(env, v))) return NULL;
-  return int_value(env, ring_waiting(h->ring));
+/* Rings that are waited for together: what JavaScript hands over once, so that a call a round has nothing to look up. */
+struct wait {
+  int count, event_fd;
+  int32_t *waiting;
+  napi_ref rings, words;
+  struct held *held[RINGS_MAX];
+};
+
+static void finalize_wait(napi_env env, void *data, void *hint) {
+  struct wait *w = data;
+  (void)hint;
+  napi_delete_reference(env, w->rings);
+  napi_delete_reference(env, w->words);
+  free(w);
+}
+
+static napi_value open_wait(napi_env env, napi_callback_info info) {
+  napi_value v[3], result;
+  uint32_t count;
+  size_t words;
+  struct wait *w = calloc(1, sizeof *w);
+  if (w == NULL) return NULL;
+  if (!js_arguments(env, info, v, 3) || !js_words(env, v[1], "waiting", &w->waiting, &words) || !js_fd(env, v[2], &w->event_fd))
+    goto failed;
+  if (napi_get_array_length(env, v[0], &count) != napi_ok || count > RINGS_MAX || count != words) {
+    js_range_error(env, "rings", "at most 256 rings, and a word for each");
+    goto failed;
+  }
+  for (w->count = 0; w->count < (int)count; w->count++) {
+    napi_value ring;
+    if (napi_get_element(env, v[0], (uint32_t)w->count, &ring) != napi_ok || !(w->held[w->count] = held_of(env, ring)))
+      goto failed;
+  }
+  if (napi_create_reference(env, v[0], 1, &w->rings) == napi_ok && napi_create_reference(env, v[1], 1, &w->words) == napi_ok &&
+      napi_create_external(env, w, finalize_wait, NULL, &result) == napi_ok)
+    return result;
+failed:
+  free(w);
+  return NULL;
+}
+
+static napi_value wait_call(napi_env env, napi_callback_info info) {
+  napi_value v[2];
+  void *data;
+  int32_t timeout_ms;
+  struct ring *rings[RINGS_MAX];
+  if (!js_arguments(env, info, v, 2)) return NULL;
+  if (napi_get_value_external(env, v[0], &data) != napi_ok) return js_type_error(env, "wait", "what openWait gave"), NULL;
+  if (napi_get_value_int32(env, v[1], &timeout_ms) != napi_ok) return js_type_error(env, "timeoutMs", "an integer"), NULL;
+  const struct wait *w = data;
+  for (int i = 0; i < w->count; i++) rings[i] = w->held[i]->ring;
+  return int_value(env, rings_wait(rings, w->count, w->event_fd, timeout_ms, w->waiting));
 }
 
 static napi_value batch(napi_env env, napi_callback_info info, int (*call)(struct ring *, int32_t *, int)) {
@@ -116,7 +163,8 @@ static napi_value close_ring(napi_env env, napi_callback_info info) {
 void define_ring_calls(napi_env env, napi_value exports) {
   js_define(env, exports, "openRing", open_ring);
   js_define(env, exports, "ringFd", ring_fd_call);
-  js_define(env, exports, "ringWaiting", waiting);
+  js_define(env, exports, "openWait", open_wait);
+  js_define(env, exports, "waitForRings", wait_call);
   js_define(env, exports, "ringReceive", receive);
   js_define(env, exports, "ringTransmit", transmit);
   js_define(env, exports, "closeRing", close_ring);

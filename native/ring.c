@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,16 +140,8 @@ int ring_fd(const struct ring *r) {
   return r->fd;
 }
 
-/* Packets that came in while others were written: the descriptor no longer tells of them. */
-int ring_waiting(const struct ring *r) {
-  return (int)(r->pending_tail - r->pending_head);
-}
-
-int ring_receive(struct ring *r, int32_t *descriptors, int count) {
-  int n = 0;
-  for (int i = 0; i < count; i++)
-    if (descriptors[2 * i] < VNET_HDR_LENGTH || (size_t)descriptors[2 * i] + (size_t)r->capacity > r->slab_length)
-      return -EFAULT;
+/* Takes what has come in, without a system call where the kernel has nothing to say; returns how many packets wait. */
+static int look(struct ring *r) {
   reap(r, NULL);
   if (!r->armed && !r->failed) {
     arm(r);
@@ -159,6 +152,41 @@ int ring_receive(struct ring *r, int32_t *descriptors, int count) {
     enter(r, 0, 0);
     reap(r, NULL);
   }
+  return (int)(r->pending_tail - r->pending_head);
+}
+
+/* A ring that failed for good has to be received from once more, which says so. */
+static int look_all(struct ring *const *rings, int count, int32_t *waiting) {
+  int some = 0;
+  for (int i = 0; i < count; i++) {
+    if (!rings[i] || waiting[i] < 0) continue;
+    const int n = look(rings[i]);
+    waiting[i] = n || !rings[i]->failed ? n : 1;
+    some |= waiting[i];
+  }
+  return some;
+}
+
+int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int32_t *waiting) {
+  struct pollfd fds[RINGS_MAX + 1];
+  if (look_all(rings, count, waiting) || timeout_ms == 0) return 0;
+  fds[0] = (struct pollfd){.fd = event_fd, .events = POLLIN};
+  for (int i = 0; i < count; i++)
+    fds[i + 1] = (struct pollfd){.fd = rings[i] && waiting[i] >= 0 ? rings[i]->fd : -1, .events = POLLIN};
+  if (poll(fds, (nfds_t)count + 1, timeout_ms) < 0) return errno == EINTR ? 0 : -errno;
+  look_all(rings, count, waiting);
+  uint64_t value;
+  if (fds[0].revents && read(event_fd, &value, sizeof value) < 0 && errno != EAGAIN) return -errno;
+  return 0;
+}
+
+int ring_receive(struct ring *r, int32_t *descriptors, int count) {
+  int n = 0;
+  for (int i = 0; i < count; i++)
+    if (descriptors[2 * i] < VNET_HDR_LENGTH || (size_t)descriptors[2 * i] + (size_t)r->capacity > r->slab_length)
+      return -EFAULT;
+  /* What rings_wait found is handed over without a look at what came since: that is the next round's. */
+  if (r->pending_head == r->pending_tail) look(r);
   for (; n < count && r->pending_head != r->pending_tail; n++) {
     const struct pending p = r->pending[r->pending_head++ & (r->buffer_count - 1)];
     const int32_t start = r->starts[p.buffer];

@@ -128,7 +128,12 @@ struct ring;
 struct ring *ring_open(int tun, uint8_t *slab, size_t slab_length, const int32_t *starts, unsigned count, int capacity,
                        struct fail *f);
 int ring_fd(const struct ring *ring);
-int ring_waiting(const struct ring *ring);
+#define RINGS_MAX 256
+/*
+ * Looks at all rings, and where nothing has come in waits until something does, `event_fd` is readable (it is drained then) or the
+ * time is over. waiting[i] becomes the number of packets that can be received from a ring; one below zero leaves the ring alone.
+ */
+int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int32_t *waiting);
 int ring_receive(struct ring *ring, int32_t *descriptors, int count);
 int ring_transmit(struct ring *ring, int32_t *descriptors, int count);
 void ring_close(struct ring *ring);

@@ -44,7 +44,10 @@ export class Devices {
 
   #receive(index: number, device: Device): number {
     const rx = this.#rx
-    const most = this.#fill(rx)
+    // A device that has nothing is not even asked, and for a packet that came alone no 64 slots are taken and given back.
+    const { ready } = device
+    if (ready !== undefined && ready <= 0) return 0
+    const most = this.#fill(rx, Math.min(rx.capacity, ready ?? rx.capacity))
     const n = most === 0 ? 0 : device.receive(this.#slab, rx, most)
     for (let i = Math.max(n, 0); i < most; i++) this.#slab.give(rx.start(i))
     if (n < 0) {
@@ -68,12 +71,12 @@ export class Devices {
   }
 
   /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
-  #fill(rx: Batch): number {
+  #fill(rx: Batch, wanted: number): number {
     const slab = this.#slab
     const reserve = slab.slots >> 2
     // What waits to be sent gives its slots back, or the devices that come first would starve the others.
     if (slab.free < reserve + rx.capacity) this.flush()
-    const most = Math.min(rx.capacity, slab.free - reserve)
+    const most = Math.min(wanted, slab.free - reserve)
     for (let i = 0; i < most; i++) rx.set(i, slab.take(), 0)
     return Math.max(most, 0)
   }

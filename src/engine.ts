@@ -75,6 +75,7 @@ export class Engine {
   readonly #queues: Queues
   /** A round is under way, at whose end verdicts are carried out. */
   #inside = false
+  #quiet = true
   readonly #idle: IdleTimers
   readonly #ends: Ends
   readonly #rules: Generations
@@ -333,7 +334,13 @@ export class Engine {
     this.#devices.flush()
     this.flows.source.tell()
     this.#inside = false
+    this.#quiet = settled === 0
     return settled
+  }
+
+  /** After the last round nothing waits but what devices and clocks will tell of. */
+  get quiet(): boolean {
+    return this.#quiet
   }
 
   /** A verdict that comes outside of a round is carried out at once. */

@@ -141,11 +141,17 @@ int main(int argc, char **argv) {
   }
   printf("ready\n");
   fflush(stdout);
+  struct ring *const rings[2] = {lan.ring, wan.ring};
   for (;;) {
-    const bool some = relay(&lan, &wan, true) | relay(&wan, &lan, false);
-    if (some || (lan.ring && (ring_waiting(lan.ring) || ring_waiting(wan.ring)))) continue;
-    struct pollfd fds[2] = {{.fd = lan.ring ? ring_fd(lan.ring) : lan.fd, .events = POLLIN},
-                            {.fd = wan.ring ? ring_fd(wan.ring) : wan.fd, .events = POLLIN}};
+    if (lan.ring) {
+      int32_t waiting[2] = {0, 0};
+      rings_wait(rings, 2, -1, 1000, waiting);
+      if (waiting[0]) relay(&lan, &wan, true);
+      if (waiting[1]) relay(&wan, &lan, false);
+      continue;
+    }
+    if (relay(&lan, &wan, true) | relay(&wan, &lan, false)) continue;
+    struct pollfd fds[2] = {{.fd = lan.fd, .events = POLLIN}, {.fd = wan.fd, .events = POLLIN}};
     poll(fds, 2, 1000);
   }
 }

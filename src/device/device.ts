@@ -9,8 +9,8 @@ export interface Device {
   readonly name: string
   /** A descriptor that polls readable when there is something to receive; absent for devices in memory. */
   readonly fd?: number
-  /** How many packets wait of which `fd` does not tell: receive them before you sleep. */
-  readonly waiting?: number
+  /** How many packets can be received, where that is known without asking the system. */
+  readonly ready?: number
   /** Whether packets carry a virtio-net header in the 12 bytes before the IP header. */
   readonly vnet: boolean
 

@@ -149,6 +149,8 @@ export interface Route {
 
 /** What openRing returns; it means nothing to JavaScript. */
 export type Ring = object & { readonly __ring: unique symbol }
+/** What openWait returns, likewise. */
+export type RingWait = object & { readonly __wait: unique symbol }
 
 export interface Native {
   /** The running system's numbers, for comparison with what the data path returns. */
@@ -229,8 +231,17 @@ export interface Native {
   openRing(fd: number, slab: Uint8Array, starts: Int32Array, capacity: number): Ring
   /** A descriptor that polls readable when something came in since the last call of the ring. */
   ringFd(ring: Ring): number
-  /** How many packets wait of which the descriptor says nothing, because they came in during ringTransmit. */
-  ringWaiting(ring: Ring): number
+  /**
+   * Makes ready to wait for rings together. `waiting` has a word for each, at most 256.
+   * @param eventFd ends a wait, and is drained
+   */
+  openWait(rings: readonly Ring[], waiting: Int32Array, eventFd: number): RingWait
+  /**
+   * Looks at all rings, and where nothing has come in waits as `poll` does, until something has. waiting[i] becomes the number of
+   * packets that can be received from ring i, or 1 for one that failed; a negative word leaves its ring alone. A signal may end it
+   * early. Returns 0, or a negative errno.
+   */
+  waitForRings(wait: RingWait, timeoutMs: number): number
   /** As readBatch, but the slots change places: descriptors[2i] is a free slot before, and where the packet lies afterwards. */
   ringReceive(ring: Ring, descriptors: Int32Array, count: number): number
   /** As writeBatch. */

@@ -42,6 +42,8 @@ export class TunDevice implements Device {
   readonly #tun: number
   readonly #io: TunIo
   #ring: Ring | undefined
+  #waiting: Int32Array | undefined
+  #place = 0
 
   /** Throws NativeError, or ERR_NATIVE_MISSING. */
   constructor(options: TunOptions) {
@@ -97,13 +99,28 @@ export class TunDevice implements Device {
     return this.#ring === undefined ? 'read' : 'io_uring'
   }
 
-  get waiting(): number {
-    return this.#ring === undefined ? 0 : this.#native.ringWaiting(this.#ring)
+  get ring(): Ring | undefined {
+    return this.#ring
+  }
+
+  /** From now on somebody waits for the ring with others' (device/together.ts): `place` of `waiting` says how many packets there are. */
+  waitTogether(waiting: Int32Array, place: number): void {
+    this.#waiting = waiting
+    this.#place = place
+  }
+
+  get ready(): number | undefined {
+    return this.#waiting?.[this.#place]
   }
 
   receive(slab: Slab, rx: Batch, most: number): number {
     // One byte more than a packet can have: what fills it is longer than an IP packet, and counted as such.
-    if (this.#ring !== undefined) return this.#native.ringReceive(this.#ring, rx.descriptors, most)
+    if (this.#ring !== undefined) {
+      const n = this.#native.ringReceive(this.#ring, rx.descriptors, most)
+      // Nobody waits for a device that failed.
+      if (this.#waiting !== undefined) this.#waiting[this.#place] = n < 0 ? -1 : this.#waiting[this.#place] - n
+      return n
+    }
     return this.#native.readBatch(this.#tun, slab.bytes, rx.descriptors, most, MAX_PACKET + 1, true)
   }
 

@@ -9,6 +9,7 @@ import type { Conntrack } from '../conntrack/conntrack.ts'
 import { EventWriter } from '../conntrack/events.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
+import { Together } from '../device/together.ts'
 import { RING_SLOTS } from '../device/tun.ts'
 import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
@@ -74,6 +75,10 @@ class DataPlane {
   /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
+  /** Where every device has a ring. */
+  readonly #together: Together | undefined
+  /** It has just looked whether something came in. */
+  #looked = false
   readonly #io: string
   #handled = 0
   #stopping = false
@@ -102,6 +107,10 @@ class DataPlane {
     this.#rules = new RuleTaker(this.#engine)
     this.#sets = new SetSteps(this.#engine.sets)
     this.#links = this.#engine.links.all.filter(({ device }) => device?.fd !== undefined)
+    this.#together = Together.of(
+      this.#links.map(({ device }) => device),
+      eventFd,
+    )
     this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
 
@@ -131,11 +140,13 @@ class DataPlane {
       flows.extensions.grown = () =>
         report({ kind: 'extended', family: flows.family, extensions: flows.shared.extensions })
     for (;;) {
-      const received = this.#awaitedChanges > 0 ? 0 : this.#engine.step()
-      this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
+      const received = this.#awaitedChanges > 0 ? 0 : this.#step()
+      if (this.#hasOrders) this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
       if (this.#stopping) break
+      // Who waits for all devices together sees by himself whether there is more.
+      const through = received === 0 || (this.#together !== undefined && this.#engine.quiet)
       if (this.#listing !== undefined) this.#listSome(this.#listing)
-      else if (received === 0 && this.#handled === Atomics.load(shared, ISSUED) && !this.#rules.whole) this.#wait()
+      else if (through && !this.#hasOrders) this.#wait()
       if (lostLines + lostPackets > 0) this.#tellLost()
     }
     this.#drain()
@@ -144,17 +155,31 @@ class DataPlane {
     this.#engine.close()
   }
 
+  get #hasOrders(): boolean {
+    return this.#rules.whole || this.#handled !== Atomics.load(shared, ISSUED)
+  }
+
+  /** A round. */
+  #step(): number {
+    if (!this.#looked) this.#together?.wait(0)
+    this.#looked = false
+    return this.#engine.step()
+  }
+
   #wait(): void {
     if (busyPoll > 0 && this.#awaitedChanges === 0 && this.#lookAgain()) return
+    const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
+    if (this.#together !== undefined) {
+      this.#together.wait(sleep)
+      this.#looked = true
+      return
+    }
     const fds = this.#fds
     const links = this.#links
     for (let i = 0; i < links.length; i++) {
-      const { alive, device } = links[i]
-      if (alive && (device!.waiting ?? 0) > 0) return
       // A device that is gone would be ready for ever.
-      if (!alive) fds[3 * (i + 1)] = -1
+      if (!links[i].alive) fds[3 * (i + 1)] = -1
     }
-    const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
     this.#native.poll(fds, links.length + 1, sleep)
     if (fds[2] !== 0) this.#native.drain(eventFd)
   }
@@ -163,7 +188,7 @@ class DataPlane {
   #lookAgain(): boolean {
     const end = performance.now() + busyPoll / 1000
     do {
-      if (this.#engine.step() > 0 || Atomics.load(shared, ISSUED) !== this.#handled) return true
+      if (this.#step() > 0 || Atomics.load(shared, ISSUED) !== this.#handled) return true
     } while (performance.now() < end)
     return false
   }
@@ -276,7 +301,7 @@ class DataPlane {
   /** Handles what waits in the devices already; a peer that never stops sending does not keep it up. */
   #drain(): void {
     const end = performance.now() + DRAIN_MS
-    while (this.#awaitedChanges === 0 && this.#engine.step() > 0 && performance.now() < end);
+    while (this.#awaitedChanges === 0 && this.#step() > 0 && performance.now() < end);
     while (this.#listing !== undefined) this.#listSome(this.#listing)
   }
 

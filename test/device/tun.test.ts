@@ -4,6 +4,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { EBADFD, EIO } from '../../src/device/device.ts'
 import { POLLIN } from '../../src/device/native.ts'
+import { Together } from '../../src/device/together.ts'
 import { TunDevice, type TunIo } from '../../src/device/tun.ts'
 import { Batch } from '../../src/packet/batch.ts'
 import { Slab } from '../../src/packet/slab.ts'
@@ -29,7 +30,10 @@ function newTun(io: TunIo, offload?: boolean) {
 
 /** 1 when there is something to receive, 0 when nothing came within so many milliseconds. */
 function readable(tun: TunDevice, milliseconds: number): number {
-  return tun.waiting > 0 ? 1 : native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, milliseconds)
+  const together = Together.of([tun], own(native.eventFd()))
+  if (together === undefined) return native.poll(Int32Array.of(tun.fd, POLLIN, 0), 1, milliseconds)
+  together.wait(milliseconds)
+  return (tun.ready as number) > 0 ? 1 : 0
 }
 
 /** Writes an ICMP echo request from 10.9.0.2 to 10.9.0.1 into a fresh slot. */
@@ -50,6 +54,46 @@ function slots(slab: Slab, count: number): Batch {
   for (let i = 0; i < count; i++) batch.set(i, slab.take(), 0)
   return batch
 }
+
+test(
+  ...needsTun('devices by io_uring are waited for together: each says how much it has, and an eventfd ends the wait'),
+  () => {
+    const made = [newTun('uring'), newTun('uring'), newTun('uring')]
+    const eventFd = own(native.eventFd())
+    const together = Together.of(
+      made.map(({ tun }) => tun),
+      eventFd,
+    )!
+    const waiting = () => made.map(({ tun }) => tun.ready)
+    together.wait(20)
+    expect(waiting()).toEqual([0, 0, 0])
+    const { tun, slab } = made[1]!
+    const tx = new Batch()
+    for (const sequence of [1, 2, 3]) {
+      const { start, length } = echo(slab, sequence)
+      tx.push(start, length)
+    }
+    tun.transmit(slab, tx)
+    together.wait(2000)
+    expect(waiting()).toEqual([0, 3, 0])
+    const rx = slots(slab, 2)
+    expect([tun.receive(slab, rx, 2), tun.ready]).toEqual([2, 1])
+    // There is something still: this wait, and one with a signal, ends at once.
+    together.wait(60_000)
+    expect(waiting()).toEqual([0, 1, 0])
+    expect([tun.receive(slab, slots(slab, 2), 2), tun.ready]).toEqual([1, 0])
+    native.signal(eventFd)
+    together.wait(60_000)
+    expect([native.drain(eventFd), ...waiting()]).toEqual([0, 0, 0, 0])
+    // Who failed is left alone once that is told.
+    native.deleteLink(made[2]!.netns, 'tun0')
+    together.wait(60_000)
+    expect([made[2]!.tun.ready, made[2]!.tun.receive(slab, slots(slab, 1), 1)]).toEqual([1, -EBADFD])
+    together.wait(20)
+    expect(waiting()).toEqual([0, 0, -1])
+    expect(Together.of([made[0]!.tun, newTun('read').tun], eventFd)).toBeUndefined()
+  },
+)
 
 describe.each(['read', 'uring'] as const)('a TUN device by %s', (io) => {
   test(...needsTun('a batch goes out, and the answers come in'), () => {
