@@ -44,7 +44,7 @@ const memory: Part<MemoryTask> = {
   ],
 }
 
-type RulesTask = RulesPath | 'change' | 'load'
+type RulesTask = RulesPath | 'change' | 'load' | 'pause'
 
 const rules: Part<RulesTask> = {
   name: 'rules',
@@ -59,9 +59,11 @@ const rules: Part<RulesTask> = {
     { where: '10,000 rules', rules: 10_000, interpreted: true },
     'change',
     'load',
+    'pause',
   ],
   measure: async (task, options) => {
     if (task === 'change') return (await import('./rules/change.ts')).rulesChange(options.quick)
+    if (task === 'pause') return (await import('./rules/pause.ts')).rulesPause(options.quick)
     if (task === 'load') return (await import('./rules/load.ts')).rulesLoad(options.quick)
     return (await import('./rules/path.ts')).rulesPath(task, options)
   },

@@ -5,6 +5,8 @@
 //   udp churn ADDRESS PORT SECONDS RATE  so many new flows a second, of one packet each: every one from a socket of its own
 //   udp sink PORT SECONDS             counts what arrives from the first packet on, for so long at most
 //   udp echo PORT SECONDS             sends everything back
+//   udp stamped ADDRESS PORT SECONDS RATE  so many a second, evenly, each with the time at which it is sent in it
+//   udp delays PORT SECONDS           how long after that each of those has come to the kernel here
 //   udp rtt ADDRESS PORT COUNT        four bytes there and back, one packet after the other
 //
 // Addresses are of IPv4 or IPv6; sink and echo take both.
@@ -212,13 +214,77 @@ static int rtt(const char *host, const char *port, int count) {
   return got == 0;
 }
 
+/* SCM_TIMESTAMPNS counts in the clock of the day. */
+static double day(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* SIGTERM ends it early. */
+static int stamped(const char *host, const char *port, double seconds, double rate) {
+  struct sigaction end = {.sa_handler = tell};
+  sigaction(SIGTERM, &end, NULL);
+  int fd = connected(host, port, 1);
+  double begin = now();
+  unsigned long long sent = 0;
+  while (!told_to_end && now() < begin + seconds) {
+    double due = begin + (double)sent / rate;
+    struct timespec t = {.tv_sec = (time_t)due, .tv_nsec = (long)((due - (double)(time_t)due) * 1e9)};
+    if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0) continue;
+    double at = day();
+    memcpy(payload[0], &at, sizeof at);
+    if (send(fd, payload[0], PAYLOAD, 0) < 0 && errno != ENOBUFS && errno != EAGAIN && errno != ECONNREFUSED) die("send");
+    sent++;
+  }
+  printf("{\"packets\":%llu}\n", sent);
+  return 0;
+}
+
+/* Until nothing has come for half a second after SIGTERM, so that what waits on the way is counted. */
+static int delays(const char *port, double seconds) {
+  struct sigaction end = {.sa_handler = tell};
+  sigaction(SIGTERM, &end, NULL);
+  int fd = bound(port, .5), on = 1;
+  if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) die("SO_TIMESTAMPNS");
+  size_t count = 0, room = 1 << 16;
+  double *took = malloc(room * sizeof *took), begin = now();
+  while (now() < begin + seconds) {
+    char control[256];
+    double sent;
+    struct iovec part = {payload[0], sizeof payload[0]};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    if (recvmsg(fd, &message, 0) < (ssize_t)sizeof sent) {
+      if (told_to_end) break;
+      continue;
+    }
+    struct timespec t = {0};
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c))
+      if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) memcpy(&t, CMSG_DATA(c), sizeof t);
+    memcpy(&sent, payload[0], sizeof sent);
+    if (count == room) took = realloc(took, (room *= 2) * sizeof *took);
+    if (took == NULL) die("realloc");
+    took[count++] = (t.tv_sec + t.tv_nsec / 1e9 - sent) * 1e6;
+  }
+  if (count == 0) {
+    fprintf(stderr, "udp: nothing arrived\n");
+    return 1;
+  }
+  qsort(took, count, sizeof *took, by_value);
+  printf("{\"packets\":%zu,\"median\":%.2f,\"p999\":%.2f,\"max\":%.2f}\n", count, took[count / 2],
+         took[(size_t)((double)(count - 1) * .999)], took[count - 1]);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "flood") == 0) return flood(argv[2], argv[3], atof(argv[4]));
   if (argc == 6 && strcmp(argv[1], "pace") == 0) return pace(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
   if (argc == 6 && strcmp(argv[1], "churn") == 0) return churn(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
   if (argc == 4 && strcmp(argv[1], "sink") == 0) return sink(argv[2], atof(argv[3]));
   if (argc == 4 && strcmp(argv[1], "echo") == 0) return echo(argv[2], atof(argv[3]));
+  if (argc == 6 && strcmp(argv[1], "stamped") == 0) return stamped(argv[2], argv[3], atof(argv[4]), atof(argv[5]));
+  if (argc == 4 && strcmp(argv[1], "delays") == 0) return delays(argv[2], atof(argv[3]));
   if (argc == 5 && strcmp(argv[1], "rtt") == 0) return rtt(argv[2], argv[3], atoi(argv[4]));
-  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | pace ADDRESS PORT SECONDS RATE | churn ADDRESS PORT SECONDS RATE | sink PORT SECONDS | echo PORT SECONDS | rtt ADDRESS PORT COUNT\n");
+  fprintf(stderr, "usage: udp flood ADDRESS PORT SECONDS | pace ADDRESS PORT SECONDS RATE | churn ADDRESS PORT SECONDS RATE | sink PORT SECONDS | echo PORT SECONDS | stamped ADDRESS PORT SECONDS RATE | delays PORT SECONDS | rtt ADDRESS PORT COUNT\n");
   return 2;
 }

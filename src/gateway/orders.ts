@@ -44,6 +44,9 @@ export interface WorkerData {
   readonly shared: Int32Array
 }
 
+/** Niceness of the thread that handles packets, where it may have it. */
+export const DATA_PLANE_NICE = -5
+
 /** Place in `shared`: orders issued so far. */
 export const ISSUED = 0
 /** Place in `shared`: lines of LOG rules, and packets of NFLOG, that are on their way to the control side. */

@@ -2,6 +2,7 @@
 // (gateway/worker.ts), which this never waits for: it sends orders and prints what is reported.
 
 import { readFileSync, writeSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { FlowAnswer } from '../conntrack/flow-change.ts'
@@ -66,6 +67,9 @@ export interface UpOptions {
  * @returns the exit status
  */
 export async function up(options: UpOptions): Promise<number> {
+  // Marking beside the program is ended by a pause that waits for it, as long as others keep it from a processor; in steps of its own
+  // it needs none. It is to be said before there is anything to mark.
+  setFlagsFromString('--no-concurrent-marking')
   const config = readConfig(options.config)
   const kept = options.state === undefined ? undefined : StateFile.read(options.state)
   const read = (file: string | undefined) => (file === undefined ? undefined : readRules(file))

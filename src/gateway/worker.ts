@@ -2,6 +2,7 @@
 // rounds (Engine.step); between two rounds, and only there, it takes orders. It never returns to its event loop before
 // the end, so nothing here may be asynchronous.
 
+import { setPriority } from 'node:os'
 import { getHeapStatistics } from 'node:v8'
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { formatFlows } from '../conntrack/command/line.ts'
@@ -15,7 +16,16 @@ import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
 import { openDevices } from './devices.ts'
-import { ISSUED, type Order, type Report, type ReportedError, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
+import {
+  DATA_PLANE_NICE,
+  ISSUED,
+  type Order,
+  type Report,
+  type ReportedError,
+  UNREAD,
+  UNREAD_MAX,
+  type WorkerData,
+} from './orders.ts'
 import { RuleTaker } from './rule-taker.ts'
 import { SetSteps } from './set-steps.ts'
 
@@ -321,6 +331,13 @@ function named(counters: object): string {
   return Object.entries(counters)
     .map(([name, value]) => `${name}=${value}`)
     .join(' ')
+}
+
+try {
+  // Of this thread alone: packets go before what the control side, garbage collection and other programs do, as they do in a kernel.
+  setPriority(DATA_PLANE_NICE)
+} catch {
+  // Without the privilege it takes its turn as all others do.
 }
 
 let plane: DataPlane | undefined

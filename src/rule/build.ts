@@ -167,13 +167,12 @@ export class Build {
       const at = i * row
       const common = this.#commons.conditions[words[at]]
       const done = this.#commons.actions[words[at + 1]]
-      const around = this.#around(common.conditions)
       let { tests } = common
       if (tests === undefined) {
-        tests = this.#testsOf(common.conditions, around)
+        tests = this.#testsOf(common.conditions)
         if (common.isShared) common.tests = tests
       }
-      const target = this.#targetOf(done.action, around)
+      const target = this.#targetOf(done.action, common.conditions)
       const taken = this.#program.environment.shared?.taken() ?? []
       const flags = common.flags | done.flags | (taken.length > 0 ? SHARES : 0)
       const chain = done.action?.kind === 'jump' ? this.#jumpTo(done.action.chain) : undefined
@@ -206,16 +205,17 @@ export class Build {
     }
   }
 
-  #testsOf(conditions: Conditions, around: Surroundings): Tests {
+  #testsOf(conditions: Conditions): Tests {
     const { environment } = this.#program
+    const around = this.#around(conditions)
     const matches = conditions.matches.map((m) => m.declaration.match(m.options, environment, around))
     return new Tests(conditions, environment.links, matches)
   }
 
   /** Undefined for jumps and verdicts. */
-  #targetOf(action: Action | undefined, around: Surroundings): TargetFunction | undefined {
+  #targetOf(action: Action | undefined, conditions: Conditions): TargetFunction | undefined {
     if (action?.kind !== 'target' || isVerdict(action)) return undefined
-    return action.declaration.target(action.options, this.#program.environment, around)
+    return action.declaration.target(action.options, this.#program.environment, this.#around(conditions))
   }
 
   #jumpTo(name: string): ChainProgram {
@@ -345,7 +345,7 @@ export class Build {
     program.generation++
     ledger.give(this.#freed)
     environment.shared?.release(this.#released)
-    return Int32Array.from(this.#told)
+    return new Int32Array(this.#told)
   }
 
   /** Gives back what was taken for it. */

@@ -26,7 +26,9 @@ const STRICTER: readonly RegExp[] = [
   // Ports and the like lose their upper bits there.
   /^--(ct\w+port|[sd]port|on-port|hmark-\w+): .*(out of range|expected a (port|length))/,
   // Addresses of fewer parts than four fill up from another end than everywhere else.
-  /^--(ct(orig|repl)(src|dst)|on-ip): .* is not understood/,
+  /^--(ct(orig|repl)(src|dst)|on-ip|gateway): .* is not understood/,
+  // Of CT's options for zones the last one wins there, with what another has said.
+  /^--zone(-orig|-reply)? and --zone(-orig|-reply)? cannot stand together/,
   /^--(set-class|hmark-\w+-prefix|connlimit-mask|hashlimit-\w+mask|to|to-destination|to-source): .* is not understood/,
   /^--(weekdays|monthdays): /,
   // Without a length a prefix is saved by its length alone, and cannot be read again.
