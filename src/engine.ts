@@ -30,7 +30,7 @@ import { Ends } from './pipeline-ends.ts'
 import { forgetDecisions, type UserHook } from './pipeline-register.ts'
 import { Pipeline6 } from './pipeline6.ts'
 import { systemRandom } from './random.ts'
-import { buildLinks, buildRules, buildTables } from './route/build.ts'
+import { buildLinks, buildRules, buildTables, checkDeviceSysctls } from './route/build.ts'
 import { TableNames } from './route/command/names.ts'
 import type { IpRouter } from './route/command/router.ts'
 import { type IpResult, runIp } from './route/command/run.ts'
@@ -98,6 +98,7 @@ export class Engine {
     this.slab = new Slab(options.slots ?? 1024)
     this.links = buildLinks(config, devices)
     for (const device of devices.values()) device.attach?.(this.slab)
+    checkDeviceSysctls(this.sysctl, this.links)
     const tables = (family: Family) => buildTables(config, this.links, family, this.sysctl)
     const rules = (family: Family) => buildRules(config, family, { protocolNumber, protocolName })
     const routing = new Routing(this.links, tables(4), rules(4), this.sysctl, random())

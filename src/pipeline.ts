@@ -29,6 +29,7 @@ import { REASON } from './packet/reason.ts'
 import { type FamilyParts, FamilyPipeline } from './pipeline-family.ts'
 import { ROUTED, type Routing } from './route/routing.ts'
 import * as type from './route/type.ts'
+import { ofDevice } from './sysctl.ts'
 import { update16 } from './wire/checksum.ts'
 import * as icmp from './wire/icmp.ts'
 import * as ip from './wire/ipv4.ts'
@@ -39,14 +40,18 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
   readonly nat: Nat4
   readonly local: Local
   readonly defrag: Defrag4
-  readonly #sendRedirects: boolean
+  /** By device. */
+  readonly #sendRedirects: Int8Array
   /** Where the fragments of a segment go, and how long they may be. */
   #fragmentLink = 0
   #fragmentMtu = 0
 
   constructor(parts: FamilyParts<Conntrack4, Routing>) {
     super(parts)
-    this.#sendRedirects = parts.sysctl['net.ipv4.conf.all.send_redirects'] !== 0
+    const { links } = this
+    this.#sendRedirects = Int8Array.from({ length: links.size }, (_, i) =>
+      ofDevice(parts.sysctl, links.name(i), 'send_redirects'),
+    )
     const routing = () => this.routing
     this.nat = new Nat4(parts.conntrack, routing, this.links, parts.random)
     this.local = new Local(parts.conntrack, routing, this, parts.random, parts.time, parts.sysctl, parts.credit)
@@ -116,7 +121,7 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
       return this.drop(p, REASON['fragmentation-needed'])
     }
     countDown(view, start, ttl)
-    if (p.outLink === p.inLink && this.#sendRedirects && this.routing.onLink(p.inLink, p.source, 0))
+    if (p.outLink === p.inLink && this.#sendRedirects[p.inLink] !== 0 && this.routing.onLink(p.inLink, p.source, 0))
       this.local.redirect(p, p.nexthop)
     if (this.passes(FORWARD, p)) this.forwarded(p)
   }

@@ -133,7 +133,7 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
     }
     if (p.outLink === p.inLink) this.local.redirect(p)
     else if (!this.#mayLeaveItsLink(p)) return
-    if (tooBig(p)) return this.#tooBig(p)
+    if (tooBig(p, this.routing.forwardMtu)) return this.#tooBig(p)
     view.setUint8(start + ipv6.HOP_LIMIT, hopLimit - 1)
     if (this.passes(FORWARD, p)) this.forwarded(p)
   }
@@ -276,8 +276,8 @@ function isNobody(word0: number, word1: number, word2: number, word3: number): b
 }
 
 /** What came in fragments and is whole now may leave in fragments again, if none of those was larger than the MTU. */
-function tooBig(p: Packet): boolean {
-  const mtu = Math.max(p.mtu, ipv6.MIN_MTU)
+function tooBig(p: Packet, least: number): boolean {
+  const mtu = Math.max(least, ipv6.MIN_MTU)
   if (p.fragmentMax !== 0) return (p.fragmentMax & 0xffff) > mtu
   return wireLength(p) > mtu
 }

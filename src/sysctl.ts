@@ -32,6 +32,7 @@ export const SYSCTLS = {
   'net.ipv4.ipfrag_high_thresh': count(4 << 20, 0, 0x7fffffff),
   'net.ipv4.conf.all.rp_filter': count(0, 0, 2),
   'net.ipv4.conf.all.send_redirects': flag(1),
+  'net.ipv4.conf.all.accept_local': flag(0),
   'net.ipv4.conf.all.src_valid_mark': flag(0),
   'net.ipv4.conf.all.promote_secondaries': flag(0),
   'net.ipv4.conf.all.route_localnet': flag(0),
@@ -92,6 +93,35 @@ export const SYSCTLS = {
 
 export type SysctlName = keyof typeof SYSCTLS
 
+/** Those of net.ipv4.conf that may be set for a device by its name in the place of `all`, and how both make one value. */
+const DEVICE_SYSCTLS = {
+  forwarding: 'net.ipv4.ip_forward',
+  rp_filter: 'net.ipv4.conf.all.rp_filter',
+  accept_local: 'net.ipv4.conf.all.accept_local',
+  route_localnet: 'net.ipv4.conf.all.route_localnet',
+  send_redirects: 'net.ipv4.conf.all.send_redirects',
+  src_valid_mark: 'net.ipv4.conf.all.src_valid_mark',
+} as const satisfies Record<string, SysctlName>
+
+export type DeviceSysctl = keyof typeof DEVICE_SYSCTLS
+
+/** The device's name and the setting's of `net.ipv4.conf.DEVICE.SETTING`; undefined for other names. */
+export function deviceSysctl(name: string): { readonly device: string; readonly setting: DeviceSysctl } | undefined {
+  const [, device, setting] = /^net\.ipv4\.conf\.(.+)\.(\w+)$/.exec(name) ?? []
+  if (device === undefined || device === 'all' || device === 'default' || !(setting in DEVICE_SYSCTLS)) return undefined
+  return { device, setting: setting as DeviceSysctl }
+}
+
+/**
+ * What counts for a device. One that nothing was said of has what was said for all; whether it forwards is its own business, for the
+ * others the larger value counts.
+ */
+export function ofDevice(sysctl: Sysctl, device: string, setting: DeviceSysctl): number {
+  const all = sysctl[DEVICE_SYSCTLS[setting]]
+  const own = (sysctl as Readonly<Record<string, number | undefined>>)[`net.ipv4.conf.${device}.${setting}`] ?? all
+  return setting === 'forwarding' ? own : Math.max(all, own)
+}
+
 /** Current values by name. Plain numbers: whoever needs one on the packet path copies it when it is made ready. */
 export type Sysctl = Record<SysctlName, number>
 
@@ -99,7 +129,8 @@ export type Sysctl = Record<SysctlName, number>
 export function sysctls(given: Readonly<Record<string, number>> = {}): Sysctl {
   const all = Object.fromEntries(Object.entries(SYSCTLS).map(([name, s]) => [name, s.value])) as Sysctl
   for (const [name, value] of Object.entries(given)) {
-    const setting: Setting | undefined = SYSCTLS[name as SysctlName]
+    const its = deviceSysctl(name)
+    const setting: Setting | undefined = SYSCTLS[its === undefined ? (name as SysctlName) : DEVICE_SYSCTLS[its.setting]]
     if (setting === undefined) throw new TunfilterError('ERR_SYSCTL', `${name}: not a sysctl that tunfilter knows`)
     if (!Number.isInteger(value) || value < setting.min || value > setting.max)
       throw new TunfilterError('ERR_SYSCTL', `${name}: ${value}: expected ${setting.min} to ${setting.max}`)

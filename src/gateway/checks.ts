@@ -8,7 +8,7 @@ import { readRule, ruleOf } from '../route/command/rule-words.ts'
 import { Words } from '../route/command/words.ts'
 import { isIPv6 } from '../route/prefix6.ts'
 import { protocolName, protocolNumber } from '../rule/names.ts'
-import { SYSCTLS, sysctls } from '../sysctl.ts'
+import { deviceSysctl, SYSCTLS, sysctls } from '../sysctl.ts'
 import { MIN_MTU } from '../wire/ipv6.ts'
 import { canonical, isLinkLocal, type OwnAddress, readDestination, readOwn } from './family.ts'
 import { suggestion } from './nearest.ts'
@@ -36,7 +36,7 @@ export function check(data: unknown, complain: Complain): void {
     if (typeof rule === 'string') checkRule(rule, i, names, complain)
   })
   for (const [name, value] of Object.entries(mapping(sysctl))) {
-    if (typeof value === 'number') checkSysctl(name, value, complain)
+    if (typeof value === 'number') checkSysctl(name, value, mapping(devices), complain)
   }
 }
 
@@ -181,7 +181,14 @@ function checkNextHop(route: Mapping, path: Path, devices: Mapping, complain: Co
     complain([...path, 'src'], `routes: ${text(route.src)} is no address of the router's; expected one that is`)
 }
 
-function checkSysctl(name: string, value: number, complain: Complain): void {
+function checkSysctl(name: string, value: number, devices: Mapping, complain: Complain): void {
+  const its = deviceSysctl(name)
+  if (its !== undefined && !Object.hasOwn(devices, its.device))
+    complain(
+      ['sysctl', name],
+      `sysctl: ${name}: there is no device '${its.device}'${suggestion(its.device, Object.keys(devices))}`,
+      true,
+    )
   try {
     sysctls({ [name]: value })
   } catch (error) {

@@ -5,7 +5,7 @@ import type { DeviceConfig, NextHopConfig, RouteConfig, RouterConfig } from '../
 import type { Device } from '../device/device.ts'
 import { LINK_COUNTERS, Link, Links, LOOPBACK } from '../device/link.ts'
 import { TunfilterError } from '../errors.ts'
-import type { Sysctl } from '../sysctl.ts'
+import { deviceSysctl, type Sysctl } from '../sysctl.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import { type IpProtocols, type Names, TableNames } from './command/names.ts'
 import { type Family, masked, type Prefix, readAddress, readPrefix } from './command/prefix.ts'
@@ -63,6 +63,15 @@ function buildLink(index: number, name: string, config: DeviceConfig, device: De
   if (own6.length > 0 && mtu < ipv6.MIN_MTU)
     refuse(`devices.${name}.mtu: ${mtu}: expected at least ${ipv6.MIN_MTU} for a device with an IPv6 address`)
   return new Link(index, name, mtu, own, device, counters, own6)
+}
+
+/** Settings of devices that are not there cannot be obeyed. */
+export function checkDeviceSysctls(sysctl: Sysctl, links: Links): void {
+  for (const name of Object.keys(sysctl)) {
+    const its = deviceSysctl(name)
+    if (its !== undefined && links.byName(its.device) === undefined)
+      refuse(`sysctl: ${name}: there is no device '${its.device}'`)
+  }
 }
 
 /** A family's tables: what the devices' addresses make, then the configured routes. */

@@ -22,6 +22,8 @@ export interface Route6 {
   readonly source: readonly number[] | undefined
   /** 0: the link's. */
   readonly mtu: number
+  /** The length at which a packet is not even forwarded: the route's where that is locked, the link's otherwise. */
+  readonly forwardMtu?: number
   /** Smaller wins between routes of the same prefix; between equals the one that was given first. */
   readonly metric: number
   /** Where there are several ways: each flow takes one. `link` and `gateway` are the first one's. */
@@ -35,6 +37,7 @@ export interface Path6 {
   readonly link: number
   readonly gateway: readonly number[] | undefined
   readonly mtu: number
+  readonly forwardMtu?: number
   /** Flows whose hash of 31 bits is at most this take it, unless an earlier one has them. */
   readonly bound: number
 }

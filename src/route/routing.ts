@@ -8,7 +8,7 @@
 import { type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
-import type { Sysctl } from '../sysctl.ts'
+import { type DeviceSysctl, ofDevice, type Sysctl } from '../sysctl.ts'
 import { maskOf } from '../wire/address.ts'
 import * as ip from '../wire/ipv4.ts'
 import { PROTOCOL_KERNEL, type RouteEntry, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './entry.ts'
@@ -40,10 +40,12 @@ export class Routing {
   readonly rules: PolicyRules
   readonly tables: RouteTables
   readonly #links: Links
-  readonly #forwarding: boolean
-  readonly #rpFilter: number
-  readonly #routeLocalnet: boolean
-  readonly #marksCountBack: boolean
+  // By device, as sysctls say.
+  readonly #forwarding: Int8Array
+  readonly #rpFilter: Int8Array
+  readonly #acceptLocal: Int8Array
+  readonly #routeLocalnet: Int8Array
+  readonly #marksCountBack: Int8Array
   readonly #hash: HashPolicy
   /** For look-ups of this class's own. */
   readonly #key = new FlowKey()
@@ -64,10 +66,13 @@ export class Routing {
     this.#links = links
     this.tables = tables
     this.rules = rules
-    this.#forwarding = sysctl['net.ipv4.ip_forward'] !== 0
-    this.#rpFilter = sysctl['net.ipv4.conf.all.rp_filter']
-    this.#routeLocalnet = sysctl['net.ipv4.conf.all.route_localnet'] !== 0
-    this.#marksCountBack = sysctl['net.ipv4.conf.all.src_valid_mark'] !== 0
+    const byLink = (setting: DeviceSysctl) =>
+      Int8Array.from({ length: links.size }, (_, i) => ofDevice(sysctl, links.name(i), setting))
+    this.#forwarding = byLink('forwarding')
+    this.#rpFilter = byLink('rp_filter')
+    this.#acceptLocal = byLink('accept_local')
+    this.#routeLocalnet = byLink('route_localnet')
+    this.#marksCountBack = byLink('src_valid_mark')
     this.#hash = {
       policy: sysctl['net.ipv4.fib_multipath_hash_policy'],
       fields: sysctl['net.ipv4.fib_multipath_hash_fields'],
@@ -184,7 +189,7 @@ export class Routing {
     }
     if (source === 0) return REASON['martian-source']
     if (destination === 0) return REASON['martian-destination']
-    if (inLink !== LOOPBACK && !this.#routeLocalnet) {
+    if (inLink !== LOOPBACK && this.#routeLocalnet[inLink] === 0) {
       if (ip.isLoopback(destination)) return REASON['martian-destination']
       if (ip.isLoopback(source)) return REASON['martian-source']
     }
@@ -195,11 +200,12 @@ export class Routing {
       return wrong === ROUTED ? this.#takeLocal(type.MULTICAST, inLink) : wrong
     }
     const key = this.#key
+    const forwarding = this.#forwarding[inLink] !== 0
     const route = this.#plain ? this.#plainly(destination) : this.#byRules(key.of(p, inLink))
     // A route that is missing wins over a source that is wrong.
     if (route === undefined) {
       this.#takeNone()
-      return this.#forwarding ? REASON['no-route'] : REASON['not-forwarding']
+      return forwarding ? REASON['no-route'] : REASON['not-forwarding']
     }
     this.#take(route, destination, key)
     switch (route.type) {
@@ -207,9 +213,9 @@ export class Routing {
       case type.BROADCAST:
         return this.#checkSource(p, NO_LINK)
       case type.UNICAST:
-        return this.#forwarding ? this.#checkSource(p, this.link) : REASON['not-forwarding']
+        return forwarding ? this.#checkSource(p, this.link) : REASON['not-forwarding']
       default:
-        return this.#forwarding ? REASON['unreachable-route'] : REASON['not-forwarding']
+        return forwarding ? REASON['unreachable-route'] : REASON['not-forwarding']
     }
   }
 
@@ -220,7 +226,8 @@ export class Routing {
   #checkSource(p: Packet, outLink: number): number {
     const { source, inLink } = p
     if (inLink === LOOPBACK) return ROUTED
-    if (this.#rpFilter === 0 && !this.#judged) {
+    if (this.#rpFilter[inLink] === 0 && this.#acceptLocal[inLink] !== 0) return ROUTED
+    if (this.#rpFilter[inLink] === 0 && !this.#judged) {
       // The table is asked first: it says no with one read, where the set takes 20 ns.
       return this.#local.find(source) >= 0 && this.#own.has(source) ? REASON['martian-source'] : ROUTED
     }
@@ -232,16 +239,18 @@ export class Routing {
     const key = this.#key
     if (!this.#plain) {
       key.back(p, outLink === NO_LINK ? LOOPBACK : outLink)
-      if (!this.#marksCountBack) key.mark = 0
+      if (this.#marksCountBack[inLink] === 0) key.mark = 0
     }
     const route = this.#plain ? this.#plainly(source) : this.#byRules(key)
-    const unknown = this.#rpFilter === 0 ? ROUTED : REASON['reverse-path']
+    const filter = this.#rpFilter[inLink]
+    const unknown = filter === 0 ? ROUTED : REASON['reverse-path']
     if (route === undefined || type.leadsNowhere(route.type)) return unknown
-    if (route.type !== type.UNICAST) return REASON['martian-source']
+    if (route.type !== type.UNICAST && (route.type !== type.LOCAL || this.#acceptLocal[inLink] === 0))
+      return REASON['martian-source']
     if (leavesBy(route, inLink)) return ROUTED
     // Loose means: any way back, but for a device that has no address of its own.
     if (this.#links.at(inLink).addresses.length === 0) return unknown
-    return this.#rpFilter === 1 ? REASON['reverse-path'] : ROUTED
+    return filter === 1 ? REASON['reverse-path'] : ROUTED
   }
 
   // ── the router's own packets ────────────────────────────────────────────────────────────────────────────────────────

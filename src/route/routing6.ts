@@ -24,6 +24,8 @@ import * as type from './type.ts'
 export class Routing6 {
   /** Preferred source of the last output look-up's route. */
   source: readonly number[] | undefined
+  /** How long a packet may be that the last input look-up's route forwards; that it leaves, p.mtu says. */
+  forwardMtu = 0
   /** How often something has been changed. */
   revision = 0
   /** For who asks: what an output look-up depends on. */
@@ -78,15 +80,16 @@ export class Routing6 {
   }
 
   #route(entry: RouteEntry): Route6 {
-    const { network, prefixLength, type: kind, hops, source, mtu, metric } = entry
+    const { network, prefixLength, type: kind, hops, source, mtu, mtuLocked, metric } = entry
     const route = { network, prefixLength, type: kind, source, metric, entry }
     if (hops.length === 0) return { ...route, link: NO_LINK, gateway: undefined, mtu }
     const bounds = boundsOf(hops)
-    const paths = hops.map(
-      ({ link, via }, i): Path6 => ({ link, gateway: via, mtu: mtu || this.#links.at(link).mtu, bound: bounds[i] }),
-    )
-    const one = { ...route, link: paths[0].link, gateway: paths[0].gateway, mtu: paths[0].mtu }
-    return paths.length === 1 ? one : { ...one, paths }
+    const paths = hops.map(({ link, via }, i): Path6 => {
+      const own = this.#links.at(link).mtu
+      return { link, gateway: via, mtu: mtu || own, forwardMtu: mtuLocked ? mtu : own, bound: bounds[i] }
+    })
+    const [{ bound: _, ...first }] = paths
+    return paths.length === 1 ? { ...route, ...first } : { ...route, ...first, paths }
   }
 
   // ── look-ups ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -125,8 +128,9 @@ export class Routing6 {
 
   #take(p: Packet, route: Route6, key: FlowKey): void {
     p.routeType = route.type
-    if (route.paths === undefined) return takeWay(p, route)
-    takeWay(p, choose(route.paths, key, this.#hash))
+    const way = route.paths === undefined ? route : choose(route.paths, key, this.#hash)
+    this.forwardMtu = way.forwardMtu ?? way.mtu
+    takeWay(p, way)
   }
 
   // ── received packets ────────────────────────────────────────────────────────────────────────────────────────────────

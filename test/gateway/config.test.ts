@@ -187,6 +187,9 @@ sysctls: {}
       /no prefix of devices.t.peer.addresses holds the next hop 2001:db8::1/,
     ],
     [`${DEVICES}sysctl: { net.ipv4.ip_forward: yes }`, /sysctl.net.ipv4.ip_forward: expected a number, not "yes"/],
+    [`${DEVICES}sysctl: { net.ipv4.conf.tun7.rp_filter: 1 }`, /there is no device 'tun7'; did you mean/],
+    [`${DEVICES}sysctl: { net.ipv4.conf.tun0.rp_filter: 3 }`, /tun0.rp_filter: 3: expected 0 to 2/],
+    [`${DEVICES}sysctl: { net.ipv4.conf.tun0.mtu: 3 }`, /not a sysctl that tunfilter knows/],
     [`${DEVICES}sysctl: { nf_conntrack_max: 9 }`, /did you mean 'net.netfilter.nf_conntrack_max'/],
   ])('%j', (text, expected) => {
     expect(complaintsOf(text).join('\n')).toMatch(expected)

@@ -7,6 +7,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RouterConfig } from '../../src/config.ts'
 import { loadNative, type Native, POLLIN } from '../../src/device/native.ts'
+import { deviceSysctl } from '../../src/sysctl.ts'
 import type { Subject } from '../support/scenario/subject.ts'
 import { KernelLog } from './kmsg.ts'
 import { routingCommands } from './routing.ts'
@@ -142,7 +143,9 @@ export class KernelRig implements Subject {
   private async configure(config: RouterConfig): Promise<void> {
     const { native, netns } = this
     this.accounting = config.sysctl?.['net.netfilter.nf_conntrack_acct'] ?? 0
+    const ofDevices = Object.entries(config.sysctl ?? {}).filter(([name]) => deviceSysctl(name) !== undefined)
     for (const [name, value] of Object.entries({ ...BASELINE, ...config.sysctl })) {
+      if (deviceSysctl(name) !== undefined) continue
       this.sysctl(netns, name, value)
       if (/^net\.ipv[46]\.conf\.all\./.test(name)) this.sysctl(netns, name.replace('.all.', '.default.'), value)
     }
@@ -157,6 +160,7 @@ export class KernelRig implements Subject {
         native.addAddress(netns, { name, address, prefixLength: Number(length), ...(peer && { peer }) })
       }
     }
+    for (const [name, value] of ofDevices) this.sysctl(netns, name, value)
     for (const command of routingCommands(config)) await this.shell.run(command)
     this.drain(0)
   }
