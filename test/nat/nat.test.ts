@@ -157,13 +157,13 @@ describe('a flow', () => {
       },
     }
     const router = new Router('*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n', { config })
-    router.send('lan', 'udp 10.0.1.2:1000 > 203.0.113.9:53 len 1')
-    // The flow is told by its tuple; what decides is the device that a packet of it leaves by.
-    const flows = router.engine.conntrack.flows
-    flows.words[7] = (flows.words[7]! & 0xffff) | (4 << 16)
-    expect(router.send('lan', 'udp 10.0.1.2:1000 > 203.0.113.9:53 len 1')).toEqual([])
+    router.engine.ip(['route', 'add', '198.51.100.0/24', 'via', '203.0.113.9'])
+    const packet = 'udp 10.0.1.2:1000 > 198.51.100.9:53 len 1'
+    expect(router.send('lan', packet)[0]).toContain('203.0.113.1:1000 >')
+    router.engine.ip(['route', 'replace', '198.51.100.0/24', 'via', '192.0.2.9'])
+    expect(router.send('lan', packet)).toEqual([])
     expect([router.dropped(), router.flows]).toEqual([{ nat: 1 }, 0])
-    expect(router.send('lan', 'udp 10.0.1.2:1000 > 203.0.113.9:53 len 1')).toHaveLength(1)
+    expect(router.send('lan', packet)[0]).toContain('192.0.2.1:1000 >')
   })
 
   it('that is INVALID is not translated', () => {
