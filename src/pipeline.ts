@@ -86,6 +86,11 @@ export class Pipeline extends FamilyPipeline<Conntrack4, Routing> {
   }
 
   protected route(p: Packet): void {
+    // What was looped back has its route still.
+    if (p.inLink === LOOPBACK && p.routeType === type.LOCAL) {
+      if (p.headerLength === ip.MIN_HEADER || this.#optionsAllow(p)) this.#deliver(p)
+      return
+    }
     const { routing } = this
     const said = routing.input(p)
     if (said !== ROUTED) return this.#unroutable(p, said)

@@ -44,6 +44,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly flows: Flows
   /** The number of the family's ICMP. */
   readonly icmp: number
+  /** The other family's. */
+  readonly foreignIcmp: number
   readonly time: Time
   readonly sysctl: Sysctl
   readonly timeouts: Timeouts
@@ -71,6 +73,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     this.sysctl = sysctl
     this.flows = flows
     this.icmp = icmp.protocol
+    this.foreignIcmp = icmp.protocol === ip.PROTO_ICMP ? ip.PROTO_ICMPV6 : ip.PROTO_ICMP
     this.stats = stats ?? new Float64Array(new SharedArrayBuffer(STATS.length * 8))
     const { extensions } = this.flows
     this.timeouts = new Timeouts(sysctl, extensions, policies)
@@ -113,8 +116,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   // ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The PORTS word of the inverse of a tuple. */
+  /** The PORTS word of the inverse of a tuple; NOT_INVERTIBLE for the other family's ICMP too, which is nobody's here. */
   invert(protocol: number, ports: number): number {
+    if (protocol === this.foreignIcmp) return NOT_INVERTIBLE
     return protocol === this.icmp ? this.invertMessage(ports) : (ports << 16) | (ports >>> 16)
   }
 

@@ -1,7 +1,7 @@
 // Copies of IPv6 packets that target TEE sends to another host (nf_dup_ipv6): as in duplicates.ts. That a copy must stay whole
 // is said in its descriptor alone, since IPv6 has no bit for it; and a device that is asked for is the only one whose routes count.
 
-import type { Link } from '../device/link.ts'
+import { type Link, NO_LINK } from '../device/link.ts'
 import { INPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { readHeader6 } from '../packet/parse6.ts'
@@ -16,6 +16,8 @@ export class Duplicates6 {
   readonly #routing: () => Routing6
   readonly #mouth: Mouth
   #sending = false
+  /** While a copy is on its way: the device by which its original came in. */
+  from = NO_LINK
 
   constructor(routing: () => Routing6, mouth: Mouth) {
     this.#routing = routing
@@ -38,7 +40,9 @@ export class Duplicates6 {
     if (!routing.output(copy, key)) return this.#mouth.discard(copy)
     this.#fill(copy, p, hook)
     this.#sending = true
+    this.from = p.inLink
     this.#mouth.output(copy)
+    this.from = NO_LINK
     this.#sending = false
   }
 

@@ -82,6 +82,8 @@ export class Local {
 
   /** Delivers a packet to the router itself. Nothing listens here, so what is due is an answer, or silence. */
   deliver(p: Packet): void {
+    // Nobody can answer for an address of others: a copy (target TEE) was sent to the router, and has the original's destination.
+    if (p.inLink === LOOPBACK && !this.#routing().isOwn(p.destination)) return
     switch (p.protocol) {
       case ip.PROTO_ICMP:
         return this.#deliverIcmp(p)

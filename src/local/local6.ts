@@ -91,13 +91,15 @@ export class Local6 {
     if (ipv6.isMulticast(p.source) || ipv6.isUnspecified(p.source, p.source1, p.source2, p.source3)) return
     if (ipv6.isMulticast(p.destination) && !mayAnswerMulticast(p, kind, code, info)) return
     if (quotesError(p)) return
+    // As in IPv4: the socket that an error would be sent by is taken.
+    if (p.protocol === ip.PROTO_ICMPV6 && p.depth > 0 && p.inLink === NO_LINK) return
     const routing = this.#routing()
     // Nobody speaks by an anycast address: a source that is one is nobody's.
     if (routing.addressType(p.source, p.source1, p.source2, p.source3, NO_LINK) === type.ANYCAST) return
     const source = wordsOf(p.source, p.source1, p.source2, p.source3)
     const own = this.#isOwnDestination(p)
       ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
-      : this.#speakerAbout(p, source)
+      : this.#speakerAbout(p, kind, source)
     const key = this.#key(p).as(ip.PROTO_ICMPV6, 0, 0, 0)
     if (own !== undefined) key.from6(own[0], own[1], own[2], own[3])
     // Of several ways the one that packets such as this one take.
@@ -118,11 +120,12 @@ export class Local6 {
   }
 
   /**
-   * Who speaks about a packet that came in is chosen as if the answer left by the same device, whichever it leaves by; undefined
-   * where that is for the answer's route to say.
+   * Who speaks about a packet that came in is chosen as if the answer left by the same device, whichever it leaves by, and so it is about
+   * a copy of one that is too long for its way; undefined where that is for the answer's route to say.
    */
-  #speakerAbout(p: Packet, destination: readonly number[]): readonly number[] | undefined {
-    return p.inLink === NO_LINK ? undefined : this.#routing().selectSource(p.inLink, destination)
+  #speakerAbout(p: Packet, kind: number, destination: readonly number[]): readonly number[] | undefined {
+    const link = kind === icmpv6.PACKET_TOO_BIG && p.inLink === NO_LINK ? this.duplicates.from : p.inLink
+    return link === NO_LINK ? undefined : this.#routing().selectSource(link, destination)
   }
 
   /** An address of the router's own; a link-local one has to be that of the device. */

@@ -36,7 +36,7 @@ export abstract class Nat {
   protected abstract rewriteEnds(p: Packet, direction: number): void
 
   /** An ICMP error about a translated flow: the quoted packet and the outer address are both translated back. */
-  protected abstract translateError(p: Packet, manip: number): number
+  protected abstract translateError(p: Packet, manip: number, hook: number): number
 
   /** The address that MASQUERADE chooses; undefined when there is none. */
   protected abstract masqueradeAddress(p: Packet): readonly number[] | undefined
@@ -56,7 +56,7 @@ export abstract class Nat {
   input(p: Packet, hook: number, table: NatTable): number {
     if (p.ct === NO_FLOW) return ACCEPT
     const manip = manipOf(hook)
-    if (p.ctinfo === CT_RELATED && p.protocol === this.#conntrack.icmp) return this.translateError(p, manip)
+    if (p.ctinfo === CT_RELATED && p.protocol === this.#conntrack.icmp) return this.translateError(p, manip, hook)
     const { words } = this.#conntrack.flows
     const base = p.ct * f.WORDS
     const done = manip === MANIP_SRC ? f.SRC_NAT_DONE : f.DST_NAT_DONE

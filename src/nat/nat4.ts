@@ -3,7 +3,7 @@
 import type { Conntrack4 } from '../conntrack/conntrack4.ts'
 import * as f from '../conntrack/record.ts'
 import type { Links } from '../device/link.ts'
-import { ACCEPT, DROP, OUTPUT } from '../hook/hook.ts'
+import { ACCEPT, DROP, OUTPUT, POSTROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Routing } from '../route/routing.ts'
 import { checksum } from '../wire/checksum.ts'
@@ -39,7 +39,7 @@ export class Nat4 extends Nat {
     rewriteEnds(p, words[tuple + f.DESTINATION], words[tuple + f.SOURCE], (ports << 16) | (ports >>> 16))
   }
 
-  protected override translateError(p: Packet, manip: number): number {
+  protected override translateError(p: Packet, manip: number, hook: number): number {
     const { flows } = this.#conntrack
     const { words } = flows
     const { view } = p
@@ -47,7 +47,8 @@ export class Nat4 extends Nat {
     const at = p.start + p.headerLength
     const end = p.start + p.length
     if (end < at + icmp.HEADER + ip.MIN_HEADER) return DROP
-    if (checksum(view, at, end - at) !== 0) return DROP
+    // Linux knows it to be right from the hook before, whatever rules did to the packet since.
+    if (hook !== POSTROUTING && checksum(view, at, end - at) !== 0) return DROP
     const status = words[base + f.STATUS]
     // A redirect names a gateway, which translation would make a lie.
     if (view.getUint8(at) === icmp.REDIRECT && ((status & f.NAT_DONE) !== f.NAT_DONE || (status & f.NAT) !== 0))

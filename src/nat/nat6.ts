@@ -3,7 +3,7 @@
 import type { Conntrack6 } from '../conntrack/conntrack6.ts'
 import { Quoted6 } from '../conntrack/quoted6.ts'
 import * as f from '../conntrack/record.ts'
-import { ACCEPT, DROP, OUTPUT } from '../hook/hook.ts'
+import { ACCEPT, DROP, OUTPUT, POSTROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { fold, sumOf } from '../wire/checksum.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
@@ -49,7 +49,7 @@ export class Nat6 extends Nat {
     rewriteEnds(p, flows.addresses, source, destination, (ports << 16) | (ports >>> 16))
   }
 
-  protected override translateError(p: Packet, manip: number): number {
+  protected override translateError(p: Packet, manip: number, hook: number): number {
     const { flows } = this.#conntrack
     const { addresses, words } = flows
     const { view } = p
@@ -57,7 +57,8 @@ export class Nat6 extends Nat {
     const end = p.start + p.length
     const base = p.ct * f.WORDS
     if (at === 0 || end < at + icmpv6.HEADER + ipv6.HEADER) return DROP
-    if (fold(this.#pseudoSum(p, end - at) + sumOf(view, at, end - at)) !== 0xffff) return DROP
+    // As in IPv4: known from the hook before.
+    if (hook !== POSTROUTING && fold(this.#pseudoSum(p, end - at) + sumOf(view, at, end - at)) !== 0xffff) return DROP
     const status = words[base + f.STATUS]
     if (!changes(status, manip, p.direction)) return ACCEPT
     const other = p.direction ^ 1

@@ -2,7 +2,7 @@
 // they are there, and for an ICMP error the packet that it quotes in brackets. Building a string allocates, which a packet
 // path does not; a rule that logs is expected to be met seldom, or to be limited.
 
-import type { Links } from '../device/link.ts'
+import { type Links, LOOPBACK } from '../device/link.ts'
 import { INPUT, OUTPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { formatAddress } from '../wire/address.ts'
@@ -15,12 +15,16 @@ import { packetText6 } from './log-text6.ts'
 export function logText(p: Packet, hook: number, flags: number, links: Links): string {
   const inName = hook === OUTPUT ? '' : links.name(p.inLink)
   const outName = hook === PREROUTING || hook === INPUT ? '' : links.name(p.outLink)
-  // Link addresses stand behind MAC= where a packet came in; a TUN device has none.
-  const mac = inName === '' ? '' : 'MAC= '
+  const mac = inName === '' ? '' : linkAddresses(p)
   const end = p.start + p.length
   const mark = p.mark === 0 ? '' : `MARK=0x${(p.mark >>> 0).toString(16)} `
   const packetText = p.family === 6 ? packetText6 : packetText4
   return `IN=${inName} OUT=${outName} ${mac}${packetText(p.view, p.start, end, flags, false)}${mark}`
+}
+
+/** Behind MAC= stands a link's header where a packet came in: the loopback device's is all zeros, a TUN device has none. */
+function linkAddresses({ inLink, family }: Packet): string {
+  return inLink === LOOPBACK ? `MAC=${'00:'.repeat(12)}${family === 6 ? '86:dd' : '08:00'} ` : 'MAC= '
 }
 
 /** @param quoted this is the packet that an ICMP error quotes: errors inside it are not taken apart */

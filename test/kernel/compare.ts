@@ -1,5 +1,5 @@
 // The kernel and the engine side by side, without a scenario's expectations: for generated cases. Packets are compared by all of
-// their bytes but for what Linux leaves to chance: the IP id of the router's own packets, and ports and identifiers that NAT
+// their bytes but for what Linux leaves to chance: the IP id of the router's own packets (of IPv6: the identification of its fragments), and ports and identifiers that NAT
 // picked. What the kernel picked then corresponds to what the engine picked, one to one, from there on.
 
 import { update16 } from '../../src/wire/checksum.ts'
@@ -24,6 +24,10 @@ export class Correspondence {
   private readonly ids = new Set<number>()
   /** The same of ICMP errors: an error of the router's own may by chance have the id of some other packet. */
   private readonly errorIds = new Set<number>()
+  /** Identifications of IPv6 that were handed in, and what the others, of fragments that the router made, correspond to. */
+  private readonly fragments = new Set<number>()
+  private readonly fragmentToEngine = new Map<number, number>()
+  private readonly fragmentToKernel = new Map<number, number>()
   /** Ports and identifiers that were handed in: others in a list of flows were picked by whose list it is, and seen nowhere else. */
   private readonly ports = new Set<number>()
 
@@ -32,6 +36,10 @@ export class Correspondence {
     if (bytes.length >= 6) this.ids.add((bytes[4]! << 8) | bytes[5]!)
     const packet = decode(bytes)
     if (packet.proto === 'raw') return bytes
+    for (let each: Packet | Raw | undefined = packet; each !== undefined && each.proto !== 'raw'; each = each.inner) {
+      const id = fragmentId(each)
+      if (id !== undefined && !this.fragmentToEngine.has(id)) this.fragments.add(id)
+    }
     if (packet.inner !== undefined && typeof packet.fields.ipid === 'number') this.errorIds.add(packet.fields.ipid)
     for (const port of [packet.sourcePort, packet.destinationPort, packet.fields.id])
       if (typeof port === 'number') this.ports.add(port)
@@ -56,7 +64,12 @@ export class Correspondence {
 
   /** A LOG line without the IP id of a packet of the router's own. */
   logged(line: string): string {
-    return line.trimEnd().replace(/ ID=(\d+) /, (all, id: string) => (this.ids.has(Number(id)) ? all : ' ID=any '))
+    return line
+      .trimEnd()
+      .replace(/ ID=(\d+) /, (all, id: string) => (this.ids.has(Number(id)) ? all : ' ID=any '))
+      .replace(/ ID:([\da-f]{8}) /g, (all, id: string) =>
+        this.fragments.has(Number.parseInt(id, 16)) ? all : ' ID:any ',
+      )
   }
 
   /** A text with the kernel's ports replaced by the engine's, where conntrack and LOG print ports and identifiers. */
@@ -66,13 +79,13 @@ export class Correspondence {
     })
   }
 
-  /** A line of conntrack without the ports that no packet has had. */
+  /** A line of conntrack without the ports that no packet has had: of those only the class is the same. */
   listed(line: string): string {
-    const seen = (port: number) =>
-      port < 1024 || this.ports.has(port) || this.toEngine.has(port) || this.toKernel.has(port)
-    return line.replace(/\b(sport|dport)=(\d+)/g, (all, name: string, port: string) =>
-      seen(Number(port)) ? all : `${name}=any`,
-    )
+    const seen = (port: number) => this.ports.has(port) || this.toEngine.has(port) || this.toKernel.has(port)
+    return line.replace(/\b(sport|dport)=(\d+)/g, (all, name: string, text: string) => {
+      const port = Number(text)
+      return seen(port) ? all : `${name}=any of class ${classOf(port)}`
+    })
   }
 
   private learn(ours: Packet, theirs: Packet): boolean {
@@ -89,8 +102,18 @@ export class Correspondence {
       this.toEngine.set(a, b)
       this.toKernel.set(b, a)
     }
+    if (!this.learnFragment(fragmentId(ours), fragmentId(theirs))) return false
     if (ours.inner && theirs.inner && ours.inner.proto !== 'raw' && theirs.inner.proto !== 'raw')
       return this.learn(ours.inner, theirs.inner)
+    return true
+  }
+
+  private learnFragment(a: number | undefined, b: number | undefined): boolean {
+    if (a === b) return true
+    if (a === undefined || b === undefined || this.fragments.has(a) || this.fragments.has(b)) return false
+    if (this.fragmentToEngine.has(a) || this.fragmentToKernel.has(b)) return this.fragmentToEngine.get(a) === b
+    this.fragmentToEngine.set(a, b)
+    this.fragmentToKernel.set(b, a)
     return true
   }
 
@@ -99,6 +122,12 @@ export class Correspondence {
     if (typeof packet.sourcePort === 'number') result.sourcePort = port(packet.sourcePort)
     if (typeof packet.destinationPort === 'number') result.destinationPort = port(packet.destinationPort)
     if (typeof packet.fields.id === 'number') result.fields.id = port(packet.fields.id)
+    if (packet.extensions)
+      result.extensions = packet.extensions.map((each) =>
+        'id' in each && typeof each.id === 'number'
+          ? { ...each, id: this.fragmentToEngine.get(each.id) ?? each.id }
+          : each,
+      )
     if (packet.inner) result.inner = this.inner(packet.inner, port)
     // The first fragment's checksum covers what is not in it: it follows the ports that it does have.
     if (typeof result.fields.sum === 'number')
@@ -115,6 +144,12 @@ export class Correspondence {
   private inner(inner: Packet | Raw, port: (port: number) => number): Packet | Raw {
     return inner.proto === 'raw' ? inner : this.mapped(inner, port)
   }
+}
+
+/** Of IPv6's fragment header, where there is one. */
+function fragmentId({ extensions = [] }: Packet): number | undefined {
+  for (const each of extensions) if ('id' in each && typeof each.id === 'number') return each.id
+  return undefined
 }
 
 /** Packet by packet and device by device. */

@@ -248,8 +248,8 @@ export class KernelRig implements Subject {
   }
 
   /** Runs a command inside the namespace. */
-  shellRun(command: string): Promise<string> {
-    return this.shell.run(command)
+  shellRun(command: string, input?: string): Promise<string> {
+    return this.shell.run(command, input)
   }
 
   conntrack(): Promise<string> {

@@ -34,4 +34,14 @@ export class Chance {
     const chosen = items.filter(() => this.once(2))
     return chosen.length > 0 ? chosen : [this.pick(items)]
   }
+
+  /** One of them, as often as its weight says. */
+  weighted<T>(items: readonly T[], weight: (item: T) => number): T {
+    let at = this.below(items.reduce((sum, item) => sum + weight(item), 0))
+    for (const item of items) {
+      at -= weight(item)
+      if (at < 0) return item
+    }
+    return items.at(-1)!
+  }
 }

@@ -1,273 +1,194 @@
-// Random rule sets that mean something to the packets of the same network. What only a clock or a dice could tell apart is left
-// out: limits refill so slowly here that no run sees it, and `statistic` counts.
+// Random rule sets that mean something to the packets of the same network, made of the declarations of matches and targets. What stands
+// where it may not is left out by asking the project's own parser; whether the real tools agree with it about the rest is part of
+// the comparison.
 
+import { RefusedError } from '../../../src/errors.ts'
+import { BUILTIN } from '../../../src/iptables/builtin.ts'
+import type { AnyDeclaration } from '../../../src/iptables/registry.ts'
+import { parseRestore } from '../../../src/iptables/restore.ts'
+import { BUILTIN_CHAINS, type TableName } from '../../../src/rule/model.ts'
 import type { Chance } from './chance.ts'
-import type { Network } from './network.ts'
+import { MATCHES } from './matches.ts'
+import type { World } from './network.ts'
+import { TARGETS } from './targets.ts'
+import { device, masked, type Uses, use } from './uses.ts'
 
-type Table = 'raw' | 'mangle' | 'nat' | 'filter' | 'security'
-
-const BASES: Readonly<Record<Table, readonly string[]>> = {
-  raw: ['PREROUTING', 'OUTPUT'],
-  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
-  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
-  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
-  security: ['INPUT', 'FORWARD', 'OUTPUT'],
-}
 const IN = ['PREROUTING', 'INPUT', 'FORWARD']
 const OUT = ['FORWARD', 'OUTPUT', 'POSTROUTING']
-const STATES = ['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT']
-const FLAGS = ['SYN', 'ACK', 'FIN', 'RST', 'URG', 'PSH']
-const REJECTS = [
-  'icmp-net-unreachable',
-  'icmp-host-unreachable',
-  'icmp-port-unreachable',
-  'icmp-proto-unreachable',
-  'icmp-net-prohibited',
-  'icmp-host-prohibited',
-  'icmp-admin-prohibited',
-]
 
 /** Lines of one rule set, each of which may be left out: the text of `rulesText`. */
 export interface Rules {
   /** `filter`, then its lines: chains, policies, rules. */
-  readonly tables: readonly (readonly [table: Table, lines: readonly string[]])[]
+  readonly tables: readonly (readonly [table: TableName, lines: readonly string[]])[]
 }
 
 export function rulesText({ tables }: Rules): string {
   return tables.map(([table, lines]) => [`*${table}`, ...lines, 'COMMIT', ''].join('\n')).join('')
 }
 
-export function rules(chance: Chance, net: Network): Rules {
-  const writer = new RuleWriter(chance, net)
-  const tables: (readonly [Table, readonly string[]])[] = []
-  if (chance.once(4)) tables.push(['raw', writer.table('raw', 3)])
-  if (chance.once(2)) tables.push(['mangle', writer.table('mangle', 6)])
+export function rules(chance: Chance, world: World): Rules {
+  const writer = new RuleWriter(chance, world)
+  const tables: (readonly [TableName, readonly string[]])[] = []
+  if (chance.once(4)) tables.push(['raw', writer.table('raw', 4)])
+  if (chance.once(2)) tables.push(['mangle', writer.table('mangle', 7)])
   if (!chance.once(3)) tables.push(['nat', writer.table('nat', 5)])
   tables.push(['filter', writer.table('filter', 10)])
   if (chance.once(10)) tables.push(['security', writer.table('security', 3)])
-  return { tables }
+  return sound({ tables }, world)
 }
+
+/** Without the lines that the parser refuses where they stand: a target in a user's chain that is reached from a wrong hook. */
+function sound(set: Rules, { family }: World): Rules {
+  for (;;) {
+    const text = rulesText(set)
+    try {
+      parseRestore(text, { file: '', family })
+      return set
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error
+      const wrong = new Set(error.complaints.map(({ line }) => line))
+      let at = 0
+      const tables = set.tables.map(([table, lines]) => {
+        const first = at + 2
+        at += lines.length + 2
+        return [table, lines.filter((_, i) => !wrong.has(first + i))] as const
+      })
+      if (rulesText({ tables }) === text) throw error
+      set = { tables }
+    }
+  }
+}
+
+interface Choice {
+  readonly declaration: AnyDeclaration
+  readonly uses: Uses
+}
+
+const PROTOCOLS = {
+  4: [
+    [0, 14],
+    [6, 10],
+    [17, 7],
+    [1, 4],
+    [132, 2],
+    [50, 1],
+    [51, 1],
+    [33, 1],
+
+    [108, 1],
+  ],
+  6: [
+    [0, 14],
+    [6, 10],
+    [17, 7],
+    [58, 4],
+    [132, 2],
+    [50, 1],
+    [33, 1],
+
+    [135, 1],
+    [108, 1],
+  ],
+} as const
+/** Protocols that are named without a match about them. */
+const OTHER = [47, 50, 132, 17, 6, 1, 58, 44]
+const NAT = ['SNAT', 'DNAT', 'MASQUERADE', 'REDIRECT', 'NETMAP', 'ACCEPT', 'RETURN', 'LOG', 'MARK', 'CONNMARK', 'SET']
 
 class RuleWriter {
   readonly #chance: Chance
-  readonly #net: Network
-  #names = 0
+  readonly #world: World
 
-  constructor(chance: Chance, net: Network) {
+  constructor(chance: Chance, world: World) {
     this.#chance = chance
-    this.#net = net
+    this.#world = world
   }
 
-  table(table: Table, most: number): string[] {
+  table(table: TableName, most: number): string[] {
     const chance = this.#chance
+    const bases = BUILTIN_CHAINS[table]
     const user = Array.from({ length: chance.below(3) }, (_, i) => `user${i}`)
     const lines = user.map((chain) => `:${chain} - [0:0]`)
-    if (table !== 'nat' && chance.once(4)) lines.push(`:${chance.pick(BASES[table])} DROP [0:0]`)
+    if (table !== 'nat' && chance.once(4)) lines.push(`:${chance.pick(bases)} DROP [0:0]`)
     // A user chain is only jumped to from those before it, and its rules stand where every caller may use them.
     for (const [i, chain] of user.entries())
-      for (let n = chance.below(4); n > 0; n--) lines.push(`-A ${chain} ${this.#rule(table, '', user.slice(i + 1))}`)
+      for (let n = chance.below(4); n > 0; n--) lines.push(`-A ${chain} ${this.#rule(table, chain, user.slice(i + 1))}`)
     for (let n = chance.between(1, most); n > 0; n--) {
-      const base = chance.pick(BASES[table])
+      const base = chance.pick(bases)
       lines.push(`-A ${base} ${this.#rule(table, base, user)}`)
     }
     return lines
   }
 
-  #rule(table: Table, base: string, user: readonly string[]): string {
+  #rule(table: TableName, chain: string, user: readonly string[]): string {
     const chance = this.#chance
-    const target = this.#target(table, base, user)
-    const words = [...this.#conditions(base, target.protocol)]
-    const matches = chance.pick([0, 0, 1, 1, 1, 2])
-    for (let i = 0; i < matches; i++) words.push(this.#match(table, base))
-    words.push(target.text)
+    const protocol = this.#protocol()
+    const words = this.#conditions(chain, protocol)
+    const count = chance.pick([0, 0, 1, 1, 1, 2])
+    // Most rules about a protocol look at what only it has.
+    if (protocol > 0 && !chance.once(4)) this.#add(words, this.#matches(protocol, true), table, chain)
+    for (let i = 0; i < count; i++) this.#add(words, this.#matches(protocol, false), table, chain)
+    if (user.length > 0 && chance.once(4)) words.push(`${chance.once(4) ? '-g' : '-j'} ${chance.pick(user)}`)
+    else if (!chance.once(12)) this.#add(words, this.#targets(table, chain, protocol), table, chain)
     return words.filter((word) => word !== '').join(' ')
+  }
+
+  #protocol(): number {
+    return this.#chance.weighted<readonly [number, number]>(PROTOCOLS[this.#world.family], ([, weight]) => weight)[0]
   }
 
   #not(): string {
     return this.#chance.once(5) ? '! ' : ''
   }
 
-  #address(): string {
-    const { hosts, own } = this.#net
-    const address = this.#chance.pick([...hosts.map((host) => host.address), ...own])
-    return `${address}${this.#chance.pick(['', '', '/24', '/30', '/8', '/255.255.0.255'])}`
-  }
-
-  #port(): number {
-    return this.#chance.pick(this.#net.ports)
-  }
-
-  #ports(): string {
-    const [a, b] = [this.#port(), this.#port()]
-    return this.#chance.once(3) ? `${Math.min(a, b)}:${Math.max(a, b)}` : String(a)
-  }
-
-  #conditions(base: string, wanted: string | undefined): string[] {
+  #conditions(chain: string, protocol: number): string[] {
     const chance = this.#chance
+    const world = this.#world
     const words: string[] = []
-    if (chance.once(4)) words.push(`${this.#not()}-s ${this.#address()}`)
-    if (chance.once(4)) words.push(`${this.#not()}-d ${this.#address()}`)
-    if (IN.includes(base) && chance.once(4)) words.push(`${this.#not()}-i ${this.#device()}`)
-    if (OUT.includes(base) && chance.once(4)) words.push(`${this.#not()}-o ${this.#device()}`)
-    if (wanted === undefined && chance.once(20)) words.push(chance.pick(['-f', '! -f']))
-    const protocol = wanted ?? chance.pick(['', '', 'tcp', 'tcp', 'udp', 'icmp', 'other'])
-    if (protocol === 'tcp') words.push(...this.#tcp())
-    else if (protocol === 'udp') words.push('-p udp -m udp', ...this.#transportPorts())
-    else if (protocol === 'icmp')
-      words.push(`-p icmp -m icmp ${this.#not()}--icmp-type ${chance.pick(['8', '0', '3', '3/3', '11', 'any'])}`)
-    else if (protocol === 'other') words.push(`${this.#not()}-p ${chance.pick(['47', '50', '132', '17', '6', '1'])}`)
+    if (chance.once(4)) words.push(`${this.#not()}-s ${masked(chance, world)}`)
+    if (chance.once(4)) words.push(`${this.#not()}-d ${masked(chance, world)}`)
+    if (IN.includes(chain) && chance.once(4)) words.push(`${this.#not()}-i ${device(chance, world)}`)
+    if (OUT.includes(chain) && chance.once(4)) words.push(`${this.#not()}-o ${device(chance, world)}`)
+    if (world.family === 4 && protocol === 0 && chance.once(20)) words.push(chance.pick(['-f', '! -f']))
+    if (protocol > 0) words.push(`-p ${protocol}`)
+    else if (chance.once(8)) words.push(`${this.#not()}-p ${chance.pick(OTHER)}`)
     return words
   }
 
-  #device(): string {
-    return this.#chance.pick([...this.#net.devices, 'tun+', 'lo'])
+  /** Appends one of them, if any may stand there. */
+  #add(words: string[], choices: readonly Choice[], table: TableName, chain: string): void {
+    if (choices.length === 0) return
+    const { declaration, uses } = this.#chance.weighted(choices, ({ uses: { weight = 2 } }) => weight)
+    // A match stands once in a rule.
+    if (words.some((word) => word.startsWith(`-m ${declaration.name} `))) return
+    const before = words.filter((word) => word !== '').join(' ')
+    const text = use(declaration, uses, this.#chance, this.#world, { table, chain, before })
+    if (text !== undefined) words.push(text)
   }
 
-  #transportPorts(): string[] {
-    const words: string[] = []
-    if (this.#chance.once(2)) words.push(`${this.#not()}--dport ${this.#ports()}`)
-    if (this.#chance.once(5)) words.push(`${this.#not()}--sport ${this.#ports()}`)
-    return words
+  #matches(protocol: number, own: boolean): Choice[] {
+    return choices(MATCHES, (name) => BUILTIN.match(name, this.#world.family)).filter(({ declaration, uses }) => {
+      const protocols = uses.protocols ?? declaration.protocols
+      return own ? protocols?.includes(protocol) : protocols === undefined || protocols.includes(protocol)
+    })
   }
 
-  #tcp(): string[] {
-    const chance = this.#chance
-    const words = ['-p tcp -m tcp', ...this.#transportPorts()]
-    if (chance.once(4)) words.push(`${this.#not()}--tcp-flags ${chance.some(FLAGS)} ${chance.some(FLAGS)}`)
-    else if (chance.once(6)) words.push(`${this.#not()}--syn`)
-    if (chance.once(10)) words.push(`${this.#not()}--tcp-option ${chance.pick([2, 3, 4, 8])}`)
-    return words
+  #targets(table: TableName, chain: string, protocol: number): Choice[] {
+    return choices(TARGETS, (name) => BUILTIN.target(name, this.#world.family)).filter(({ declaration }) => {
+      const { name, tables, hooks, protocols } = declaration
+      if (table === 'nat' && !NAT.includes(name)) return false
+      if (tables !== undefined && !tables.includes(table)) return false
+      if (/^[A-Z]/.test(chain) && hooks !== undefined && !hooks.includes(chain)) return false
+      return protocols === undefined || protocols.includes(protocol)
+    })
   }
+}
 
-  #match(table: Table, base: string): string {
-    const chance = this.#chance
-    const not = this.#not()
-    const early = table === 'raw'
-    const all: (() => string)[] = [
-      () => `-m mark ${not}--mark ${chance.pick(['0x1', '0x2/0x2', '0x0', '0x5/0xf'])}`,
-      () => `-m length ${not}--length ${chance.pick(['0:60', '28', '100:600', '1000:65535'])}`,
-      () => `-m ttl --ttl-${chance.pick(['eq 63', 'lt 5', 'gt 64', 'eq 64'])}`,
-      () => `-m tos ${not}--tos ${chance.pick(['0x10', '0x00', '0x08/0x1c'])}`,
-      () => `-m dscp ${not}--dscp ${chance.pick(['0x00', '0x04', '0x2e'])}`,
-      () => `-m iprange ${not}--${chance.pick(['src', 'dst'])}-range 10.0.1.2-10.0.1.${chance.pick([2, 50, 200])}`,
-      () =>
-        `-m addrtype ${not}--${chance.pick(['src', 'dst'])}-type ${chance.pick(['LOCAL', 'UNICAST', 'BROADCAST', 'MULTICAST'])}`,
-      () => `-m pkttype ${not}--pkt-type ${chance.pick(['unicast', 'broadcast', 'multicast'])}`,
-      () => `-m limit --limit 1/hour --limit-burst ${chance.pick([1, 3, 10])}`,
-      () => `-m statistic --mode nth --every ${chance.pick([2, 3])} --packet ${chance.below(2)}`,
-      () => `-m quota ${not}--quota ${chance.pick([100, 1000, 5000])}`,
-      () => `-m string --algo ${chance.pick(['bm', 'kmp'])} --string ${chance.pick(['GET', 'abc', 'xyz'])}`,
-      () => `-m u32 --u32 "${chance.pick(['6&0xFF=0x6', '0>>22&0x3C@0>>16=0:1023', '2&0xFFFF=0x20:0x40'])}"`,
-      () => `-m comment --comment "number ${++this.#names}"`,
-      () =>
-        `-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst ${chance.pick([1, 4])} --hashlimit-mode ${chance.pick(['srcip', 'dstip', 'srcip,dstport'])} --hashlimit-name h${++this.#names}`,
-      () =>
-        `-m recent --name r${chance.below(2)} ${chance.pick(['--set', '--rcheck', '--update --seconds 6000', '--rcheck --hitcount 2', '--remove'])} --rsource`,
-    ]
-    if (!early)
-      all.push(
-        () => `-m conntrack ${not}--ctstate ${chance.some(STATES)}`,
-        () => `-m conntrack ${not}--ctstate ${chance.some(STATES)}`,
-        () => `-m state ${not}--state ${chance.some(STATES.slice(0, 5))}`,
-        () => `-m conntrack --ctdir ${chance.pick(['ORIGINAL', 'REPLY'])}`,
-        () => `-m conntrack ${not}--ctstatus ${chance.some(['SEEN_REPLY', 'ASSURED', 'CONFIRMED'])}`,
-        () =>
-          `-m conntrack ${not}--ct${chance.pick(['orig', 'repl'])}${chance.pick(['src', 'dst'])} ${this.#address().replace(/\/255.*/, '')}`,
-        () => `-m conntrack ${not}--ctproto ${chance.pick(['6', '17', '1'])}`,
-        () => `-m connmark ${not}--mark ${chance.pick(['0x1', '0x0', '0x2/0x3'])}`,
-        // Not connlimit: within one tick the kernel counts packets that were dropped.
-        () =>
-          `-m connbytes ${not}--connbytes ${chance.pick(['1:2', '3', '100:900'])} --connbytes-mode ${chance.pick(['packets', 'bytes', 'avgpkt'])} --connbytes-dir ${chance.pick(['both', 'original', 'reply'])}`,
-      )
-    if (base === 'OUTPUT' || base === 'POSTROUTING') all.push(() => `-m owner ${not}--uid-owner 0`)
-    return chance.pick(all)()
-  }
-
-  #target(table: Table, base: string, user: readonly string[]): { text: string; protocol?: string } {
-    const chance = this.#chance
-    const plain = (text: string) => ({ text })
-    if (user.length > 0 && chance.once(4)) return plain(`${chance.once(4) ? '-g' : '-j'} ${chance.pick(user)}`)
-    if (chance.once(10)) return plain(chance.pick(['', '-j RETURN']))
-    if (chance.once(15)) return plain(`-j LOG --log-prefix "l${++this.#names} "`)
-    switch (table) {
-      case 'raw':
-        return plain(
-          chance.pick(['-j NOTRACK', '-j CT --notrack', `-j CT --zone ${chance.below(3)}`, '-j DROP', '-j ACCEPT']),
-        )
-      case 'mangle':
-        return this.#mangle()
-      case 'nat':
-        return this.#nat(base)
-      case 'filter':
-        return this.#filter()
-      default:
-        return plain(chance.pick(['-j ACCEPT', '-j DROP']))
-    }
-  }
-
-  #mangle(): { text: string; protocol?: string } {
-    const chance = this.#chance
-    return chance.pick([
-      { text: `-j MARK --set-xmark 0x${chance.below(8)}/0x${chance.pick(['f', 'ffffffff', '3'])}` },
-      { text: `-j MARK --or-mark 0x${chance.below(8)}` },
-      { text: `-j CONNMARK --set-xmark 0x${chance.below(4)}/0xf` },
-      { text: '-j CONNMARK --save-mark' },
-      { text: '-j CONNMARK --restore-mark' },
-      { text: `-j TOS --set-tos ${chance.pick(['0x10', '0x08/0x1c', '0x00'])}` },
-      { text: `-j DSCP --set-dscp ${chance.pick(['0x2e', '0x00'])}` },
-      { text: `-j TTL --ttl-${chance.pick(['set 64', 'dec 1', 'inc 2', 'set 1'])}` },
-      { text: '-j TCPOPTSTRIP --strip-options 3,8', protocol: 'tcp' },
-      { text: '-j ECN --ecn-tcp-remove', protocol: 'tcp' },
-      { text: '-j DROP' },
-      { text: '-j ACCEPT' },
-    ])
-  }
-
-  #nat(base: string): { text: string; protocol?: string } {
-    const chance = this.#chance
-    const { hosts, own } = this.#net
-    const host = chance.pick(hosts).address
-    const transport = chance.pick(['tcp', 'udp'])
-    const port = this.#port()
-    if (base === '') return { text: chance.pick(['-j ACCEPT', '-j RETURN', '']) }
-    if (chance.once(8)) return { text: '-j ACCEPT' }
-    if (base === 'PREROUTING' || base === 'OUTPUT')
-      return chance.pick([
-        { text: `-j DNAT --to-destination ${host}` },
-        { text: `-j DNAT --to-destination ${host}:${port}`, protocol: transport },
-        { text: `-j DNAT --to-destination ${host}:5000-5999`, protocol: transport },
-        { text: '-j DNAT --to-destination 10.0.1.2-10.0.1.9' },
-        { text: `-j REDIRECT --to-ports ${port}`, protocol: transport },
-        { text: '-j REDIRECT' },
-        { text: '-j NETMAP --to 203.0.113.0/28' },
-      ])
-    const source = chance.pick([...own, '203.0.113.50'])
-    const all = [
-      { text: `-j SNAT --to-source ${source}` },
-      { text: `-j SNAT --to-source ${source}:3000-3999`, protocol: transport },
-      { text: '-j SNAT --to-source 203.0.113.50-203.0.113.53' },
-      { text: '-j SNAT --to-source 203.0.113.50-203.0.113.53 --persistent' },
-      { text: '-j NETMAP --to 203.0.113.64/28' },
-    ]
-    if (base === 'POSTROUTING')
-      all.push(
-        { text: '-j MASQUERADE' },
-        { text: '-j MASQUERADE' },
-        { text: '-j MASQUERADE --to-ports 2000-2999', protocol: transport },
-        { text: '-j MASQUERADE --random' },
-      )
-    return chance.pick(all)
-  }
-
-  #filter(): { text: string; protocol?: string } {
-    const chance = this.#chance
-    return chance.pick([
-      { text: '-j ACCEPT' },
-      { text: '-j ACCEPT' },
-      { text: '-j ACCEPT' },
-      { text: '-j DROP' },
-      { text: `-j REJECT --reject-with ${chance.pick(REJECTS)}` },
-      { text: '-j REJECT --reject-with tcp-reset', protocol: 'tcp' },
-    ])
-  }
+function choices(
+  of: Readonly<Record<string, Uses>>,
+  declarationOf: (name: string) => AnyDeclaration | undefined,
+): Choice[] {
+  return Object.entries(of).flatMap(([name, uses]) => {
+    const declaration = declarationOf(name)
+    return declaration === undefined ? [] : [{ declaration, uses }]
+  })
 }
