@@ -11,6 +11,7 @@ import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
 import { Announced } from './announced.ts'
+import { resolveClash } from './clash.ts'
 import * as event from './events.ts'
 import { ACCOUNT_WORDS, HELPER_ID, STAMP_WORDS } from './extensions.ts'
 import { endFlow } from './flow-change.ts'
@@ -20,7 +21,7 @@ import { keysAt } from './gre.ts'
 import { ERROR_MESSAGE, type IcmpOfFamily, LINK_MESSAGE, MESSAGE } from './icmp.ts'
 import * as f from './record.ts'
 import { adjust } from './seqadj.ts'
-import { ERROR, EXPIRED, INSERT, INSERT_FAILED, STAT_DROP, STAT_INVALID, STATS } from './statistics.ts'
+import { ERROR, EXPIRED, INSERT, STAT_DROP, STAT_INVALID, STATS } from './statistics.ts'
 import { Telling } from './telling.ts'
 import { Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
@@ -286,17 +287,16 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     return (this.flows.words[ct * f.WORDS + f.STATUS] & f.NAT_DONE) === f.NAT_DONE
   }
 
-  /** The last step of POSTROUTING and INPUT: the flow enters the table. DROP when another one has its tuple by now. */
+  /** The last step of POSTROUTING and INPUT: the flow enters the table, or another one that was faster has its tuples. */
   confirm(p: Packet): number {
     // An answer that a rule sent (REJECT) carries the flow of the packet that it answers, and does not make it real.
     if (!p.begins) {
       if (this.telling.active && p.ct !== NO_FLOW) this.telling.passed(p.ct)
       return ACCEPT
     }
-    if (this.isTaken(p.ct)) {
-      this.stats[INSERT_FAILED]++
-      return DROP
-    }
+    const original = this.likeOriginal(p.ct)
+    const reply = this.lasting(this.lookUpLike(p.ct, 1))
+    if ((original & reply) !== -1) return resolveClash(this, p, original, reply)
     p.begins = false
     this.#insert(p.ct)
     if (this.telling.active) {
@@ -310,13 +310,12 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
 
   /** Whether the table has a flow with one of the tuples of this record, which is not in it. */
   isTaken(ct: number): boolean {
-    return this.lasting(this.lookUpLike(ct, 0)) >= 0 || this.lasting(this.lookUpLike(ct, 1)) >= 0
+    return this.likeOriginal(ct) >= 0 || this.lasting(this.lookUpLike(ct, 1)) >= 0
   }
 
-  /** The flow in the table that has this record's original tuple, or -1. */
-  recordLike(ct: number): number {
-    const found = this.lasting(this.lookUpLike(ct, 0))
-    return found < 0 ? -1 : found >> 1
+  /** The flow in the table that has this record's original tuple, as record << 1 | direction, or -1. */
+  likeOriginal(ct: number): number {
+    return this.lasting(this.lookUpLike(ct, 0))
   }
 
   #insert(ct: number): void {

@@ -97,9 +97,9 @@ export function findFlow(conntrack: Conntrack, protocol: number, tuple: NewTuple
   const ct = flows.allocate()
   if (ct < 0) return -1
   writeTuples(conntrack, ct, protocol, [tuple, tuple])
-  const found = conntrack.recordLike(ct)
+  const found = conntrack.likeOriginal(ct)
   flows.release(ct)
-  return found
+  return found >> 1
 }
 
 /** Ends the flow that has this tuple in the zone of another flow: helpers know flows by their tuples. False where there is none. */

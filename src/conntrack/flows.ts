@@ -147,6 +147,11 @@ export class FlowTable extends FlowView {
     this.#put(ct << 1)
   }
 
+  /** Puts the reply tuple alone into the index; `remove` does for such a record too. */
+  insertReply(ct: number): void {
+    this.#put((ct << 1) | 1)
+  }
+
   /** Takes both tuples of a record out of the index. */
   remove(ct: number): void {
     this.#take(ct << 1)

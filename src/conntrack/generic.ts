@@ -8,6 +8,7 @@ import { TRACKED } from './tracker.ts'
 
 export class GenericTracker implements Tracker {
   readonly name = 'unknown'
+  readonly mayClash = true
   readonly #tracking: Tracking
   readonly #timeouts: FlowTimeouts
 

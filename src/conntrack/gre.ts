@@ -11,6 +11,7 @@ import { TRACKED } from './tracker.ts'
 
 export class GreTracker implements Tracker {
   readonly name = 'gre'
+  readonly mayClash = true
   readonly #tracking: Tracking
   readonly #words: Int32Array
   readonly #timeouts: FlowTimeouts

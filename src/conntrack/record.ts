@@ -55,6 +55,8 @@ export const NAT_DONE = SRC_NAT_DONE | DST_NAT_DONE
 export const NAT = SRC_NAT | DST_NAT
 /** What is Linux's; 11 and 12 (template, clash of NAT) are no state of a flow here. */
 export const STATUS_MASK = 0x27ff
+/** The flow was late, and the table has its reply tuple alone (clash.ts). Linux's, but never shown. */
+export const NAT_CLASH = 1 << 12
 // Ours.
 export const BY_SOURCE = 1 << 11
 export const IN_USE = 1 << 14

@@ -3,6 +3,7 @@
 export const STATS = [
   ...['found', 'invalid', 'insert', 'insert_failed', 'drop', 'early_drop', 'error', 'expired'],
   ...['expect_new', 'expect_create', 'expect_delete'],
+  'clash_resolve',
 ] as const
 
 export const STAT_INVALID = 1
@@ -16,6 +17,8 @@ export const EXPIRED = 7
 export const EXPECT_NEW = 8
 export const EXPECT_CREATE = 9
 export const EXPECT_DELETE = 10
+/** A packet lost a race for its flow, and was let pass. */
+export const CLASH_RESOLVE = 11
 
 /** What one family's conntrack, or both, counted, by name, with the number of flows there are. */
 export function countersOf({

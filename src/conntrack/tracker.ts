@@ -25,6 +25,8 @@ export interface Tracker {
    * zones and mark are set. The tracker sets EXPIRES through `tracking.refresh`, which also counts the packet.
    */
   track(p: Packet, ct: number): number
+  /** A packet whose flow another one was faster to begin may pass (clash.ts). */
+  readonly mayClash?: true
   /** May a full table throw this flow out although it is ASSURED? (Connections that are being closed.) */
   mayDropEarly(ct: number): boolean
   /** The router itself ended the connection (REJECT with a RST). */

@@ -19,6 +19,7 @@ const PROBE = 2000
 
 export class UdpTracker implements Tracker {
   readonly name: string
+  readonly mayClash = true
   readonly #tracking: Tracking
   readonly #words: Int32Array
   readonly #lite: boolean
@@ -44,7 +45,7 @@ export class UdpTracker implements Tracker {
     if ((status & f.CONFIRMED) === 0) words[record + STREAM_AFTER] = (now + (this.#lite ? -1 : PROBE)) | 0
     if ((status & f.SEEN_REPLY) !== 0 && ((now - words[record + STREAM_AFTER]) | 0) > 0) {
       this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[REPLIED])
-      words[record + f.STATUS] |= f.ASSURED
+      if ((status & f.NAT_CLASH) === 0) words[record + f.STATUS] |= f.ASSURED
     } else {
       this.#tracking.refresh(p, ct, this.#timeouts.of(ct)[UNREPLIED])
     }

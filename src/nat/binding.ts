@@ -167,7 +167,25 @@ export abstract class Binding {
   /** Would the reply to this tuple look like a packet of another flow? */
   #used(): boolean {
     const found = this.conntrack.lasting(this.lookUpReply(this.#invert(this.ports)))
-    return found >= 0 && found >> 1 !== this.ct
+    return found >= 0 && found >> 1 !== this.ct && !this.#isTwin(found)
+  }
+
+  /**
+   * Two packets began that flow at a time, and the other one was faster: it keeps the binding that it would have had, and what
+   * becomes of it is seen when it is confirmed (conntrack/clash.ts). Likewise where each side sent its first packet, of a protocol
+   * for which that does no harm, and neither is translated.
+   */
+  #isTwin(found: number): boolean {
+    const { conntrack, ct } = this
+    const twin = conntrack.likeOriginal(ct)
+    if (twin >> 1 !== found >> 1) return false
+    if ((twin & 1) === 0) return true
+    const { words } = conntrack.flows
+    const translated = words[(found >> 1) * f.WORDS + f.STATUS] & (f.NAT | f.SEQ_ADJUST)
+    const asItIs =
+      this.ports === this.#invert(words[ct * f.WORDS + f.TUPLE_WORDS + f.PORTS]) && !this.addressesChanged()
+    const { mayClash = false } = conntrack.tracker(this.#protocol)
+    return (found & 1) === 0 && translated === 0 && asItIs && mayClash
   }
 
   /**

@@ -4,7 +4,8 @@ lines of JSON. `ready` is the first line. It ends with its standard input.
     nfnetlink.py nflog GROUP [THRESHOLD [COPY]]
     nfnetlink.py nfqueue QUEUE VERDICT [LENGTH [FAILOPEN]]
 
-VERDICT is what every packet gets: accept, drop, repeat, hold (no verdict), `queue N`, with `mark N` and `payload HEX` behind it; or several
+VERDICT is what every packet gets: accept, drop, repeat, hold (no verdict), late (accepted when the next one that is not late has its
+verdict), `queue N`, with `mark N` and `payload HEX` behind it; or several
 of these joined by commas, one a packet in turn, the last for all that follow.
 """
 import json
@@ -118,6 +119,7 @@ def nfqueue(sock, queue, verdicts, length=1024, failopen=0):
     if failopen:
         ask(sock, config, queue, attribute(4, struct.pack('>I', 1)) + attribute(5, struct.pack('>I', 1)))
     plan = [part.split() for part in verdicts.split(',')]
+    late = []
     say('ready')
     for data in received(sock):
         for kind, body in messages(data):
@@ -137,8 +139,13 @@ def nfqueue(sock, queue, verdicts, length=1024, failopen=0):
                 }
             )
             words = plan.pop(0) if len(plan) > 1 else plan[0]
-            if words[0] != 'hold':
+            if words[0] == 'late':
+                late.append(found)
+            elif words[0] != 'hold':
                 sock.send(message((QUEUE << 8) | 1, queue, verdict_of(words, found), 1))
+                for each in late:
+                    sock.send(message((QUEUE << 8) | 1, queue, verdict_of(['accept'], each), 1))
+                late = []
 
 
 def received(sock):

@@ -61,10 +61,17 @@ const plain = (record: Record) =>
 /** A listener of the engine's that does what nfnetlink.py does. */
 function judgeBy(plan: string): (packet: QueuedPacket) => void {
   const verdicts = plan.split(',').map((text) => text.trim().split(' '))
+  const late: QueuedPacket[] = []
   return (packet) => {
     const words = [...((verdicts.length > 1 ? verdicts.shift() : verdicts[0]) as string[])]
     const verdict = words.shift()
     if (verdict === 'hold') return
+    if (verdict === 'late') return void late.push(packet)
+    give(packet, verdict, words)
+    for (const each of late.splice(0)) each.accept()
+  }
+
+  function give(packet: QueuedPacket, verdict: string | undefined, words: string[]): void {
     if (verdict === 'drop') return packet.drop()
     const queue = verdict === 'queue' ? Number(words.shift()) : 0
     const at = (name: string) => (words.includes(name) ? words[words.indexOf(name) + 1] : undefined)
@@ -137,6 +144,16 @@ const PING = ['tun0', 'icmp 10.0.1.2 > 10.0.1.1 echo-request id 1 seq 1 len 3'] 
 
 const filter = (rules: string) => `*filter\n${rules}COMMIT\n`
 const NEXT = `*security\n-A FORWARD -j LOG --log-prefix "next table: "\nCOMMIT\n`
+
+// Of two packets that race one is held in a queue while the other one's flow is confirmed.
+const race = (rules: string, protocol = 'udp') =>
+  `${rules}*filter\n-A FORWARD -p ${protocol} -m conntrack --ctstate NEW -j NFQUEUE --queue-num 1\nCOMMIT\n`
+const SNAT = '*nat\n-A POSTROUTING -o tun1 -j SNAT --to-source 203.0.113.1\nCOMMIT\n'
+const SYN = ['tun0', 'tcp 10.0.1.2:1000 > 203.0.113.9:80 S seq 1'] as const
+const ECHO = ['tun0', 'icmp 10.0.1.2 > 203.0.113.9 echo-request id 1 seq 1 len 3'] as const
+const GRE = ['tun0', 'ip 10.0.1.2 > 203.0.113.9 proto 47 hex 00000800'] as const
+const ESP = ['tun0', 'ip 10.0.1.2 > 203.0.113.9 proto 50 hex 0000080000000001'] as const
+const LATE: [number, string][] = [[1, 'late,accept']]
 
 /** What it shows, the case, and how many packets the listeners get, and how many leave. */
 const CASES: readonly (readonly [string, Case, number, number])[] = [
@@ -274,6 +291,52 @@ COMMIT
     },
     1,
     1,
+  ],
+  [
+    'a datagram that lost a race goes with the flow that won',
+    { rules: race(''), queues: LATE, packets: [UDP, UDP, BACK, UDP] },
+    2,
+    4,
+  ],
+  [
+    'through NAT too',
+    { rules: race(SNAT), queues: LATE, packets: [UDP, UDP, ['tun1', 'udp 203.0.113.9:53 > 203.0.113.1:1000 len 9']] },
+    2,
+    3,
+  ],
+  ['a SYN that lost a race, through NAT too', { rules: race(SNAT, 'tcp'), queues: LATE, packets: [SYN, SYN] }, 2, 1],
+  ['a SYN that lost a race', { rules: race('', 'tcp'), queues: LATE, packets: [SYN, SYN] }, 2, 1],
+  ['an echo request that lost a race', { rules: race('', 'icmp'), queues: LATE, packets: [ECHO, ECHO] }, 2, 1],
+  ['GRE that lost a race', { rules: race('', '47'), queues: LATE, packets: [GRE, GRE] }, 2, 2],
+  ['ESP that lost a race', { rules: race('', '50'), queues: LATE, packets: [ESP, ESP] }, 2, 2],
+  ['a datagram that met its answer', { rules: race(''), queues: LATE, packets: [UDP, BACK, UDP, BACK] }, 2, 4],
+  [
+    'a datagram that met its answer, where NAT looks at both',
+    {
+      rules: race('*nat\n-A POSTROUTING -o nothing -j MASQUERADE\nCOMMIT\n'),
+      queues: LATE,
+      packets: [UDP, BACK, UDP, BACK],
+    },
+    2,
+    4,
+  ],
+  [
+    'a datagram of which NAT made something else',
+    {
+      rules: race(
+        '*nat\n-A PREROUTING -i tun0 -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 203.0.113.10\n-A PREROUTING -i tun0 -j DNAT --to-destination 203.0.113.11\nCOMMIT\n',
+      ),
+      queues: LATE,
+      packets: [
+        UDP,
+        UDP,
+        ['tun1', 'udp 203.0.113.10:53 > 10.0.1.2:1000 len 1'],
+        ['tun1', 'udp 203.0.113.11:53 > 10.0.1.2:1000 len 1'],
+        UDP,
+      ],
+    },
+    2,
+    5,
   ],
   [
     'fragments and reassembled packets',

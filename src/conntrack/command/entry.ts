@@ -72,9 +72,10 @@ export function entryAt(view: FlowView, ct: number, reading: Reading): FlowEntry
   return undefined
 }
 
-/** What is over but not yet removed is not shown, as in Linux. */
+/** What is over but not yet removed is not shown, as in Linux, nor a flow that is only there for an answer (clash.ts). */
 function isListed(view: FlowView, ct: number, now: number): boolean {
-  return view.inUse(ct) && (view.status(ct) & f.CONFIRMED) !== 0 && !view.isOver(ct, now)
+  const status = view.words[ct * f.WORDS + f.STATUS]
+  return view.inUse(ct) && (status & (f.CONFIRMED | f.NAT_CLASH)) === f.CONFIRMED && !view.isOver(ct, now)
 }
 
 /** Changes when the record is another flow's. */
