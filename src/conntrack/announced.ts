@@ -19,6 +19,7 @@ import type { Telling } from './telling.ts'
 
 export class Announced {
   readonly flows: FlowTable
+  readonly #time: Time
   readonly expectations: Expectations
   /** A rule has asked for a connection helper since the start. */
   isUsed = false
@@ -34,6 +35,7 @@ export class Announced {
   constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling, endFlow: Helping['endFlow']) {
     this.flows = flows
     this.endFlow = endFlow
+    this.#time = time
     this.expectations = new Expectations(flows, time, stats, telling)
   }
 
@@ -41,6 +43,13 @@ export class Announced {
   isWatched(ct: number): boolean {
     const { words, extensions } = this.flows
     return (words[ct * f.WORDS + f.STATUS] & f.SEQ_ADJUST) !== 0 || extensions.extraOf(ct, HELPER_ID) !== 0
+  }
+
+  /** The flow lasts for so many milliseconds from now on. */
+  refresh(ct: number, milliseconds: number): void {
+    const { words } = this.flows
+    const base = ct * f.WORDS
+    if ((words[base + f.STATUS] & f.FIXED_TIMEOUT) === 0) words[base + f.EXPIRES] = (this.#time.now + milliseconds) | 0
   }
 
   /** The hook at priority 300: the flow's helper reads the packet as it leaves, or as it is delivered. ACCEPT or DROP. */
@@ -66,7 +75,7 @@ export class Announced {
     words[ct * f.WORDS + f.STATUS] |= f.EXPECTED
     words[ct * f.WORDS + f.MARK] = words[master * f.WORDS + f.MARK]
     extras[ct * EXTRA_WORDS + MASTER] = master + 1
-    extras[ct * EXTRA_WORDS + HELPER_ID] = 0
+    extras[ct * EXTRA_WORDS + HELPER_ID] = expectation.attach ?? 0
     extras[master * EXTRA_WORDS + RELATIVES]++
     p.ctinfo = CT_RELATED
     if (follow !== undefined) this.follow?.(ct, expectation)

@@ -45,7 +45,7 @@ const LABELS = EXTRAS + extra.EXTRA_WORDS
 const FLOW = LABELS + extra.LABEL_WORDS
 const ADDRESSES = FLOW + f.WORDS
 const EXPECTATION = ADDRESSES + f.ADDRESS_WORDS
-const WORDS = EXPECTATION + 19
+const WORDS = EXPECTATION + 20
 // Numbers of an event: counters, time stamps, and when it happened.
 const STAMPS = extra.ACCOUNT_WORDS
 const WALL = STAMPS + extra.STAMP_WORDS
@@ -123,13 +123,14 @@ function wordsOf({ expected, seconds }: ExpectationEntry): number[] {
   const four = (words: readonly number[]) => [0, 1, 2, 3].map((i) => words[i] ?? 0)
   const { source, sourceMask, destination, sport, sportMask, dport, protocol, helper } = expected
   const addresses = [...four(source), ...four(sourceMask), ...four(destination)]
-  return [...addresses, sport, sportMask, dport, protocol, helper, expected.class, seconds]
+  const flags = (expected.isPermanent === true ? 1 : 0) | (expected.isInactive === true ? 2 : 0)
+  return [...addresses, sport, sportMask, dport, protocol, helper, expected.class, flags, seconds]
 }
 
 function expectationOf(words: Int32Array, view: FlowView): ExpectationEntry {
   const own = view.family === 6 ? 4 : 1
   const address = (at: number) => [...words.subarray(at, at + own)]
-  const [sport, sportMask, dport, protocol, helper, ofClass, seconds] = words.subarray(12)
+  const [sport, sportMask, dport, protocol, helper, ofClass, flags, seconds] = words.subarray(12)
   return {
     expected: {
       source: address(0),
@@ -141,6 +142,8 @@ function expectationOf(words: Int32Array, view: FlowView): ExpectationEntry {
       protocol,
       helper,
       class: ofClass,
+      isPermanent: (flags & 1) !== 0,
+      isInactive: (flags & 2) !== 0,
     },
     master: {
       protocol: view.protocol(0),

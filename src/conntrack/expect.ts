@@ -14,6 +14,8 @@ import type { Telling } from './telling.ts'
 
 /** All expectations there can be (nf_conntrack_expect_max as Linux sets it for its largest default table). */
 export const EXPECTATIONS_MAX = 4096
+/** Milliseconds: times are kept in 31 bits. */
+const LONGEST = 0x7fff_ffff
 
 /** What is expected, and of whom. */
 export interface Expectation {
@@ -33,6 +35,12 @@ export interface Expectation {
   readonly dport: number
   /** How NAT binds the flow; undefined where the rules of the nat table are asked as for any other flow. */
   readonly follow: Follow | undefined
+  /** Number of a helper that is attached to the flow. */
+  readonly attach?: number
+  /** It stays when its flow comes. */
+  readonly isPermanent?: boolean
+  /** No flow takes it before it is activated. */
+  readonly isInactive?: boolean
 }
 
 /**
@@ -45,6 +53,8 @@ export interface Follow {
   readonly port: number
   /** The port, a call's number, is the source's (PPTP). */
   readonly isSource?: boolean
+  /** It goes here instead; then its source is translated only where it is announced itself, or comes from the master (SIP). */
+  readonly address?: readonly number[]
 }
 
 /** An expectation as it is listed and told. */
@@ -73,12 +83,15 @@ export const ADDED = 0
 export const CLASHES = 1
 /** There are as many as there can be. */
 export const TOO_MANY = 2
+/** The same is expected already, by another master or of another class. */
+export const ALREADY = 3
 
 interface Standing {
   readonly expectation: Expectation
   readonly policy: ExpectPolicy
   /** Time.now at which it ends. */
-  readonly expires: number
+  expires: number
+  isInactive: boolean
 }
 
 export class Expectations {
@@ -102,19 +115,27 @@ export class Expectations {
 
   /**
    * One that its master has announced before begins anew; of a master that has as many as it may the oldest goes.
-   * @returns ADDED, CLASHES or TOO_MANY
+   * @param ofAny what any master has announced before counts, too
+   * @returns ADDED, CLASHES, TOO_MANY or ALREADY
    */
-  add(expectation: Expectation, policy: ExpectPolicy): number {
+  add(expectation: Expectation, policy: ExpectPolicy, ofAny = false): number {
     const { master } = expectation
     for (const other of [...(this.#byPort.get(placeOf(expectation)) ?? [])]) {
       if (this.#isOver(other)) this.#remove(other)
-      else if (this.#isSame(other.expectation, expectation)) this.#remove(other)
-      else if (this.#clashes(other.expectation, expectation)) return CLASHES
+      else if (isSameTuple(other.expectation, expectation) && this.#mayReplace(other.expectation, expectation, ofAny)) {
+        if (other.expectation.master !== master || other.expectation.class !== expectation.class) return ALREADY
+        this.#remove(other)
+      } else if (this.#clashes(other.expectation, expectation)) return CLASHES
     }
     const siblings = (this.#byMaster.get(master) ?? []).filter((each) => each.expectation.class === expectation.class)
     if (siblings.length >= policy.max) this.#remove(siblings[0])
     if (this.count >= EXPECTATIONS_MAX) return TOO_MANY
-    const standing = { expectation, policy, expires: (this.#time.now + policy.timeout) | 0 }
+    const standing = {
+      expectation,
+      policy,
+      expires: (this.#time.now + policy.timeout) | 0,
+      isInactive: expectation.isInactive === true,
+    }
     push(this.#byPort, placeOf(expectation), standing)
     push(this.#byMaster, master, standing)
     this.count++
@@ -130,7 +151,7 @@ export class Expectations {
   take(p: Packet, ports: number): Expectation | undefined {
     const found = this.#byPort.get((p.protocol << 16) | (ports & 0xffff))?.find((each) => this.#fits(each, p, ports))
     if (found === undefined || (this.#flows.status(found.expectation.master) & f.CONFIRMED) === 0) return undefined
-    this.#remove(found)
+    if (found.expectation.isPermanent !== true) this.#remove(found)
     this.#stats[EXPECT_NEW]++
     return found.expectation
   }
@@ -138,6 +159,7 @@ export class Expectations {
   #fits(standing: Standing, p: Packet, ports: number): boolean {
     const { source, sourceMask, destination, sport, sportMask, master } = standing.expectation
     return (
+      !standing.isInactive &&
       !this.#isOver(standing) &&
       ((sport ^ (ports >>> 16)) & sportMask) === 0 &&
       isSame(source, [p.source, p.source1, p.source2, p.source3], sourceMask) &&
@@ -146,9 +168,23 @@ export class Expectations {
     )
   }
 
-  /** The flow is gone, and with it what it announced. */
-  removeOf(master: number): void {
-    for (const each of [...(this.#byMaster.get(master) ?? [])]) this.#remove(each)
+  /** What a flow has announced goes: all of it, or what is meant. */
+  removeOf(master: number, isMeant: (expectation: Expectation) => boolean = () => true): void {
+    for (const each of [...(this.#byMaster.get(master) ?? [])]) if (isMeant(each.expectation)) this.#remove(each)
+  }
+
+  /** The one of this master that is meant may be taken, for so many milliseconds; false where there is none. */
+  activate(master: number, isMeant: (expectation: Expectation) => boolean, milliseconds: number): boolean {
+    const found = this.#byMaster.get(master)?.find((each) => !this.#isOver(each) && isMeant(each.expectation))
+    if (found === undefined) return false
+    found.expires = (this.#time.now + Math.min(milliseconds, LONGEST)) | 0
+    found.isInactive = false
+    return true
+  }
+
+  /** What this master expects. */
+  of(master: number): readonly Expectation[] {
+    return (this.#byMaster.get(master) ?? []).filter((each) => !this.#isOver(each)).map((each) => each.expectation)
   }
 
   /** Removes those whose time is over. */
@@ -181,11 +217,11 @@ export class Expectations {
     for (const each of [...this.#all()]) this.#remove(each)
   }
 
-  #entryOf({ expectation, expires }: Standing): ExpectationEntry {
+  #entryOf({ expectation, expires, isInactive }: Standing): ExpectationEntry {
     const { master, follow: _, ...expected } = expectation
     const flows = this.#flows
     return {
-      expected,
+      expected: { ...expected, isInactive },
       master: {
         protocol: flows.protocol(master),
         source: flows.sourceWords(master, 0),
@@ -222,16 +258,9 @@ export class Expectations {
     return this.#flows.zone(ct, 0) || this.#flows.zone(ct, 1)
   }
 
-  /** Whether it is what the same master has announced before. Both have the same protocol and destination port. */
-  #isSame(a: Expectation, b: Expectation): boolean {
-    return (
-      a.master === b.master &&
-      a.sport === b.sport &&
-      a.sportMask === b.sportMask &&
-      isSame(a.source, b.source) &&
-      isSame(a.sourceMask, b.sourceMask) &&
-      isSame(a.destination, b.destination)
-    )
+  /** Whether what is expected takes the place of the same. */
+  #mayReplace(other: Expectation, { master }: Expectation, ofAny: boolean): boolean {
+    return other.master === master || (ofAny && this.#zone(other.master) === this.#zone(master))
   }
 
   /** Whether a packet could fit both, which have the same protocol and destination port. */
@@ -244,6 +273,17 @@ export class Expectations {
       this.#zone(a.master) === this.#zone(b.master)
     )
   }
+}
+
+/** Both have the same protocol and destination port. */
+function isSameTuple(a: Expectation, b: Expectation): boolean {
+  return (
+    a.sport === b.sport &&
+    a.sportMask === b.sportMask &&
+    isSame(a.source, b.source) &&
+    isSame(a.sourceMask, b.sourceMask) &&
+    isSame(a.destination, b.destination)
+  )
 }
 
 function placeOf({ protocol, dport }: Expectation): number {

@@ -4,7 +4,7 @@
 // addresses and headers is the family's own: nat4.ts, nat6.ts.
 
 import type { Conntrack } from '../conntrack/conntrack.ts'
-import type { Expectation } from '../conntrack/expect.ts'
+import type { Expectation, Follow } from '../conntrack/expect.ts'
 import * as f from '../conntrack/record.ts'
 import { ACCEPT, DROP, INPUT, POSTROUTING } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
@@ -130,16 +130,33 @@ export abstract class Nat {
     const from = flows.destinationWords(master, follow.direction ^ 1)
     const to = flows.sourceWords(master, follow.direction ^ 1)
     const { port } = follow
-    const range = (address: readonly number[], hasPort: boolean): NatRange => ({
-      flags: hasPort ? MAP_IPS | PROTO_SPECIFIED : MAP_IPS,
-      min: address,
-      max: address,
-      minPort: port,
-      maxPort: port,
-      basePort: 0,
-    })
-    this.#bind(ct, MANIP_SRC, range(from, follow.isSource === true))
-    this.#bind(ct, MANIP_DST, range(to, follow.isSource !== true))
+    if (follow.address !== undefined) return this.#followCall(ct, master, follow)
+    this.#bind(ct, MANIP_SRC, exactly(from, follow.isSource === true ? port : undefined))
+    this.#bind(ct, MANIP_DST, exactly(to, follow.isSource === true ? undefined : port))
+  }
+
+  /**
+   * Media or signalling of a translated call (nf_nat_sip): it goes to the place that was announced; its source becomes what was
+   * announced of it, or where it comes from the master's own host, the master's address.
+   */
+  #followCall(ct: number, master: number, { direction, address = [], port }: Follow): void {
+    const { flows, announced } = this.#conntrack
+    this.#bind(ct, MANIP_DST, exactly(address, port))
+    const source = flows.sourceWords(ct, 0)
+    const isSource = (words: readonly number[]) => words.every((word, i) => word === source[i])
+    const pair = announced.expectations
+      .of(master)
+      .find(
+        ({ protocol, follow, class: kind }) =>
+          kind !== 0 &&
+          follow?.address !== undefined &&
+          protocol === flows.protocol(ct) &&
+          follow.port === flows.sport(ct, 0) &&
+          isSource(follow.address),
+      )
+    if (pair !== undefined) this.#bind(ct, MANIP_SRC, exactly(pair.destination, pair.dport))
+    else if (isSource(flows.sourceWords(master, direction)))
+      this.#bind(ct, MANIP_SRC, exactly(flows.destinationWords(master, direction ^ 1), undefined))
   }
 
   /** Target MASQUERADE: the source becomes the address of the outgoing device that fits the next hop. */
@@ -205,6 +222,18 @@ function manipOf(hook: number): number {
 /** In reply direction each end takes back what the other one was given. */
 export function changes(status: number, manip: number, direction: number): boolean {
   return (status & ((manip === MANIP_SRC) === (direction === 0) ? f.SRC_NAT : f.DST_NAT)) !== 0
+}
+
+/** This address, and where it is given this port alone. */
+function exactly(address: readonly number[], port: number | undefined): NatRange {
+  return {
+    flags: port === undefined ? MAP_IPS : MAP_IPS | PROTO_SPECIFIED,
+    min: address,
+    max: address,
+    minPort: port ?? 0,
+    maxPort: port ?? 0,
+    basePort: 0,
+  }
 }
 
 function toAddress(range: NatRange, address: readonly number[]): NatRange {

@@ -21,15 +21,23 @@ const RULES = `*raw
 -A PREROUTING -p udp --dport 69 -j CT --helper tftp
 -A PREROUTING -p udp --dport 70 -j CT --helper tftp --ctevents new
 -A PREROUTING -p udp --dport 71 -j CT --helper tftp --expevents new
+-A PREROUTING -p udp --dport 5060 -j CT --helper sip
 COMMIT
 `
 const READ = 'hex 0001666f6f006f6374657400'
 const udp = (from: string, to: string) => `udp ${from} > ${to} ${READ}`
+const REGISTER = [
+  ...['REGISTER sip:x SIP/2.0', 'Via: SIP/2.0/UDP 10.0.1.2:5060', 'CSeq: 1 REGISTER'],
+  ...['Contact: <sip:a@10.0.1.2:5060>', 'Expires: 60', '', ''],
+].join('\r\n')
+const REGISTERED = 'SIP/2.0 200 OK\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@10.0.1.2:5060>;expires=100\r\n\r\n'
+const hex = (text: string) => `hex ${Buffer.from(text).toString('hex')}`
 const ANNOUNCED: readonly (readonly [string, string])[] = [
   ['tun0', udp('10.0.1.2:1000', '203.0.113.9:69')],
   ['tun0', udp('10.0.1.2:1001', '203.0.113.9:70')],
   ['tun0', udp('10.0.1.2:1002', '203.0.113.9:71')],
   ['tun0', udp('[2001:db8:1::2]:1000', '[2001:db8:2::9]:69')],
+  ['tun0', `udp 10.0.1.2:5060 > 203.0.113.9:5060 ${hex(REGISTER)}`],
 ]
 
 const TUPLE = '-p udp -s 203.0.113.9 -d 10.0.1.2 --sport 7 --dport 1000 --reply-port-src 0 --reply-port-dst 0'
@@ -179,6 +187,7 @@ describe('expectations', () => {
     for (const command of COMMANDS) {
       there.push(`${command}\n${await sides!.there(command)}`)
       here.push(`${command}\n${await sides!.here(command)}`)
+      if (command === '-C expect') sides!.send('tun1', `udp 203.0.113.9:5060 > 10.0.1.2:5060 ${hex(REGISTERED)}`)
     }
     expect(here).toEqual(there)
   })

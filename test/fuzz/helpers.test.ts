@@ -49,6 +49,15 @@ const PIECES: Readonly<Record<string, readonly string[]>> = {
     ...[control(9, [0, 9], 208), control(10, [0, 7, 0, 9, 1], 12), control(11, [0, 7], 16), control(12, [0, 7], 4)],
     ...[control(13, [0, 9], 136), control(14, [0, 7], 28), control(15, [0, 7], 12)],
   ],
+  'netbios-ns': ['\0\x01'],
+  sip: [
+    ...['REGISTER sip:203.0.113.9 SIP/2.0\r\n', 'INVITE sip:b@203.0.113.9 SIP/2.0\r\n', 'BYE sip:x SIP/2.0\r\n'],
+    ...['SIP/2.0 200 OK\r\n', 'SIP/2.0 486 Busy\r\n', 'CSeq: 1 REGISTER\r\n', 'CSeq: 1 INVITE\r\n'],
+    ...['Via: SIP/2.0/UDP 10.0.1.2:1000;rport=1000;received=203.0.113.1\r\n', 'Contact: <sip:a@10.0.1.2:1000>, '],
+    ...['m: <sip:203.0.113.1>\r\n', 'From: sip:a@10.0.1.2:1000\r\n', ';expires=', 'Expires: 60\r\n', '\r\n '],
+    ...['Content-Length: 5\r\n', '\r\nv=0\r\n', 'o=a 1 1 IN IP4 10.0.1.2\r\n', 'c=IN IP4 10.0.1.2\r\n'],
+    ...['m=audio 4000 RTP\r\n', 'm=video 4002\r\n', 'm=', '10.0.1.2', ':'],
+  ],
   tftp: ['\0\x01', '\0\x02', '\0\x03', 'file\0', 'octet\0'],
 }
 const NUMBERS = ['0', '1', '9', '255', '1025', '65535', '65536', '4294967295', '99999999999999999999']

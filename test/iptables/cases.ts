@@ -399,7 +399,7 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
   [
     'raw -A PREROUTING -p udp -j CT --helper amanda',
     '1.25',
-    'target CT: No such helper "amanda" for udp of IPv4: expected one of tftp',
+    'target CT: No such helper "amanda" for udp of IPv4: expected one of netbios-ns, sip, tftp',
   ],
   ['filter -A INPUT junk', '1.10', "Bad argument `junk': expected an option"],
   ['filter -A INPUT ! ! -s 1.1.1.1', '1.12', 'two ! one after the other'],

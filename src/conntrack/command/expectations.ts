@@ -164,8 +164,15 @@ export function formatExpectation({ expected, master, seconds }: ExpectationEntr
     `${seconds} proto=${protocol} ${tupleText(expected, protocol)}`,
     prefixed('mask', tupleText(mask, protocol)),
     prefixed('master', tupleText(master, master.protocol)),
+    flagsOf(expected).join(','),
     `class=${expected.class} helper=${helperName(expected.helper)}`,
-  ].join(' ')
+  ]
+    .filter((word) => word !== '')
+    .join(' ')
+}
+
+function flagsOf({ isPermanent, isInactive }: ExpectationEntry['expected']): string[] {
+  return [isPermanent === true ? 'PERMANENT' : '', isInactive === true ? 'INACTIVE' : ''].filter((flag) => flag !== '')
 }
 
 function formatXml(
@@ -182,6 +189,7 @@ function formatXml(
     element('helper-name', helperName(expected.helper)),
     element('timeout', seconds),
     element('class', expected.class),
+    ...flagsOf(expected).map((flag) => `<${flag.toLowerCase()}/>`),
     when === undefined ? '' : moment(when),
   ]
   return [

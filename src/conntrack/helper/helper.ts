@@ -24,6 +24,8 @@ export interface Helping {
   /** An int32. */
   readonly random: () => number
   readonly greKeys: GreKeys
+  /** The flow lasts for so many milliseconds from now on. */
+  refresh(ct: number, milliseconds: number): void
   /** Ends the flow that has this tuple in one of its directions, in the zone of another flow; false where there is none. */
   readonly endFlow: (protocol: number, source: Words, destination: Words, ports: number, like: number) => boolean
 }
@@ -46,6 +48,11 @@ export interface Helper {
   came?(expectation: Expectation, helping: Helping): void
   /** A flow that it is attached to is over, and was not when the last packet was read. */
   over?(ct: number, helping: Helping): void
+}
+
+/** Whether two addresses of one family are the same. */
+export function isEqual(a: Words, b: Words): boolean {
+  return a.every((word, i) => word === b[i])
 }
 
 /** Whether NAT changes an address or port of the flow. */
