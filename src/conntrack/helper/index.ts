@@ -5,10 +5,10 @@ import type { Helper } from './helper.ts'
 import { irc } from './irc.ts'
 import { netbiosNs } from './netbios-ns.ts'
 import { pptp } from './pptp.ts'
-import { sipUdp } from './sip.ts'
+import { sipTcp, sipUdp } from './sip.ts'
 import { tftp } from './tftp.ts'
 
-export const HELPERS: readonly (Helper | undefined)[] = [undefined, ftp, irc, netbiosNs, pptp, sipUdp, tftp]
+export const HELPERS: readonly (Helper | undefined)[] = [undefined, ftp, irc, netbiosNs, pptp, sipTcp, sipUdp, tftp]
 
 /** Names of all of them. */
 export const HELPER_NAMES: readonly string[] = [...new Set(HELPERS.flatMap((helper) => helper?.name ?? []))]

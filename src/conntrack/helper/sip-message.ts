@@ -2,9 +2,11 @@
 // follow at once. Mirrors nf_nat_sip.
 
 import type { Packet } from '../../packet/packet.ts'
+import { replacePayload } from '../../packet/payload.ts'
 import { format6 } from '../../wire/address6.ts'
+import { PROTO_UDP } from '../../wire/ipv4.ts'
 import * as udp from '../../wire/udp.ts'
-import { addressText, type Helping, isEqual, rewriteText, textOf } from './helper.ts'
+import { addressText, type Helping, isEqual, textOf } from './helper.ts'
 import * as sip from './sip-text.ts'
 
 type Words = readonly number[]
@@ -16,17 +18,18 @@ export class Message {
   /** Where the payload begins in the slab. */
   readonly #at: number
 
-  constructor(p: Packet, helping: Helping, at: number, text: string) {
+  /** @param length of the message; the packet may go on behind it */
+  constructor(p: Packet, helping: Helping, at: number, length: number) {
     this.#p = p
     this.#helping = helping
     this.#at = at
-    this.text = text
+    this.text = textOf(p, at).slice(0, length)
   }
 
   /** Every function that writes says whether the packet had room. */
   #write({ at, length }: sip.Span, text: string): boolean {
-    if (!rewriteText(this.#p, this.#helping, this.#at + at, length, text)) return false
-    this.text = textOf(this.#p, this.#at)
+    if (!replacePayload(this.#p, this.#at + at, length, Buffer.from(text, 'latin1'))) return false
+    this.text = this.text.slice(0, at) + text + this.text.slice(at + length)
     return true
   }
 
@@ -80,7 +83,7 @@ export class Message {
   #translateVia(isResponse: boolean, forced: number, words: number): boolean {
     const { direction } = this.#p
     const own = this.#end(direction, !isResponse)
-    const via = sip.viaHost(this.text, 'UDP', words)
+    const via = sip.viaHost(this.text, this.#p.protocol === PROTO_UDP ? 'UDP' : 'TCP', words)
     if (via === undefined || via === 'broken') return true
     if (!isEqual(via.address, own.address) || via.port !== own.port) return true
     const before = this.text.length

@@ -26,6 +26,14 @@ const SHORT: Readonly<Record<string, string | undefined>> = {
 const PORT = 5060
 const LEAST_PORT = 1024
 
+/** The length of the message that this begins with, by its Content-Length; -1 where it does not say or has no end of its headers. */
+export function messageLength(text: string): number {
+  const content = numberIn(text, 'Content-Length')
+  if (content === undefined || content === 'broken') return -1
+  const end = text.indexOf('\r\n\r\n', content.at + content.length)
+  return end < 0 ? -1 : end + '\r\n\r\n'.length + content.value
+}
+
 /** Where the values of all headers of this name begin, with where their lines, continued ones included, end. */
 export function* valuesOf(text: string, name: string): Generator<{ at: number; end: number }> {
   const short = SHORT[name]

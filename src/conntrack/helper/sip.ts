@@ -1,15 +1,18 @@
-// Helper sip (RFC 3261, RFC 8866; nf_conntrack_sip, nf_nat_sip), for UDP: a registration expects calls to the place that it names, and
+// Helper sip (RFC 3261, RFC 8866; nf_conntrack_sip, nf_nat_sip), over UDP and TCP: a registration expects calls to the place that it names, and
 // a session description media to the places that it names. Where NAT translates the flow, addresses that are its own are
 // translated in the message too, and the content's length follows.
 //
 // What always holds: what names somebody else's address announces nothing; a registration is expected from the registrar alone and
-// media from the other end alone (sip_direct_signalling, sip_direct_media); a message whose CSeq cannot be read is dropped.
+// media from the other end alone (sip_direct_signalling, sip_direct_media); a message whose CSeq cannot be read is dropped. Of a
+// stream whole messages are read, one behind the other, from the beginning of a segment on.
 
 import { ACCEPT, DROP } from '../../hook/hook.ts'
-import type { Packet } from '../../packet/packet.ts'
-import { PROTO_UDP } from '../../wire/ipv4.ts'
+import { CT_ESTABLISHED, type Packet } from '../../packet/packet.ts'
+import { PROTO_TCP, PROTO_UDP } from '../../wire/ipv4.ts'
+import * as tcp from '../../wire/tcp.ts'
 import { ADDED, ALREADY, CLASHES, type Expectation } from '../expect.ts'
 import * as f from '../record.ts'
+import { streamGrew } from '../seqadj.ts'
 import { type Helper, type Helping, isEqual, isTranslated, payloadOf, textOf } from './helper.ts'
 import { Message } from './sip-message.ts'
 import * as sip from './sip-text.ts'
@@ -34,18 +37,45 @@ interface Kept {
   forced: number
 }
 
-export const sipUdp: Helper = {
+const BOTH = {
   name: 'sip',
   families: [4, 6],
-  protocol: PROTO_UDP,
   policies: [SIGNAL_POLICY, MEDIA_POLICY, MEDIA_POLICY, MEDIA_POLICY],
+} as const
+
+export const sipUdp: Helper = {
+  ...BOTH,
+  protocol: PROTO_UDP,
   help(p: Packet, helping: Helping, number: number): number {
     const at = payloadOf(p)
     if (at >= p.start + p.length) return ACCEPT
     helping.refresh(p.ct, LASTS)
-    const text = textOf(p, at)
-    if (text.length < LEAST) return ACCEPT
-    return new Reading(p, helping, number, at, text).read()
+    const length = p.start + p.length - at
+    return length < LEAST ? ACCEPT : new Reading(p, helping, number, new Message(p, helping, at, length)).read()
+  },
+}
+
+export const sipTcp: Helper = {
+  ...BOTH,
+  protocol: PROTO_TCP,
+  help(p: Packet, helping: Helping, number: number): number {
+    if (p.ctinfo !== CT_ESTABLISHED) return ACCEPT
+    let at = payloadOf(p)
+    const before = p.length
+    if (at >= p.start + p.length) return ACCEPT
+    helping.refresh(p.ct, LASTS)
+    if (p.start + p.length - at < LEAST) return ACCEPT
+    const sequence = p.view.getInt32(p.transport + tcp.SEQUENCE)
+    for (;;) {
+      const length = sip.messageLength(textOf(p, at))
+      if (length < 0) break
+      if (at + length > p.start + p.length) return ACCEPT
+      const message = new Message(p, helping, at, length)
+      if (new Reading(p, helping, number, message).read() !== ACCEPT) return DROP
+      at += message.text.length
+    }
+    streamGrew(helping.flows, p.ct, p.direction, sequence, p.length - before)
+    return ACCEPT
   },
 }
 
@@ -59,14 +89,14 @@ class Reading {
   readonly #words: number
   readonly #translated: boolean
 
-  constructor(p: Packet, helping: Helping, number: number, at: number, text: string) {
+  constructor(p: Packet, helping: Helping, number: number, message: Message) {
     const { kept, flows } = helping
     this.#p = p
     this.#helping = helping
     this.#number = number
     this.#kept = (kept.get(p.ct) as Kept | undefined) ?? { invite: 0, register: 0, forced: 0 }
     kept.set(p.ct, this.#kept)
-    this.#message = new Message(p, helping, at, text)
+    this.#message = message
     this.#words = flows.family === 4 ? 1 : 4
     this.#translated = isTranslated(flows, p.ct)
   }
@@ -85,7 +115,8 @@ class Reading {
   #request(): number {
     const { source, sport } = this.#ends(this.#p.direction)
     const via = sip.viaHost(this.#text, 'UDP', this.#words)
-    if (via !== undefined && via !== 'broken' && via.port !== sport && isEqual(via.address, source))
+    const isUdp = this.#p.protocol === PROTO_UDP
+    if (isUdp && via !== undefined && via !== 'broken' && via.port !== sport && isEqual(via.address, source))
       this.#kept.forced = via.port
     const [, method = ''] = /^(INVITE|UPDATE|ACK|PRACK|BYE|REGISTER) [a-z]/i.exec(this.#text) ?? []
     if (method === '') return ACCEPT
@@ -152,9 +183,11 @@ class Reading {
     return at < 0 ? otherwise : sip.numberAt(this.#text, at).value
   }
 
-  #isUdp(contact: sip.Span): boolean {
+  /** Whether the contact is reached in the way that the message came. */
+  #isSameTransport(contact: sip.Span): boolean {
     const at = sip.parameterAt(this.#text, contact.at + contact.length, 'transport=')
-    return at < 0 || /^udp/i.test(this.#text.slice(at, at + 3))
+    const own = this.#p.protocol === PROTO_UDP ? 'udp' : 'tcp'
+    return at < 0 || this.#text.slice(at, at + own.length).toLowerCase() === own
   }
 
   #register(sequence: number): number {
@@ -165,7 +198,7 @@ class Reading {
     const [contact] = sip.urisIn(this.#text, 'Contact', this.#words)
     if (contact === 'broken') return DROP
     const own = this.#ends(direction)
-    if (contact === undefined || !isEqual(contact.address, own.source) || !this.#isUdp(contact)) return ACCEPT
+    if (contact === undefined || !isEqual(contact.address, own.source) || !this.#isSameTransport(contact)) return ACCEPT
     if (this.#contactExpires(contact, this.#expires()) !== 0) {
       const expected = this.#expected(SIGNALLING, own.source, contact.port, contact.address, contact.port)
       const verdict = this.#translated
@@ -206,7 +239,7 @@ class Reading {
       const { destination } = this.#ends(this.#p.direction)
       for (const contact of sip.urisIn(this.#text, 'Contact', this.#words)) {
         if (contact === 'broken') return DROP
-        if (!isEqual(contact.address, destination) || !this.#isUdp(contact)) continue
+        if (!isEqual(contact.address, destination) || !this.#isSameTransport(contact)) continue
         const seconds = this.#contactExpires(contact, otherwise)
         if (seconds === 0) break
         const activated = this.#helping.expectations.activate(
@@ -297,7 +330,7 @@ class Reading {
       helper: this.#number,
       class: kind,
       master: ct,
-      protocol: PROTO_UDP,
+      protocol: kind === SIGNALLING ? this.#p.protocol : PROTO_UDP,
       source,
       sourceMask: source.map(() => -1),
       destination,
