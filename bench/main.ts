@@ -3,6 +3,7 @@
 // failed or what the project promises did not hold.
 
 import { parseArgs } from 'node:util'
+import { inlineMore } from '../src/gateway/inlining.ts'
 import { type Result, say } from './figure.ts'
 import { goalsOf, goalsTable } from './goals.ts'
 import { keep, keepGoals, recordedIn } from './keep.ts'
@@ -131,6 +132,8 @@ async function main(): Promise<void> {
     const { part: name, task, options } = JSON.parse(values.task) as { part: string; task: unknown; options: Options }
     const part = PARTS.find((each) => each.name === name)
     if (part === undefined) throw new Error(`bench: there is no part '${name}'`)
+    // As the gateway's worker does.
+    inlineMore()
     await measureHere(part, task, options)
     return
   }

@@ -4,6 +4,7 @@
 
 import { setImmediate } from 'node:timers/promises'
 import type { RouterConfig } from '../config.ts'
+import { inlineMore } from '../gateway/inlining.ts'
 import type { Rule, RuleSet } from '../rule/model.ts'
 import { countRules, grown } from './grown.ts'
 import { BesideKernel, type KernelCost } from './kernel-cost.ts'
@@ -95,6 +96,8 @@ const TIMES = [10, 100]
 
 /** Throws RefusedError for rules that name sets which are not there. */
 export async function costOf(subjects: readonly Subject[], options: CostOptions): Promise<CostReport> {
+  // As the gateway's worker does.
+  inlineMore()
   const { config, sets, traffic, progress } = options
   const flows = traffic.kind === 'flows' ? traffic.flows.length : traffic.packets.length
   const variants: Variant[] = []

@@ -16,6 +16,7 @@ import { Engine } from '../engine.ts'
 import { RefusedError, TunfilterError } from '../errors.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
 import { openDevices } from './devices.ts'
+import { inlineMore } from './inlining.ts'
 import {
   DATA_PLANE_NICE,
   ISSUED,
@@ -340,6 +341,7 @@ try {
   // Without the privilege it takes its turn as all others do.
 }
 
+inlineMore()
 let plane: DataPlane | undefined
 try {
   plane = new DataPlane()
