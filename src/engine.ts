@@ -101,7 +101,7 @@ export class Engine {
     checkDeviceSysctls(this.sysctl, this.links)
     const tables = (family: Family) => buildTables(config, this.links, family, this.sysctl)
     const rules = (family: Family) => buildRules(config, family, { protocolNumber, protocolName })
-    const routing = new Routing(this.links, tables(4), rules(4), this.sysctl, random())
+    const routing = new Routing(this.links, tables(4), rules(4), this.sysctl, this.time, random())
     this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
     this.conntrack.onFull = () => this.#tellFull()
     this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
@@ -111,7 +111,7 @@ export class Engine {
     const credit = new IcmpCredit(time, sysctl)
     const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
-    const routing6 = new Routing6(this.links, tables(6), rules(6), sysctl, random())
+    const routing6 = new Routing6(this.links, tables(6), rules(6), sysctl, time, random())
     const { stats } = this.conntrack
     this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts, stats }, random())
     this.conntrack6.beside = this.conntrack
@@ -155,6 +155,8 @@ export class Engine {
     const environment6 = { ...this.#environment, conntrack: this.conntrack6, nat: this.pipeline6.nat }
     const programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
     this.#rules = new Generations(programs, this.sets, this.accounts.isThere)
+    routing.paths.onLearned = () => forgetDecisions(programs[4])
+    routing6.paths.onLearned = () => forgetDecisions(programs[6])
     this.#register()
   }
 

@@ -169,6 +169,8 @@ export class Delivery6 {
     const length = p.start + p.length - transport
     if (!this.#local.sumIsRight(p, transport, length)) return
     switch (view.getUint8(transport)) {
+      case icmpv6.PACKET_TOO_BIG:
+        return this.#local.learn(p)
       case icmpv6.ECHO:
         return this.#echo(p)
       case icmpv6.NEIGHBOUR_SOLICITATION:

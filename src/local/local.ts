@@ -109,6 +109,7 @@ export class Local {
     const length = p.start + p.length - transport
     if (checksum(view, transport, length) !== 0) return
     const kind = view.getUint8(transport)
+    if (kind === icmp.DEST_UNREACHABLE) return this.#learn(p)
     if (kind !== icmp.ECHO && kind !== icmp.TIMESTAMP) return
     if (kind === icmp.ECHO && this.#ignoreEcho) return
     if (p.routeType !== type.LOCAL && this.#ignoreBroadcastEcho) return
@@ -132,6 +133,24 @@ export class Local {
     view.setUint16(at + icmp.CHECKSUM, 0)
     view.setUint16(at + icmp.CHECKSUM, checksum(view, at, size))
     this.#send(answer, size, this.#id(), 0, ip.PROTO_ICMP, tos, source, p.source)
+  }
+
+  /**
+   * A router on the way says that an echo reply of ours was too long (RFC 1191). What it quotes of TCP and UDP is nobody's here.
+   */
+  #learn(p: Packet): void {
+    const { view, transport } = p
+    const at = transport + icmp.HEADER
+    const isNeeded = view.getUint8(transport + icmp.CODE) === icmp.FRAGMENTATION_NEEDED
+    if (!isNeeded || p.routeType !== type.LOCAL || at + ip.MIN_HEADER > p.start + p.length) return
+    const header = (view.getUint8(at) & 15) << 2
+    if (header < ip.MIN_HEADER || at + header + icmp.HEADER > p.start + p.length) return
+    if (view.getUint8(at + ip.PROTOCOL) !== ip.PROTO_ICMP || view.getUint8(at + header) !== icmp.ECHO_REPLY) return
+    const routing = this.#routing()
+    const key = routing.key.to(view.getInt32(at + ip.DESTINATION)).from(view.getInt32(at + ip.SOURCE))
+    if (this.#reflectMark) key.mark = p.mark
+    key.as(ip.PROTO_ICMP, view.getUint8(at + ip.TOS), 0, 0)
+    routing.learnMtu(key, view.getUint16(transport + icmp.MTU))
   }
 
   /**

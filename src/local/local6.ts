@@ -272,6 +272,28 @@ export class Local6 {
     this.#sendIcmp(answer, ADVERTISEMENT, speaker, 0, 0, LINK_HOP_LIMIT)
   }
 
+  // ── what it is told ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A router on the way says that ICMPv6 of ours was too long (RFC 8201). What it quotes of TCP and UDP is nobody's here. */
+  learn(p: Packet): void {
+    const { view, transport } = p
+    const at = transport + icmpv6.HEADER
+    const end = p.start + p.length
+    if (!upper.read(view, at, end) || upper.later || upper.protocol !== ip.PROTO_ICMPV6) return
+    if (upper.transport + icmpv6.HEADER > end) return
+    const asked = this.#mouth.take(p)
+    if (asked === undefined) return
+    const word = (i: number) => view.getInt32(at + ipv6.DESTINATION + 4 * i)
+    const own = (i: number) => view.getInt32(at + ipv6.SOURCE + 4 * i)
+    setDestination(asked, [word(0), word(1), word(2), word(3)])
+    const routing = this.#routing()
+    const key = routing.key.to6(word(0), word(1), word(2), word(3)).from6(own(0), own(1), own(2), own(3))
+    if (this.#reflectMark) key.mark = p.mark
+    key.as(ip.PROTO_ICMPV6, ipv6.trafficClass(view, at), 0, 0)
+    routing.learnMtu(asked, key, view.getUint32(transport + icmpv6.MTU))
+    this.#mouth.discard(asked)
+  }
+
   // ── making packets ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** What the way of an answer to p depends on; whether marks do is net.ipv6.fwmark_reflect's business. */

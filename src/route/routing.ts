@@ -9,6 +9,7 @@ import { type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
 import { type DeviceSysctl, ofDevice, type Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
 import { maskOf } from '../wire/address.ts'
 import * as ip from '../wire/ipv4.ts'
 import { PROTOCOL_KERNEL, type RouteEntry, TABLE_DEFAULT, TABLE_LOCAL, TABLE_MAIN } from './entry.ts'
@@ -16,12 +17,16 @@ import { Fib, leavesBy, type Path, type Route } from './fib.ts'
 import { FlowKey } from './key.ts'
 import { boundsOf, choose, type HashPolicy } from './multipath.ts'
 import { primaryOf } from './own.ts'
+import { PathMtus } from './path-mtu.ts'
 import { decide, ends, type PolicyRules, type ReadyRule } from './policy.ts'
 import type { RouteTables } from './tables.ts'
 import * as type from './type.ts'
 
 /** What an input look-up says when the packet may go on. */
 export const ROUTED = -1
+
+/** net.ipv4.route.min_pmtu */
+const MIN_PATH_MTU = 552
 
 export class Routing {
   // The last look-up's result.
@@ -39,6 +44,8 @@ export class Routing {
   readonly key = new FlowKey()
   readonly rules: PolicyRules
   readonly tables: RouteTables
+  /** What was learned of paths. */
+  readonly paths: PathMtus
   readonly #links: Links
   // By device, as sysctls say.
   readonly #forwarding: Int8Array
@@ -62,7 +69,8 @@ export class Routing {
   /** Sources are judged by what the rules and tables say of them, and not only by whether they are the router's own. */
   #judged = false
 
-  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, seed: number) {
+  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, time: Time, seed: number) {
+    this.paths = new PathMtus(time)
     this.#links = links
     this.tables = tables
     this.rules = rules
@@ -213,6 +221,7 @@ export class Routing {
       case type.BROADCAST:
         return this.#checkSource(p, NO_LINK)
       case type.UNICAST:
+        if (!this.paths.isEmpty) this.#takeLocked(route, destination)
         return forwarding ? this.#checkSource(p, this.link) : REASON['not-forwarding']
       default:
         return forwarding ? REASON['unreachable-route'] : REASON['not-forwarding']
@@ -253,6 +262,12 @@ export class Routing {
     return filter === 1 ? REASON['reverse-path'] : ROUTED
   }
 
+  /** What is forwarded does not depend on what was learned, unless that is locked. */
+  #takeLocked(route: Route, destination: number): void {
+    const known = this.paths.find([destination], route.entry)
+    if (known?.locked) this.mtu = known.mtu
+  }
+
   // ── the router's own packets ────────────────────────────────────────────────────────────────────────────────────────
 
   /** Where a packet of the router's own goes; false when nowhere. Local destinations go by the loopback device. */
@@ -265,6 +280,7 @@ export class Routing {
       return false
     }
     this.#take(route, destination, key)
+    if (!this.paths.isEmpty) this.mtu = this.paths.find([destination], route.entry)?.mtu ?? this.mtu
     if (toMany) this.type = destination === ip.BROADCAST_ADDRESS ? type.BROADCAST : type.MULTICAST
     if (this.type === type.LOCAL) {
       this.link = LOOPBACK
@@ -272,6 +288,29 @@ export class Routing {
       return true
     }
     return !type.leadsNowhere(route.type)
+  }
+
+  /** The path's MTU for a packet that is routed. */
+  pathMtu(p: Packet): number {
+    if (this.paths.isEmpty) return p.mtu
+    const key = this.#key.of(p, p.inLink === NO_LINK ? LOOPBACK : p.inLink)
+    const route = this.#plain ? this.#plainly(p.destination) : this.#byRules(key)
+    const known = this.paths.find([p.destination], route?.entry)
+    return Math.min(p.mtu, known?.mtu ?? p.mtu)
+  }
+
+  /**
+   * An error says that the path of a packet of the router's own has this MTU (__ip_rt_update_pmtu): a larger one is no news, and one
+   * below 552 is not believed, but locked.
+   * @param key the look-up of that packet
+   */
+  learnMtu(key: FlowKey, mtu: number): void {
+    if (!this.isOwn(key.source) || !this.output(key) || this.type !== type.UNICAST) return
+    const { destination } = key
+    const route = this.#plain ? this.#plainly(destination) : this.#byRules(key)
+    if (route?.entry?.mtuLocked || this.paths.find([destination], route?.entry)?.locked || this.mtu < mtu) return
+    const locked = mtu < MIN_PATH_MTU
+    this.paths.learn([destination], route?.entry, locked ? Math.min(this.mtu, MIN_PATH_MTU) : mtu, locked)
   }
 
   /** The source that the router's own packets by the last look-up's route carry; 0 when it has no address. */

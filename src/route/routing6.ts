@@ -9,12 +9,14 @@ import { type Link, type Links, LOOPBACK, NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
 import type { Sysctl } from '../sysctl.ts'
+import type { Time } from '../time.ts'
 import { equal6 } from '../wire/address6.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import { type RouteEntry, TABLE_LOCAL, TABLE_MAIN } from './entry.ts'
 import { Fib6, type Path6, type Route6 } from './fib6.ts'
 import { FlowKey } from './key.ts'
 import { boundsOf, choose, type HashPolicy } from './multipath.ts'
+import { PathMtus } from './path-mtu.ts'
 import { decide, ends, type PolicyRules, type ReadyRule } from './policy.ts'
 import { ROUTED } from './routing.ts'
 import { bestSource, type Candidate } from './source6.ts'
@@ -32,6 +34,8 @@ export class Routing6 {
   readonly key = new FlowKey()
   readonly rules: PolicyRules
   readonly tables: RouteTables
+  /** What was learned of paths. */
+  readonly paths: PathMtus
   readonly #links: Links
   readonly #forwarding: boolean
   readonly #hash: HashPolicy
@@ -48,7 +52,8 @@ export class Routing6 {
   byFlow = true
   #candidates: readonly Candidate[] = []
 
-  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, seed: number) {
+  constructor(links: Links, tables: RouteTables, rules: PolicyRules, sysctl: Sysctl, time: Time, seed: number) {
+    this.paths = new PathMtus(time)
     this.#links = links
     this.tables = tables
     this.rules = rules
@@ -131,6 +136,7 @@ export class Routing6 {
     const way = route.paths === undefined ? route : choose(route.paths, key, this.#hash)
     this.forwardMtu = way.forwardMtu ?? way.mtu
     takeWay(p, way)
+    if (!this.paths.isEmpty) p.mtu = this.paths.find(wordsOf(p), route.entry)?.mtu ?? p.mtu
   }
 
   // ── received packets ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,6 +214,18 @@ export class Routing6 {
       return true
     }
     return route.type === type.UNICAST
+  }
+
+  /**
+   * An error says that the path of a packet of the router's own has this MTU (__ip6_rt_update_pmtu): a larger one is no news, and one
+   * below 1280 is not believed.
+   * @param p takes the look-up's result
+   * @param key the look-up of that packet
+   */
+  learnMtu(p: Packet, key: FlowKey, mtu: number): void {
+    if (mtu < ipv6.MIN_MTU || !this.output(p, key) || p.routeType !== type.UNICAST || mtu >= p.mtu) return
+    const route = this.#find(key)
+    if (!route?.entry?.mtuLocked) this.paths.learn(wordsOf(key), route?.entry, mtu, false)
   }
 
   /** The route that a look-up finds, whatever comes of it; of equal ones that of the device `key.outLink`. */
@@ -300,6 +318,10 @@ function candidatesOf(link: Link): Candidate[] {
     own.splice(before < 0 ? own.length : before, 0, { address, prefixLength, link: link.index })
   }
   return own
+}
+
+function wordsOf({ destination, destination1, destination2, destination3 }: FlowKey | Packet): readonly number[] {
+  return [destination, destination1, destination2, destination3]
 }
 
 function takeWay(p: Packet, { link, gateway, mtu }: Path6 | Route6): void {

@@ -48,7 +48,7 @@ function tcpmss(family: Family) {
         if (header < tcp.MIN_HEADER || p.transport + header > p.start + p.length) return DROP
         let mss = given ?? 0
         if (given === undefined) {
-          const mtu = Math.min(p.mtu, wayBack(p))
+          const mtu = Math.min(family === 4 ? routing.pathMtu(p) : p.mtu, wayBack(p))
           if (mtu <= headers) return DROP
           mss = mtu - headers
         }

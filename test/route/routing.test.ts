@@ -9,6 +9,7 @@ import { ROUTED, Routing } from '../../src/route/routing.ts'
 import { TYPE_NAMES } from '../../src/route/type.ts'
 import { protocolName, protocolNumber } from '../../src/rule/names.ts'
 import { sysctls } from '../../src/sysctl.ts'
+import { Time } from '../../src/time.ts'
 import { formatAddress, parseAddress } from '../../src/wire/address.ts'
 
 const CONFIG: RouterConfig = {
@@ -32,7 +33,7 @@ function routing(sysctl: Record<string, number> = {}, config = CONFIG) {
   const links = buildLinks(config, new Map(Object.keys(config.devices).map((name) => [name, new MemoryDevice(name)])))
   const all = sysctls(sysctl)
   const rules = buildRules(config, 4, { protocolNumber, protocolName })
-  const made = new Routing(links, buildTables(config, links, 4, all), rules, all, 1)
+  const made = new Routing(links, buildTables(config, links, 4, all), rules, all, new Time(), 1)
   const p = new Packet(new Slab(1))
   const index = (name: string) => links.byName(name)!.index
   return {
