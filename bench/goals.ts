@@ -37,7 +37,7 @@ export function goalsOf(recorded: readonly Recorded[]): Goal[] {
     part(name)?.figures.find((f) => f.what === what && f.where === where && (who === undefined || f.who === who))
   const value = (...of: Parameters<typeof find>) => find(...of)?.value
   const ratio = (a: number | undefined, b: number | undefined) =>
-    a === undefined || b === undefined ? undefined : a / b
+    a === undefined || b === undefined || b === 0 ? undefined : a / b
   const against = (name: string, what: string, where: string, peer: string, who = OURS) =>
     ratio(value(name, what, where, who), value(name, what, where, peer))
   const targets = (name: string, begins: string) =>

@@ -14,7 +14,7 @@ type Said =
 /** What it is told. */
 type Told = 'round' | 'finish'
 
-const LIMIT = 180
+const LIMIT = 300
 /** Seconds that a process has to clear up after SIGTERM: namespaces, devices. */
 const CLEAR_UP = 10
 

@@ -51,7 +51,7 @@ function beside(figures: readonly Figure[]): string[] {
     const same = figures.filter((f) => f.what === what && f.where === where)
     const ours = same.find(({ who }) => who === 'tunfilter')
     for (const [i, f] of same.entries()) {
-      const ratio = ours === undefined || f === ours ? '' : (ours.value / f.value).toFixed(2)
+      const ratio = ours === undefined || f === ours || f.value === 0 ? '' : (ours.value / f.value).toFixed(2)
       const cells = [
         i === 0 ? what : '',
         i === 0 ? where : '',

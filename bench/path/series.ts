@@ -77,7 +77,8 @@ export function ratioTarget(
 ): Target[] {
   const of = (name: string) => figures.find((f) => f.what === what && f.where === where && f.who === name)?.value
   const [ours, theirs] = [of(who), of(peer)]
-  if (ours === undefined || theirs === undefined) return []
+  // Of nothing there is no share: somebody else had the machine.
+  if (ours === undefined || theirs === undefined || theirs === 0) return []
   const ratio = round(ours / theirs)
   const own = who === 'tunfilter' ? '' : `, ${who}`
   return [
