@@ -4,6 +4,7 @@ import type { Line, Point } from '../src/cost/plot.ts'
 import type { Figure } from './figure.ts'
 import type { Named, Part } from './part.ts'
 import { KERNEL_LEGACY, KERNEL_NFT } from './path/chains.ts'
+import type { FlowsTask } from './path/flows.ts'
 import { FLOOD, MEDIAN, ROUND_TRIP } from './path/measure.ts'
 import { ESTABLISHED as IN_MEMORY, type MemoryTask } from './path/memory.ts'
 import { ESTABLISHED, NEW, type RulesPath } from './rules/path.ts'
@@ -42,6 +43,12 @@ const memory: Part<MemoryTask> = {
       },
     },
   ],
+}
+
+const flows: Part<FlowsTask> = {
+  name: 'flows',
+  tasks: ({ quick }) => (quick ? [{ flows: 1_000_000 }] : [{ flows: 1_000_000 }, { flows: 4_000_000 }]),
+  measure: async (task) => (await import('./path/flows.ts')).flows(task),
 }
 
 type RulesTask = RulesPath | 'change' | 'load' | 'pause'
@@ -147,7 +154,18 @@ const soak: Part = {
   measure: async (_, options) => (await import('./path/soak.ts')).soak(options),
 }
 
-export const PARTS: readonly Part[] = [micro, memory, rules, sets, control, tun, chains, peers, soak] as readonly Part[]
+export const PARTS: readonly Part[] = [
+  micro,
+  memory,
+  flows,
+  rules,
+  sets,
+  control,
+  tun,
+  chains,
+  peers,
+  soak,
+] as readonly Part[]
 
 function against(figures: readonly Figure[], of: (figure: Figure) => boolean): Point[] {
   return figures

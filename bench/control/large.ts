@@ -80,7 +80,7 @@ export async function largeTable(quick: boolean): Promise<Result> {
     ])
     const script = [
       ...sides.map((side) => `${program(side)}-restore < ${folder}/rules || exit 1`),
-      ...Array.from({ length: quick ? 3 : 12 }, () => round).flat(),
+      ...Array.from({ length: quick ? 3 : 7 }, () => round).flat(),
     ].join('\n')
     const printed = execFileSync('unshare', ['-n', 'sh', '-c', script], { encoding: 'utf8', timeout: 600_000, env })
     return printed.trim().split('\n').map(Number)

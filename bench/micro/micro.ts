@@ -12,7 +12,7 @@ const SIZES = [1, 10_000, 1_000_000]
 const SLOWER_AT_MOST = 4
 
 export async function micro(quick: boolean): Promise<Result> {
-  const seconds = quick ? 0.2 : 1.5
+  const seconds = quick ? 0.2 : 0.8
   say('micro: packets')
   const packets = await measure('packets', packetCases, seconds)
   say('micro: rules')
