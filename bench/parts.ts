@@ -140,6 +140,12 @@ const chains: Part = {
   ],
 }
 
+const queues: Part = {
+  name: 'queues',
+  tasks: () => [{}],
+  measure: async (_, options) => (await import('./path/queues.ts')).queues(options),
+}
+
 const peers: Part = {
   name: 'peers',
   tasks: () => [{}],
@@ -163,6 +169,7 @@ export const PARTS: readonly Part[] = [
   control,
   tun,
   chains,
+  queues,
   peers,
   soak,
 ] as readonly Part[]

@@ -96,10 +96,11 @@ export async function ourGateway(lab: Lab, role: string, options: OurOptions): P
   }
 }
 
-export async function bareGateway(lab: Lab, role: string, way: Way): Promise<Gateway> {
+/** @param queues of each device, and processes */
+export async function bareGateway(lab: Lab, role: string, way: Way, queues = 1): Promise<Gateway> {
   const [client, server] = [await lab.namespace(`${role}c`), await lab.namespace(`${role}s`)]
   const offload = way.offload ? 'offload' : 'plain'
-  const forward = start(FORWARD, client, server, way.io, offload, CLIENT, WAN_ROUTER)
+  const forward = start(FORWARD, client, server, way.io, offload, CLIENT, WAN_ROUTER, String(queues))
   for (const [device, end, address] of [
     ['lan', client, `${CLIENT}/24`],
     ['wan', server, `${SERVER}/24`],

@@ -77,12 +77,15 @@ export async function stream(gateway: Gateway, { seconds }: Pick<Lengths, 'secon
   return { what: TCP, where: back ? BACK : THERE, unit: 'Gbit/s', value, also }
 }
 
-export async function flood(gateway: Gateway, { seconds }: Pick<Lengths, 'seconds'>): Promise<Taken> {
+/** @param flows that flood at once, each from a socket and a process of its own */
+export async function flood(gateway: Gateway, { seconds }: Pick<Lengths, 'seconds'>, flows = 1): Promise<Taken> {
   const sink = startInside(gateway.server, UDP, 'sink', PORT, String(seconds))
   await listening(gateway.server, 'u')
   // The flood outlasts the counting, so that its end is not counted.
   const args = ['flood', gateway.address, PORT, String(seconds + 0.3)]
-  const { busy, used } = await costing(gateway, () => inside(gateway.client, UDP, ...args))
+  const { busy, used } = await costing(gateway, () =>
+    Promise.all(Array.from({ length: flows }, () => inside(gateway.client, UDP, ...args))),
+  )
   const got = JSON.parse(await sink.output) as { packets: number; seconds: number }
   const rate = got.packets === 0 ? 0 : got.packets / got.seconds
   const forwarded = rate * (seconds + 0.3)

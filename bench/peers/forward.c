@@ -2,7 +2,10 @@
 // fixed address each way, counts down the TTL and updates checksums; it tracks no flow and knows no rules. Its I/O is the gateway's
 // own (native/batch.c, native/ring.c), so what is left between the two is what TypeScript and netfilter cost.
 //
-//   forward CLIENT_NETNS SERVER_NETNS read|uring plain|offload INSIDE OUTSIDE
+//   forward CLIENT_NETNS SERVER_NETNS read|uring plain|offload INSIDE OUTSIDE [QUEUES]
+//
+// With several QUEUES each device has as many (IFF_MULTI_QUEUE), and a process each serves one of both: what workers that share
+// nothing would bring. The kernel gives a flow to a queue by its hash.
 //
 // Devices `lan` in the client's namespace and `wan` in the server's; INSIDE becomes OUTSIDE on the way out. Prints "ready" once both
 // are open; ends on SIGTERM.
@@ -21,6 +24,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #ifndef TUN_F_USO4
@@ -45,9 +49,9 @@ static void die(const char *what) {
   exit(1);
 }
 
-static int open_device(const char *netns, const char *name, bool offload) {
+static int open_device(const char *netns, const char *name, bool offload, bool several) {
   char path[256];
-  struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
+  struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | (several ? IFF_MULTI_QUEUE : 0)};
   int header = VNET_HDR_LENGTH;
   const unsigned bits = offload ? TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6 : 0;
   snprintf(path, sizeof path, "/run/netns/%s", netns);
@@ -117,17 +121,25 @@ int main(int argc, char **argv) {
   int32_t starts[READ_AHEAD];
   int slot = 0;
   struct fail f;
-  if (argc != 7) {
-    fprintf(stderr, "usage: forward CLIENT_NETNS SERVER_NETNS read|uring plain|offload INSIDE OUTSIDE\n");
+  if (argc != 7 && argc != 8) {
+    fprintf(stderr, "usage: forward CLIENT_NETNS SERVER_NETNS read|uring plain|offload INSIDE OUTSIDE [QUEUES]\n");
     return 2;
   }
   const bool offload = strcmp(argv[4], "offload") == 0;
+  const int queues = argc == 8 ? atoi(argv[7]) : 1;
+  // The others wait until the devices are there, and end with the first.
+  for (int i = 1; i < queues; i++)
+    if (fork() == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGTERM);
+      usleep(200000);
+      break;
+    }
   inside = inet_addr(argv[5]);
   outside = inet_addr(argv[6]);
   slab = mmap(NULL, slab_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (slab == MAP_FAILED) die("mmap");
-  lan.fd = open_device(argv[1], "lan", offload);
-  wan.fd = open_device(argv[2], "wan", offload);
+  lan.fd = open_device(argv[1], "lan", offload, queues > 1);
+  wan.fd = open_device(argv[2], "wan", offload, queues > 1);
   for (struct device *d = &lan; d; d = d == &lan ? &wan : NULL) {
     d->ring = NULL;
     for (int i = 0; i < BATCH; i++) d->batch[2 * i] = slot++ * STRIDE + HEADROOM;
