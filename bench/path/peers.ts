@@ -19,7 +19,7 @@ export async function peers({ quick }: Options): Promise<Result> {
   const series = new Series()
   const tcp = isInPath('iperf3')
   if (!tcp) series.skipped.push('TCP: not run, because there is no iperf3 (Debian: apt-get install iperf3)')
-  const lengths = quick ? { rounds: 1, seconds: 1, questions: 500 } : { rounds: 3, seconds: 1, questions: 2000 }
+  const lengths = quick ? { rounds: 1, seconds: 1, questions: 500 } : { rounds: 2, seconds: 1, questions: 2000 }
   await withLab(async (lab) => {
     const gateways: Gateway[] = []
     const open = (name: string, opening: () => Promise<Gateway>) =>

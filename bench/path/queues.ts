@@ -16,7 +16,7 @@ export async function queues({ quick }: Options): Promise<Result> {
     return { figures: [], targets: [], skipped: [`not run, because there is no ${lacking.join(', no ')}`] }
   await compilePeers()
   const series = new Series()
-  const rounds = quick ? 1 : 4
+  const rounds = quick ? 1 : 3
   await withLab(async (lab) => {
     const gateways: Gateway[] = []
     for (const [i, name] of ['one queue', 'two queues'].entries())

@@ -31,7 +31,8 @@ const SPARE = 1.5
 /** What may lie between two thirds that are steady: a share, and a little besides. */
 const HEAP_STEADY = { share: 1.05, more: 1 }
 const RESIDENT_STEADY = { share: 1.03, more: 8 }
-const FLOWS_STEADY = { share: 1.1, more: 50 }
+/** Slices end at different moments of a second. */
+const FLOWS_STEADY = { share: 1.1, more: CHURN }
 const DELAY_STEADY = { share: 1.5, more: 1000 }
 
 interface Slice {
