@@ -29,6 +29,8 @@ const memory: Part<MemoryTask> = {
     ...(quick ? [] : ([{ flows: 1_000_000, family: 6 }] as const)),
   ],
   measure: async (task, options) => (await import('./path/memory.ts')).memory(task, options),
+  // A young generation that does not shrink: what a round allocates shows as growth, not as a collection.
+  nodeOptions: () => ['--min-semi-space-size=16'],
   plots: (figures) => [
     {
       name: 'flows',

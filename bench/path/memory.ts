@@ -183,12 +183,12 @@ function collect(): void {
   globalThis.gc()
 }
 
-/** What handling packets does to the heap: round by round, so that what happens between rounds does not count. */
+/** What handling packets does to the heap. Between rounds, while others take their turns, nothing is counted. */
 class WatchedHeap {
   packets = 0
   #grown = 0
-  #left = 0
-  /** When packets were handled: collections between rounds, while others take their turns, are not theirs. */
+  #before: number | undefined
+  /** When packets were handled. */
   readonly #watched: { readonly from: number; readonly to: number }[] = []
   readonly #collected: number[] = []
   readonly #observer = new PerformanceObserver((list) => {
@@ -204,16 +204,12 @@ class WatchedHeap {
   }
 
   watch(packets: number, work: () => void): void {
-    collect()
-    collect()
+    this.#before ??= usedAfterCollection()
     const before = process.memoryUsage().heapUsed
     const from = performance.now()
     work()
     this.#watched.push({ from, to: performance.now() })
     this.#grown += process.memoryUsage().heapUsed - before
-    collect()
-    collect()
-    this.#left += process.memoryUsage().heapUsed - before
     this.packets += packets
   }
 
@@ -228,8 +224,14 @@ class WatchedHeap {
     ).length
     // A collection hides up to a young generation.
     const allocated = (Math.max(0, this.#grown) + collections * YOUNG_GENERATION) / this.packets
-    return { left: this.#left, allocated, collections }
+    return { left: usedAfterCollection() - (this.#before ?? 0), allocated, collections }
   }
+}
+
+function usedAfterCollection(): number {
+  collect()
+  collect()
+  return process.memoryUsage().heapUsed
 }
 
 function deviceAlone(device: FloodDevice, packets: number): number[] {
