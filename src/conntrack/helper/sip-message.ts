@@ -69,7 +69,7 @@ export class Message {
     }
     if (!this.#translateVia(isResponse, forced, words)) return false
     for (const name of ['Contact', 'From', 'To'])
-      for (let from = 0; ; ) {
+      for (let from = 0, count = 0; count < sip.URIS_MAX; count++) {
         const [host] = sip.urisIn(this.text, name, words, from)
         if (host === undefined || host === 'broken') break
         const before = this.text.length

@@ -1,5 +1,6 @@
 // What helper sip reads in messages of SIP (RFC 3261) and in the session descriptions that they carry (RFC 8866): headers by name,
-// addresses in them with their places, and parameters behind them. Places are offsets in the message.
+// addresses in them with their places, and parameters behind them. Places are offsets in the message. Nothing takes longer than a
+// few times the message's length: of absurd ones less is read than Linux reads (URIS_MAX, USER_MAX).
 
 import { parse6 } from '../../wire/address6.ts'
 
@@ -25,6 +26,9 @@ const SHORT: Readonly<Record<string, string | undefined>> = {
 }
 const PORT = 5060
 const LEAST_PORT = 1024
+/** URIs of a header, and characters of a user's name. */
+export const URIS_MAX = 64
+const USER_MAX = 1024
 
 /** The length of the message that this begins with, by its Content-Length; -1 where it does not say or has no end of its headers. */
 export function messageLength(text: string): number {
@@ -86,8 +90,7 @@ export function hostAt(text: string, at: number, words: number): Host | 'broken'
 
 /** The address of a URI whose `sip:` ends here: behind the user's name, if there is one. */
 function uriAt(text: string, at: number, words: number): Host | 'broken' {
-  const line = text.slice(at)
-  const user = /^[^@\r\n]*@/.exec(line)
+  const user = /^[^@\r\n]*@/.exec(text.slice(at, at + USER_MAX))
   return hostAt(text, at + (user?.[0].length ?? 0), words)
 }
 
@@ -95,14 +98,21 @@ function uriAt(text: string, at: number, words: number): Host | 'broken' {
 export function* urisIn(text: string, name: string, words: number, from = 0): Generator<Host | 'broken'> {
   for (const { at, end } of valuesOf(text, name)) {
     if (end <= from) continue
-    let place = text.toLowerCase().indexOf('sip:', Math.max(at, from))
-    if (place < 0 || place >= end) yield 'broken'
-    while (place >= 0 && place < end) {
-      const found = uriAt(text, place + 4, words)
+    const header = text.slice(0, end)
+    const scheme = /sip:/gi
+    scheme.lastIndex = Math.max(at, from)
+    for (let count = 0; count < URIS_MAX; count++) {
+      const place = scheme.exec(header)
+      if (place === null) {
+        if (count === 0) yield 'broken'
+        break
+      }
+      const found = uriAt(header, place.index + place[0].length, words)
       yield found
       if (found === 'broken') return
-      const comma = text.indexOf(',', found.at + found.length)
-      place = comma < 0 || comma >= end ? -1 : text.toLowerCase().indexOf('sip:', comma)
+      const comma = header.indexOf(',', found.at + found.length)
+      if (comma < 0) break
+      scheme.lastIndex = comma
     }
   }
 }
