@@ -138,7 +138,7 @@ export function goalsOf(recorded: readonly Recorded[]): Goal[] {
       },
       {
         name: 'bytes a rule',
-        value: value('rules', 'memory of a rule in the data plane', '100,000 rules'),
+        value: value('rules', 'memory of a rule, data plane and control side', '100,000 rules'),
         most: 300,
       },
     ]),

@@ -5,6 +5,7 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { TunfilterError } from '../errors.ts'
+import { textOf } from '../iptables/encoding.ts'
 import { Failure } from '../iptables/program.ts'
 import * as wire from './frame.ts'
 import { type ControlProgram, type Conversation, programCalled } from './program.ts'
@@ -179,15 +180,26 @@ class Client implements Conversation {
       this.#awaited = undefined
       this.#giveInputBack()
       const { pieces, some } = awaited
-      awaited.resolve(some ? undefined : Buffer.concat(pieces).toString('utf8'))
+      this.#resolve(awaited, some ? undefined : Buffer.concat(pieces))
     } else if (kind === wire.INPUT_FAILED) {
       this.#awaited = undefined
       awaited.reject(new Failure(1, `${payload.toString('utf8')}\n`))
     } else if (kind === wire.INPUT && awaited.some) {
       this.#awaited = undefined
-      awaited.resolve(payload.toString('utf8'))
+      this.#resolve(awaited, payload)
     } else if (kind === wire.INPUT) this.#keep(payload, awaited.pieces, this.#called)
     else throw new TunfilterError('ERR_CONTROL_FRAME', `a frame of unknown kind ${JSON.stringify(kind)}`)
+  }
+
+  /** What is no text is told to the program that waits, as what could not be read. */
+  #resolve(awaited: Awaited, input: Buffer | undefined): void {
+    const wrong = (line: number) =>
+      new Failure(2, `${this.#called}: line ${line} of the input is not UTF-8: expected UTF-8 text\n`)
+    try {
+      awaited.resolve(input && textOf(input, wrong))
+    } catch (failure) {
+      awaited.reject(failure)
+    }
   }
 
   #keep(payload: Buffer, pieces: Buffer[], called: string): void {
@@ -203,7 +215,7 @@ class Client implements Conversation {
   }
 
   #begin(payload: Buffer): void {
-    const words = payload.toString('utf8').split('\0')
+    const words = textOf(payload, () => new Failure(2, 'an argument is not UTF-8: expected UTF-8 text\n')).split('\0')
     if (words.pop() !== '') throw new TunfilterError('ERR_CONTROL_FRAME', 'arguments without a NUL byte at their end')
     const { program, name, args } = programCalled(words, this.#control.programs)
     this.#called = name

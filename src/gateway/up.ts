@@ -1,7 +1,7 @@
 // The control side of `tunfilter up`: signals, files and the log. Packets are handled by a worker thread beside it
 // (gateway/worker.ts), which this never waits for: it sends orders and prints what is reported.
 
-import { readFileSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
@@ -40,6 +40,7 @@ import {
 import { RuleSender } from './rule-sender.ts'
 import { type State, StateFile } from './state.ts'
 import { printTotals } from './summary.ts'
+import { readText } from './text-file.ts'
 
 export interface UpOptions {
   readonly config: string
@@ -363,11 +364,7 @@ function countRules({ tables }: RuleSet): number {
 }
 
 function readRules(file: string): RuleText {
-  try {
-    return { file, text: readFileSync(file, 'utf8') }
-  } catch (cause) {
-    throw new TunfilterError('ERR_RULE_FILE', `${file}: ${(cause as Error).message}`, { cause })
-  }
+  return { file, text: readText(file) }
 }
 
 function revived({ code, message, complaints }: ReportedError): Error {

@@ -5,8 +5,8 @@ import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import type { Complain } from './extension.ts'
 import type { Word } from './lexer.ts'
+import type { ReadContext } from './read-context.ts'
 import { NOT_ENFORCED } from './registry.ts'
-import type { ReadContext } from './rule.ts'
 
 export type CommandKind = 'A' | 'D' | 'C' | 'I' | 'R' | 'L' | 'S' | 'F' | 'Z' | 'N' | 'X' | 'E' | 'P'
 

@@ -4,6 +4,7 @@
 import { TunfilterError } from '../errors.ts'
 import type { MatchDeclaration, Options, TargetDeclaration } from '../rule/define.ts'
 import type { Family } from '../rule/model.ts'
+import { protocolName } from '../rule/names.ts'
 
 export type AnyDeclaration = MatchDeclaration | TargetDeclaration
 
@@ -38,6 +39,11 @@ export class Registry {
     return this.#found.get(`target ${name} ${family}`) as TargetDeclaration | undefined
   }
 
+  /** The match that `-p PROTOCOL` brings in. */
+  ofProtocol(protocol: number, family: Family): MatchDeclaration | undefined {
+    return this.match(OWN_MATCHES[protocol] ?? protocolName(protocol), family)
+  }
+
   names(kind: AnyDeclaration['kind'], family: Family): string[] {
     return this.declarations
       .filter((d) => d.kind === kind && (d.families ?? FAMILIES).includes(family))
@@ -46,6 +52,9 @@ export class Registry {
 }
 
 const FAMILIES: readonly Family[] = [4, 6]
+
+/** Protocols whose match has another name than they have. */
+const OWN_MATCHES: Readonly<Record<number, string>> = { 58: 'icmp6', 135: 'mh' }
 
 /** Names of iptables' own that nothing here enforces yet: they are refused by name, not as unknown. */
 export const NOT_ENFORCED: Readonly<Record<AnyDeclaration['kind'], ReadonlySet<string>>> = {

@@ -4,46 +4,16 @@
 // column, and as much of the line as can still be understood is read for further complaints.
 
 import type { MatchDeclaration, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
-import {
-  type Action,
-  BUILTIN_CHAINS,
-  type Counters,
-  type Family,
-  type MatchUse,
-  NO_COUNTERS,
-  type Rule,
-  type TableName,
-} from '../rule/model.ts'
-import { protocolName } from '../rule/names.ts'
+import { type Action, BUILTIN_CHAINS, type Counters, type MatchUse, NO_COUNTERS, type Rule } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
 import { type By, type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
-import { findLong, GLOBAL_NAMES, type Global, globalByLetter } from './global.ts'
+import { findLong, type Global, globalByLetter } from './global.ts'
 import type { Word } from './lexer.ts'
-import { didYouMean } from './nearest.ts'
-import { NOT_ENFORCED, type Registry } from './registry.ts'
-
-export interface ReadContext {
-  readonly registry: Registry
-  readonly family: Family
-  readonly table: TableName
-  /** Are counters taken (`iptables-restore --counters`)? */
-  readonly counters: boolean
-  /** Chains of the table as it is now. */
-  hasChain(name: string): boolean
-  chainNames(): Iterable<string>
-  /** Takes what is strange, but not wrong. */
-  warn?(message: string): void
-  /** Is told of each match and target that is named, or brought in by the protocol. */
-  extension?(declaration: ExtensionDeclaration): void
-  /** On a command line: takes an option that no rule file has (-t, -n, -w, ...); what is wrong with it, if something is. */
-  other?(option: Global, value: Word | undefined): string | undefined
-}
-
-/** Protocols whose match has another name than they have. */
-const OWN_MATCHES: Readonly<Record<number, string>> = { 58: 'icmp6', 135: 'mh' }
+import type { ReadContext } from './read-context.ts'
+import { hintForShort, likeThere, quoted, unknownMatch, unknownOption, unknownTarget } from './unknown.ts'
 
 /**
  * Reads one line; undefined when it was complained of, 'skip' when it is for the other family.
@@ -65,10 +35,6 @@ export function readArguments(words: readonly Word[], context: ReadContext, comp
   const read = new RuleReader(words, undefined, context, complain).read()
   return read === 'skip' ? undefined : read
 }
-
-/** A word between the quotes that iptables' messages have. */
-const likeThere = (text: string) => shown(text).replace(/^'/, '`')
-const quoted = (text: string) => shown(text).replace(/^'|'$/g, '"')
 
 /** Targets that are verdicts. */
 export const STANDARD: ReadonlySet<string> = new Set(['ACCEPT', 'DROP', 'QUEUE', 'RETURN'])
@@ -176,25 +142,21 @@ class RuleReader {
     for (let i = 0; i < letters.length; i++) {
       const option = globalByLetter(letters[i])
       if (option === undefined)
-        return this.#stop(word, `unknown option ${quoted(`-${letters[i]}`)}${this.#hintForShort(letters)}`)
+        return this.#stop(
+          word,
+          `unknown option ${quoted(`-${letters[i]}`)}${hintForShort(letters, this.#context.registry)}`,
+        )
       if (option.arity !== 'none' && i < letters.length - 1) {
         if (this.#context.other !== undefined)
           return this.#global(option, word, not, { text: letters.slice(i + 1), column: word.column })
         return this.#stop(
           word,
-          `${shown(word.text)}: expected a blank between -${letters[i]} and its value${this.#hintForShort(letters)}`,
+          `${shown(word.text)}: expected a blank between -${letters[i]} and its value${hintForShort(letters, this.#context.registry)}`,
         )
       }
       if (!this.#global(option, word, not)) return false
     }
     return true
-  }
-
-  /** `-dport` is what people write who mean `--dport`. */
-  #hintForShort(letters: string): string {
-    const { declarations } = this.#context.registry
-    const known = GLOBAL_NAMES.includes(letters) || declarations.some((d) => Object.hasOwn(d.options, letters))
-    return known ? `; did you mean '--${letters}'?` : ''
   }
 
   /** `--dport ! 80` is what people write who learnt iptables long ago. */
@@ -250,8 +212,7 @@ class RuleReader {
   #imply(word: Word): boolean {
     const { protocol } = this.#conditions
     if (this.#implied || protocol === undefined) return false
-    const name = OWN_MATCHES[protocol.value] ?? protocolName(protocol.value)
-    const declaration = this.#context.registry.match(name, this.#context.family)
+    const declaration = this.#context.registry.ofProtocol(protocol.value, this.#context.family)
     if (declaration === undefined) return false
     this.#implied = true
     this.#matches.push(this.#extension(declaration, word))
@@ -260,30 +221,7 @@ class RuleReader {
 
   #unknown(word: Word, name: string): false {
     const { registry, family } = this.#context
-    const found = findLong(name, this.#extensions)
-    if (found.kind === 'ambiguous')
-      return this.#stop(word, `'--${name}' could be ${found.names.map((one) => `--${one}`).join(' or ')}`)
-    const owners = registry.declarations.filter(
-      (d) => Object.hasOwn(d.options, name) && (d.families ?? [4, 6]).includes(family),
-    )
-    if (owners.length > 0) {
-      const where = owners.map((d) =>
-        d.protocols?.length === 1
-          ? `-p ${protocolName(d.protocols[0])}`
-          : `${d.kind === 'match' ? '-m' : '-j'} ${d.name}`,
-      )
-      return this.#stop(
-        word,
-        `unknown option ${quoted(`--${name}`)} here: expected ${where.join(' or ')} to stand before it`,
-      )
-    }
-    const known = [...GLOBAL_NAMES, ...this.#extensions.flatMap((e) => Object.keys(e.declaration.options))]
-    const implied =
-      this.#conditions.protocol === undefined
-        ? undefined
-        : registry.match(protocolName(this.#conditions.protocol.value), family)
-    if (implied !== undefined) known.push(...Object.keys(implied.options))
-    return this.#stop(word, `unknown option ${quoted(`--${name}`)}${didYouMean(name, known).replace("'", "'--")}`)
+    return this.#stop(word, unknownOption(name, this.#extensions, this.#conditions.protocol, registry, family))
   }
 
   /** One of iptables' own options. @param joined its value, where that stands in the same word */
@@ -362,16 +300,7 @@ class RuleReader {
   #match(word: Word): boolean {
     const { registry, family } = this.#context
     const declaration = registry.match(word.text, family)
-    if (declaration === undefined) {
-      const known = NOT_ENFORCED.match.has(word.text)
-      const hint = didYouMean(word.text, registry.names('match', family))
-      return this.#stop(
-        word,
-        known
-          ? `match ${word.text} is not enforced yet, so the rule would match too much`
-          : `Couldn't load match ${likeThere(word.text)}:No such file or directory${hint}`,
-      )
-    }
+    if (declaration === undefined) return this.#stop(word, unknownMatch(word.text, registry, family))
     this.#matches.push(this.#extension(declaration, word))
     return true
   }
@@ -406,23 +335,14 @@ class RuleReader {
   }
 
   #checkChain(word: Word, isGoto: boolean): boolean {
-    const { registry, family, table } = this.#context
+    const { table } = this.#context
     if (BUILTIN_CHAINS[table].includes(word.text)) {
       const message = `${word.text} is a built-in chain: expected a chain of one's own, or a target`
       this.#complain(word.column, message, 'tables')
       return true
     }
     if (this.#context.hasChain(word.text)) return true
-    if (!isGoto && NOT_ENFORCED.target.has(word.text))
-      return this.#stop(word, `target ${word.text} is not enforced yet`)
-    const known = [...this.#context.chainNames(), ...(isGoto ? [] : registry.names('target', family))]
-    const hint = didYouMean(word.text, known)
-    return this.#stop(
-      word,
-      isGoto
-        ? `goto ${shown(word.text)} is not a chain of table ${table} at this line${hint}`
-        : `Couldn't load target ${likeThere(word.text)}:No such file or directory${hint}`,
-    )
+    return this.#stop(word, unknownTarget(word.text, isGoto, this.#context))
   }
 
   /** One rule for each pair of addresses. */

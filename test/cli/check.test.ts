@@ -25,12 +25,14 @@ test('check says nothing of a file that is right, and prints it as it is saved w
 })
 
 test('check tells every mistake of every file, with status 1', () => {
-  const { status, stderr } = run('check', 'wrong', 'right', 'missing')
+  writeFileSync(join(folder, 'latin1'), Buffer.from('*filter\n# caf\xe9\nCOMMIT\n', 'latin1'))
+  const { status, stderr } = run('check', 'wrong', 'right', 'missing', 'latin1')
   expect(status).toBe(1)
   expect(stderr.split('\n')).toEqual([
     expect.stringMatching(/^tunfilter: wrong:2:13: .*`ACEPT'.*did you mean 'ACCEPT'/),
     expect.stringMatching(/^tunfilter: wrong:3:10: unknown option "--dport"/),
     expect.stringMatching(/^tunfilter: missing: ENOENT/),
+    expect.stringMatching(/^tunfilter: latin1:2: the line is not UTF-8/),
     '',
   ])
 })

@@ -48,7 +48,7 @@ const count = (n: number, line: (i: number) => string) => Array.from({ length: n
 
 describe('a gateway with clients that misbehave', () => {
   test(...needsTun('rules that cannot be are refused, each with a reason, and nothing is changed'), async () => {
-    const { run, unharmed } = await newLab()
+    const { open, run, unharmed } = await newLab()
     const chain = (n: number) => count(n, (i) => `:C${i} - [0:0]`)
     const circle = [...chain(1000), ...count(1000, (i) => `-A C${i} -j C${(i + 1) % 1000}`), '-A INPUT -j C0']
     for (const [input, wanted] of [
@@ -68,11 +68,22 @@ describe('a gateway with clients that misbehave', () => {
       expect(stderr.length).toBeLessThan(10_000)
       await unharmed()
     }
-    for (const bytes of [
-      Buffer.from('*filter\n-A INPUT -j DR\xffOP\nCOMMIT\n', 'latin1'),
-      Buffer.from('*filter\n', 'utf16le'),
-    ])
-      expect(run('iptables-restore', bytes as unknown as string).status).toBeGreaterThan(0)
+    const encoded = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding) as unknown as string
+    const latin1 = encoded('*filter\n-A INPUT -m comment --comment caf\xe9 -j DROP\nCOMMIT\n', 'latin1')
+    expect(run('iptables-restore', latin1)).toEqual({
+      status: 2,
+      stdout: '',
+      stderr: 'iptables-restore: line 2 of the input is not UTF-8: expected UTF-8 text\n',
+    })
+    const { status, stderr } = run('iptables-restore', encoded('*filter\nCOMMIT\n', 'utf16le'))
+    expect([status, stderr]).toEqual([2, expect.stringContaining('there is a NUL byte here')])
+    const socket = await open(wire.frame(wire.ARGUMENTS, Buffer.from('iptables\0-N\0caf\xe9\0', 'latin1')))
+    let said = ''
+    socket.on('data', (piece) => {
+      said += piece.toString('latin1')
+    })
+    await new Promise((resolve) => socket.on('close', resolve))
+    expect(said).toContain('an argument is not UTF-8: expected UTF-8 text\n')
     await unharmed()
   })
 

@@ -29,7 +29,7 @@ const STRICTER: readonly RegExp[] = [
   /^--(ct(orig|repl)(src|dst)|on-ip|gateway): .* is not understood/,
   // Of CT's options for zones the last one wins there, with what another has said.
   /^--zone(-orig|-reply)? and --zone(-orig|-reply)? cannot stand together/,
-  /^--(set-class|hmark-\w+-prefix|connlimit-mask|hashlimit-\w+mask|to|to-destination|to-source): .* is not understood/,
+  /^--(set-class|hmark-\w+-prefix|connlimit-mask|hashlimit-\w+mask|hashlimit-rate-interval|to|to-destination|to-source): .* is not understood/,
   /^--(weekdays|monthdays): /,
   // Without a length a prefix is saved by its length alone, and cannot be read again.
   /^--(src|dst)-pfx: .* expected a prefix/,
@@ -49,7 +49,7 @@ function asSavedThere(saved: string | undefined): string | undefined {
       .replace(/( !)? --ipcompspi 0:4294967295(?= |$)/g, '')
       .replace(/(--connbytes 0):0(?= |$)/g, '$1')
       // Of the name of a timeout policy four characters are saved.
-      .replace(/(-j CT .*--timeout \S{4})\S+/, '$1')
+      .replace(/(-j CT .*--timeout )"?([^\s"]{1,4})[^\s"]*"?/, '$1$2')
       // A range that ends with 0 is its beginning alone.
       .replace(/(--ct\w+port \d+):0(?= |$)/g, '$1')
   )
