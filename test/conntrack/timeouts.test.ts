@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { TimeoutPolicy } from '../../src/config.ts'
-import { Extensions } from '../../src/conntrack/extensions.ts'
+import { EXTRA_WORDS, Extensions, POLICY } from '../../src/conntrack/extensions.ts'
 import { Timeouts } from '../../src/conntrack/timeouts.ts'
 import { sysctls } from '../../src/sysctl.ts'
 
@@ -45,7 +45,7 @@ describe('a timeout policy', () => {
     const udp = timeouts.for('udp')
     expect([...udp.of(3)]).toEqual([11_000, 120_000])
     const extras = extensions.extra()
-    extras[3 * 5] = timeouts.find('long', 17)
+    extras[3 * EXTRA_WORDS + POLICY] = timeouts.find('long', 17)
     expect([...udp.of(3)]).toEqual([11_000, 500_000])
     expect([...udp.of(4)]).toEqual([11_000, 120_000])
   })
