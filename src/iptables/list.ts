@@ -149,7 +149,7 @@ const padded = (n: number, width: number) => String(n).padStart(width)
 
 function targetName({ action }: Rule): string {
   if (action === undefined) return ''
-  return action.kind === 'jump' ? action.chain : action.declaration.name
+  return action.kind === 'jump' ? action.chain : (action.declaration.listedAs ?? action.declaration.name)
 }
 
 const EVERY: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' }
@@ -161,14 +161,19 @@ function network(of: Negatable<Network> | undefined, numeric: boolean, family: F
   return length === 32 * of.value.mask.length ? address : `${address}/${length ?? formatAny(of.value.mask)}`
 }
 
-function extensions({ matches, action }: Rule, numeric: boolean): string {
+function extensions({ matches, action, protocol }: Rule, numeric: boolean): string {
   let text = action?.kind === 'jump' && action.goto ? '[goto] ' : ''
-  for (const { declaration, options } of matches) text += listed(declaration, options, numeric)
-  return action?.kind === 'target' ? text + listed(action.declaration, action.options, numeric) : text
+  for (const { declaration, options } of matches) text += listed(declaration, options, numeric, protocol?.value)
+  return action?.kind === 'target' ? text + listed(action.declaration, action.options, numeric, protocol?.value) : text
 }
 
-function listed(declaration: MatchDeclaration | TargetDeclaration, options: OptionValues, numeric: boolean): string {
-  const own = declaration.list?.(options, numeric)
+function listed(
+  declaration: MatchDeclaration | TargetDeclaration,
+  options: OptionValues,
+  numeric: boolean,
+  protocol: number | undefined,
+): string {
+  const own = declaration.list?.(options, numeric, protocol)
   if (own === undefined) return formatOptions(declaration, options).replace(/ --/g, ' ')
   return own === '' ? '' : ` ${own}`
 }

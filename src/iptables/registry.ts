@@ -32,7 +32,7 @@ export class Registry {
   }
 
   match(name: string, family: Family): MatchDeclaration | undefined {
-    return this.#found.get(`match ${name} ${family}`) as MatchDeclaration | undefined
+    return this.#found.get(`match ${MATCH_ALIASES[name] ?? name} ${family}`) as MatchDeclaration | undefined
   }
 
   target(name: string, family: Family): TargetDeclaration | undefined {
@@ -50,6 +50,9 @@ export class Registry {
       .map((d) => d.name)
   }
 }
+
+/** Other names under which the tools know a match; it is saved under its own. */
+const MATCH_ALIASES: Readonly<Record<string, string>> = { icmpv6: 'icmp6', 'ipv6-icmp': 'icmp6' }
 
 const FAMILIES: readonly Family[] = [4, 6]
 

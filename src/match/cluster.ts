@@ -35,6 +35,11 @@ export const cluster = defineMatch({
       .required()
       .help('the seed of the hash, the same on all nodes'),
   },
+  list: (o) => {
+    const nodes = o['cluster-local-nodemask'] ?? { value: 0, not: false }
+    const seed = hex(o['cluster-hash-seed'])
+    return `cluster ${nodes.not ? '!' : ''}node_mask=${hex(nodes.value)} total_nodes=${o['cluster-total-nodes']} hash_seed=${seed}`
+  },
   exclusive: [['cluster-local-node', 'cluster-local-nodemask']],
   anyOf: ['cluster-local-node', 'cluster-local-nodemask'],
   normalize: (o) => {

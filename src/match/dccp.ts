@@ -61,7 +61,7 @@ export const dccp = defineMatch({
     'dccp-option': u8({ min: 1 }).negatable().help('an option of this kind is there'),
   },
   plain: (o) => (o['dccp-types'] === undefined && o['dccp-option'] === undefined ? plainPorts(o) : undefined),
-  list: (o, numeric) => ['dccp', ...listPorts(o.sport, o.dport, 'dccp', numeric), ...listRest(o)].join(' '),
+  list: (o, numeric) => ['dccp', ...listPorts(o.sport, o.dport, 'dccp', numeric), ...listRest(o, numeric)].join(' '),
   looksFor: (o) => (o['dccp-types'] === undefined && o['dccp-option'] === undefined ? 'flow' : 'packet'),
   match: (o) => {
     const { min: sportMin, max: sportMax } = o.sport?.value ?? ANY_PORT
@@ -80,13 +80,23 @@ export const dccp = defineMatch({
   },
 })
 
-function listRest(o: { 'dccp-types'?: Negatable<number>; 'dccp-option'?: Negatable<number> }): string[] {
+function listRest(
+  o: { 'dccp-types'?: Negatable<number>; 'dccp-option'?: Negatable<number> },
+  numeric: boolean,
+): string[] {
   const words: string[] = []
   const given = o['dccp-types']
-  if (given !== undefined) words.push(`${given.not ? '! ' : ''}${types.kind.format(given.value)}`)
+  if (given !== undefined)
+    words.push(`${given.not ? '! ' : ''}${(numeric ? numbersOf : types.kind.format)(given.value)}`)
   const option = o['dccp-option']
   if (option !== undefined) words.push(`option=${option.not ? '!' : ''}${option.value}`)
   return words
+}
+
+/** The types by their numbers; INVALID stands for all from its own on. */
+function numbersOf(bits: number): string {
+  const numbers = Array.from({ length: 16 }, (_, type) => type)
+  return numbers.filter((type) => ((bits >>> Math.min(type, INVALID)) & 1) === 1).join(',')
 }
 
 function typeOf(p: Packet): number {

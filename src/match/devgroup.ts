@@ -2,7 +2,7 @@
 // device.
 
 import { defineMatch } from '../rule/define.ts'
-import type { MaskedMark } from '../rule/kinds.ts'
+import { formatMark, type MaskedMark } from '../rule/kinds.ts'
 import type { Negatable } from '../rule/model.ts'
 import { namedNumber } from '../rule/named-number.ts'
 
@@ -15,6 +15,15 @@ export const devgroup = defineMatch({
     'src-group': group.help("the incoming device's"),
     'dst-group': group.help("the outgoing device's"),
   },
+  list: (o, numeric) =>
+    (['src-group', 'dst-group'] as const)
+      .flatMap((name) => {
+        const given = o[name]
+        if (given === undefined) return []
+        const text = numeric ? formatMark(given.value) : group.kind.format(given.value)
+        return [`${given.not ? '! ' : ''}${name} ${text}`]
+      })
+      .join(' '),
   anyOf: ['src-group', 'dst-group'],
   hooksFor: (o) => {
     const hooks = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']

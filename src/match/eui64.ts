@@ -9,6 +9,8 @@ export const eui64 = defineMatch({
   families: [6],
   hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
   options: {},
+  // The blank is the real tool's.
+  list: () => 'eui64 ',
   looks: 'packet',
   match: () => () => 0,
 })

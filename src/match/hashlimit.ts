@@ -118,6 +118,31 @@ export const hashlimit = defineMatch({
   name: 'hashlimit',
   summary: 'a rate for each address, port, or combination of them',
   options,
+  list: (o) => {
+    const { given, above } = rateOf(o)
+    // Measured by longer intervals a rate is listed by the second.
+    const interval = o['hashlimit-rate-interval']
+    const rate = given.bytes ? given : { ...given, average: given.average * (interval ?? 1) }
+    const words = ['limit:', above ? 'above' : 'up to', rateText(rate)]
+    const burst = o['hashlimit-burst']
+    if (burst !== undefined) words.push('burst', options['hashlimit-burst'].kind.format(burst))
+    const mode = o['hashlimit-mode']
+    if (mode !== undefined) words.push('mode', options['hashlimit-mode'].kind.format(mode).replaceAll(',', '-'))
+    const expire = o['hashlimit-htable-expire'] ?? quantumOf(given, burst)
+    const collection = o['hashlimit-htable-gcinterval']
+    const listed = {
+      'htable-size': o['hashlimit-htable-size'],
+      'htable-max': o['hashlimit-htable-max'],
+      'htable-gcinterval': collection === INTERVAL ? undefined : collection,
+      'htable-expire': expire === quantumOf(rate, burst) ? undefined : expire,
+      srcmask: o['hashlimit-srcmask'],
+      dstmask: o['hashlimit-dstmask'],
+    }
+    for (const [name, value] of Object.entries(listed)) if (value !== undefined) words.push(`${name} ${value}`)
+    if (o['hashlimit-rate-match']) words.push('rate-match')
+    if (interval !== undefined) words.push(`rate-interval ${interval}`)
+    return words.join(' ')
+  },
   exclusive: [['hashlimit-upto', 'hashlimit-above']],
   anyOf: ['hashlimit-upto', 'hashlimit-above'],
   normalize: (o, { family }) => {

@@ -56,6 +56,13 @@ export const mh = defineMatch({
   protocols: [PROTO_MH],
   options: { 'mh-type': types.negatable().help('it lies there') },
   normalize: (o) => ({ 'mh-type': unlessEveryType(o['mh-type']) }),
+  list: (o, numeric) => {
+    const { value, not } = o['mh-type'] ?? { value: { min: 0, max: MOST }, not: false }
+    if (o['mh-type'] === undefined) return 'mh'
+    const name = (type: number) => (numeric ? undefined : NAMES[type]?.[0]) ?? String(type)
+    const ends = value.min === value.max ? [value.min] : [value.min, value.max]
+    return `mh ${not ? '!' : ''}${ends.map(name).join(':')}`
+  },
   looks: 'packet',
   match: (o) => {
     const { value, not } = o['mh-type'] ?? { value: { min: 0, max: MOST }, not: false }

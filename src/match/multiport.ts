@@ -3,7 +3,7 @@
 
 import { defineMatch, HOTDROP } from '../rule/define.ts'
 import { type PortRange, portList } from '../rule/kinds.ts'
-import { serviceName } from '../rule/names.ts'
+import { protocolName, serviceName } from '../rule/names.ts'
 import { type Option, option, type ParseContext, Problem } from '../rule/option.ts'
 import { PROTO_DCCP, PROTO_SCTP, PROTO_TCP, PROTO_UDP, PROTO_UDPLITE } from '../wire/ipv4.ts'
 import { fragmentOffset } from './port-match.ts'
@@ -38,10 +38,10 @@ export const multiport = defineMatch({
   },
   exclusive: [['sports', 'dports', 'ports']],
   anyOf: ['sports', 'dports', 'ports'],
-  list: (o, numeric) => {
+  list: (o, numeric, protocol = PROTO_TCP) => {
     const kind = o.sports !== undefined ? 'sports' : o.dports !== undefined ? 'dports' : 'ports'
     const { value, not } = o[kind] ?? { value: [], not: false }
-    const name = (port: number) => (numeric ? String(port) : serviceName(port, 'tcp'))
+    const name = (port: number) => (numeric ? String(port) : serviceName(port, protocolName(protocol)))
     const ports = value.map(({ min, max }) => (min === max ? name(min) : `${name(min)}:${name(max)}`))
     return `multiport ${kind} ${not ? ' !' : ''}${ports.join(',')}`
   },

@@ -34,6 +34,7 @@ export const osf = defineMatch({
     ttl: u8({ max: 2 }).help('how the TTL is compared: 0 as it is, 1 at most, 2 not at all'),
     log: u8({ max: 2 }).help('what is told of: 0 all, 1 the first that fits, 2 all that are known'),
   },
+  list: ({ genre: { value, not } }) => `OS fingerprint match ${not ? '! ' : ''}${value}`,
   match: (o, env) => {
     if (o.log === undefined) return () => 0
     return (p) => {

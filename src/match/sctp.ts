@@ -97,12 +97,22 @@ const chunkTypes: Option<Chunks, false, false> = option<Chunks>({
   },
   format: ({ way, chunks }) => {
     if (chunks === 'ALL') return `${way} ALL`
-    return `${way} ${chunks.map(formatChunk).join(',') || 'NONE'}`
+    return `${way} ${chunks.map((chunk) => formatChunk(chunk)).join(',') || 'NONE'}`
   },
 })
 
-function formatChunk({ type, mask, flags }: Chunk): string {
-  const name = Object.keys(CHUNKS).find((one) => CHUNKS[one] === type)
+/** As it is listed with -n. */
+function byNumber({ way, chunks }: Chunks): string {
+  if (chunks === 'ALL') return `${way} ALL`
+  const hex = (type: number) => `0x${type.toString(16).padStart(4, '0')}`
+  return `${way} ${chunks.map((chunk) => formatChunk(chunk, hex(chunk.type))).join(',') || 'NONE'}`
+}
+
+function nameOf(type: number): string {
+  return Object.keys(CHUNKS).find((one) => CHUNKS[one] === type) ?? String(type)
+}
+
+function formatChunk({ type, mask, flags }: Chunk, name = nameOf(type)): string {
   const letters = [...(FLAGS[type] ?? '')].map((letter, at) => {
     const bit = 0x80 >>> at
     return (mask & bit) === 0 ? '' : (flags & bit) !== 0 ? letter : letter.toLowerCase()
@@ -128,7 +138,8 @@ export const sctp = defineMatch({
   list: (o, numeric) => {
     const words = ['sctp', ...listPorts(o.sport, o.dport, 'sctp', numeric)]
     const types = o['chunk-types']
-    if (types !== undefined) words.push(`${types.not ? '!' : ''}${chunkTypes.kind.format(types.value)}`)
+    if (types !== undefined)
+      words.push(`${types.not ? '! ' : ''}${numeric ? byNumber(types.value) : chunkTypes.kind.format(types.value)}`)
     return words.join(' ')
   },
   looksFor: (o) => (o['chunk-types'] === undefined ? 'flow' : 'packet'),

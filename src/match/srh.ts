@@ -6,7 +6,7 @@ import { formatAny, masked, maskLength } from '../rule/address.ts'
 import { defineMatch, lastOf } from '../rule/define.ts'
 import { hostMask } from '../rule/kinds.ts'
 import type { Negatable, Network } from '../rule/model.ts'
-import { option, u8, u16 } from '../rule/option.ts'
+import { type Kind, option, u8, u16 } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { endOf } from './extension-header.ts'
 
@@ -25,25 +25,39 @@ const segment = option<Network>({
   format: ({ address, mask }) => `${formatAny(address)}/${maskLength(mask)}`,
 }).negatable()
 
+const options = {
+  'srh-next-hdr': number.help('the protocol behind it'),
+  'srh-hdr-len-eq': number.help('its length, in units of 8 bytes without the first'),
+  'srh-hdr-len-gt': number.help('it is longer'),
+  'srh-hdr-len-lt': number.help('it is shorter'),
+  'srh-segs-left-eq': number.help('the segments that are left'),
+  'srh-segs-left-gt': number.help('more are left'),
+  'srh-segs-left-lt': number.help('fewer are left'),
+  'srh-last-entry-eq': number.help('the index of the last segment of the list'),
+  'srh-last-entry-gt': number.help('it is greater'),
+  'srh-last-entry-lt': number.help('it is less'),
+  'srh-tag': u16().negatable().help('the tag'),
+  'srh-psid': segment.help('the segment before this one'),
+  'srh-nsid': segment.help('the segment behind this one'),
+  'srh-lsid': segment.help('the last segment'),
+}
+
 export const srh = defineMatch({
   name: 'srh',
   summary: 'the segment routing header',
   families: [6],
-  options: {
-    'srh-next-hdr': number.help('the protocol behind it'),
-    'srh-hdr-len-eq': number.help('its length, in units of 8 bytes without the first'),
-    'srh-hdr-len-gt': number.help('it is longer'),
-    'srh-hdr-len-lt': number.help('it is shorter'),
-    'srh-segs-left-eq': number.help('the segments that are left'),
-    'srh-segs-left-gt': number.help('more are left'),
-    'srh-segs-left-lt': number.help('fewer are left'),
-    'srh-last-entry-eq': number.help('the index of the last segment of the list'),
-    'srh-last-entry-gt': number.help('it is greater'),
-    'srh-last-entry-lt': number.help('it is less'),
-    'srh-tag': u16().negatable().help('the tag'),
-    'srh-psid': segment.help('the segment before this one'),
-    'srh-nsid': segment.help('the segment behind this one'),
-    'srh-lsid': segment.help('the last segment'),
+  options,
+  list: (o) => {
+    const words = ['srh']
+    for (const [name, { kind }] of Object.entries(options)) {
+      const given = o[name as keyof typeof options] as Negatable<unknown> | undefined
+      if (given === undefined) continue
+      const text = (kind as Kind<unknown>).format(given.value)
+      const short = name.slice('srh-'.length)
+      if (!short.endsWith('sid')) words.push(`${short}:${given.not ? '!' : ''}${text}`)
+      else words.push(`${short} ${given.not ? '!' : ''} ${text}`)
+    }
+    return words.join(' ')
   },
   // Linux keeps one number for the three tests of a field: the one that was written last counts for all of them.
   normalize: (o) => {

@@ -17,6 +17,9 @@ const EXPECTS_TIME = 'a time of day as in 23:59 or 23:59:59'
 const EXPECTS_WEEKDAYS = `days of the week (${WEEKDAYS.join(',')} or 1 to 7), joined by commas`
 const EXPECTS_MONTHDAYS = 'days of the month from 1 to 31, joined by commas'
 
+/** By the last digit: the 11th is the 11st there. */
+const ENDINGS: Readonly<Record<number, string>> = { 1: 'st', 2: 'nd', 3: 'rd' }
+
 const two = (value: number) => String(value).padStart(2, '0')
 
 /** Seconds since 1970. */
@@ -104,6 +107,22 @@ export const time = defineMatch({
     contiguous: flag().help('what begins before midnight belongs to that day to its end'),
     kerneltz: flag().alias('localtz').help("by the kernel's time zone, which is UTC"),
     utc: flag().help('in UTC, as it is anyway'),
+  },
+  list: (o) => {
+    const words = ['TIME']
+    const at = (seconds: number) => date.kind.format(seconds).replace('T', ' ')
+    if (o.timestart !== undefined && o.timestop !== undefined)
+      words.push(`from ${timeOfDay.kind.format(o.timestart)} to ${timeOfDay.kind.format(o.timestop)}`)
+    if (o.weekdays !== undefined) words.push(`on ${weekdays.kind.format(o.weekdays.value)}`)
+    if (o.monthdays !== undefined) {
+      const days = monthdays.kind.format(o.monthdays.value).split(',')
+      words.push(`on ${days.map((day) => day + (ENDINGS[Number(day) % 10] ?? 'th')).join(',')}`)
+    }
+    if (o.datestart !== undefined) words.push(`starting from ${at(o.datestart)}`)
+    if (o.datestop !== LAST_DATE) words.push(`until date ${at(o.datestop)}`)
+    if (!o.kerneltz) words.push('UTC')
+    if (o.contiguous) words.push('contiguous')
+    return words.join(' ')
   },
   exclusive: [['utc', 'kerneltz']],
   normalize: (o) => {

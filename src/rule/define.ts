@@ -102,11 +102,14 @@ export interface Declaration<O extends Options> {
   saved?(o: ValuesOf<O>): string
   /** What it makes, or needs to be there, under a name that other rules say too. */
   shares?(o: ValuesOf<O>): readonly SharedUse[]
+  /** Of a target: the name that listings have in their column, where that is another. */
+  readonly listedAs?: string
   /**
    * What `iptables -L` shows of it behind the columns, where that is not its name and its options; '' for nothing.
    * @param numeric `-n`: numbers instead of names of services and types
+   * @param protocol the rule's, whose services are meant
    */
-  list?(o: ValuesOf<O>, numeric: boolean): string
+  list?(o: ValuesOf<O>, numeric: boolean, protocol?: number): string
   /** What no single option can see; returns what is wrong and what was expected. */
   check?(o: ValuesOf<O>, around: Surroundings): string | NotThere | undefined
 }

@@ -22,6 +22,7 @@ export const notrack = defineTarget({
   tables: ['raw'],
   terminal: false,
   options: {},
+  listedAs: 'CT',
   list: () => 'NOTRACK',
   target: (_, { conntrack }) => {
     return (p) => {

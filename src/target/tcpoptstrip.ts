@@ -41,6 +41,12 @@ export const tcpoptstrip = defineTarget({
   tables: ['mangle'],
   terminal: false,
   options: { 'strip-options': kinds.help('these') },
+  list: (o, numeric) => {
+    const name = (kind: number) => Object.keys(NAMES).find((one) => NAMES[one] === kind) ?? String(kind)
+    const given = o['strip-options']
+    if (given === undefined) return ''
+    return `TCPOPTSTRIP options ${numeric ? given.join(',') : given.map(name).join(',')}`
+  },
   target: (o) => {
     const stripped = new Uint8Array(256)
     for (const kind of o['strip-options'] ?? []) stripped[kind] = 1

@@ -3,7 +3,7 @@
 
 import { CONTINUE, defineTarget } from '../rule/define.ts'
 import { u8 } from '../rule/option.ts'
-import { tosValue } from '../rule/tos-value.ts'
+import { tosName, tosValue } from '../rule/tos-value.ts'
 import { changeTos } from './set-tos.ts'
 
 const bits = u8({ base: 16 })
@@ -33,6 +33,8 @@ export const tosTarget = defineTarget({
   list: (o, numeric) => {
     const { value, mask } = o['set-tos'] ?? { value: 0, mask: 0 }
     const two = (n: number) => `0x${n.toString(16).padStart(2, '0')}`
+    const name = numeric ? undefined : tosName({ value, mask })
+    if (name !== undefined) return `TOS set${name}`
     if (!numeric && value === 0) return `TOS and ${two(~mask & 0xff)}`
     if (!numeric && value === mask) return `TOS or ${two(value)}`
     if (!numeric && mask === 0) return `TOS xor ${two(value)}`

@@ -22,8 +22,11 @@ function tryTools(): string {
 export const needsIptables = (title: string) =>
   [reason ? `${title} (skipped: ${reason})` : title, { skip: reason !== '', timeout: 600_000 }] as const
 
-/** What the tools make of each file, each in tables that are empty. Comment lines are left out of the saved form. */
-export function judge(files: readonly string[], { family = 4, counters = false } = {}): Judgement[] {
+/**
+ * What the tools make of each file, each in tables that are empty. Comment lines are left out of the saved form.
+ * @param options.before commands that are run first
+ */
+export function judge(files: readonly string[], { family = 4, counters = false, before = '' } = {}): Judgement[] {
   const folder = mkdtempSync(join(tmpdir(), 'tunfilter-rules-'))
   const tool = family === 4 ? 'iptables-legacy' : 'ip6tables-legacy'
   const flag = counters ? '-c' : ''
@@ -36,6 +39,7 @@ export function judge(files: readonly string[], { family = 4, counters = false }
     })
     writeFileSync(join(folder, 'empty'), empty)
     const script = `cd ${folder} && export XTABLES_LOCKFILE=${folder}/lock && i=0
+      ${before}
       while [ $i -lt ${files.length} ]; do
         if ${tool}-restore ${flag} < $i.rules 2> $i.refused; then ${tool}-save ${flag} > $i.saved; ${tool}-restore -c < empty; fi
         i=$((i + 1))
