@@ -67,6 +67,7 @@ export interface RouteConfig {
   /** Preferred source address of the router's own packets. */
   readonly src?: string
   readonly mtu?: number
+  /** Shown, as in Linux: it is for connections of the router's own, and it has none. */
   readonly advmss?: number
   readonly metric?: number
   /** `unicast` when left out. */

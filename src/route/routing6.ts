@@ -136,7 +136,11 @@ export class Routing6 {
     const way = route.paths === undefined ? route : choose(route.paths, key, this.#hash)
     this.forwardMtu = way.forwardMtu ?? way.mtu
     takeWay(p, way)
-    if (!this.paths.isEmpty) p.mtu = this.paths.find(wordsOf(p), route.entry)?.mtu ?? p.mtu
+    if (!this.paths.isEmpty) this.#takeLearned(p, route)
+  }
+
+  #takeLearned(p: Packet, route: Route6): void {
+    p.mtu = this.paths.find(wordsOf(p), route.entry)?.mtu ?? p.mtu
   }
 
   // ── received packets ────────────────────────────────────────────────────────────────────────────────────────────────
