@@ -33,6 +33,7 @@ export class KnownWays {
   readonly #tables: readonly TableOnWay[]
   /** Ways that packets of this round went. */
   readonly #counted: KnownWay[] = []
+  #count = 0
 
   readonly #conntrack: Watching
   readonly #watching: boolean
@@ -73,7 +74,7 @@ export class KnownWays {
 
   /** The packet goes on a known way: every rule and policy on it counts it, at the end of the round. */
   count(way: KnownWay, p: Packet): void {
-    if (way.packets === 0) this.#counted.push(way)
+    if (way.packets === 0) this.#counted[this.#count++] = way
     way.packets++
     way.bytes += p.length
   }
@@ -81,13 +82,14 @@ export class KnownWays {
   /** The round ends. A batch goes few ways: so ten rules that a packet meets cost it no more than one. */
   settle(): void {
     const counted = this.#counted
-    if (counted.length === 0) return
-    for (const way of counted) {
+    for (let i = 0; i < this.#count; i++) {
+      const way = counted[i]
       for (const place of way.places) count(this.#counters, place, way.bytes, way.packets)
       way.packets = 0
       way.bytes = 0
     }
-    counted.length = 0
+    // The list keeps its length: an array that is emptied gives back its memory, and asks for it anew in the next round.
+    this.#count = 0
   }
 
   /** The packet went by the hooks, and leaves now. */

@@ -204,7 +204,8 @@ class WatchedHeap {
   }
 
   watch(packets: number, work: () => void): void {
-    this.#before ??= usedAfterCollection()
+    // What the first round leaves, and hearing of the next one, is there once.
+    if (this.packets > 0) this.#before ??= usedAfterCollection()
     const before = process.memoryUsage().heapUsed
     const from = performance.now()
     work()
