@@ -4,8 +4,8 @@
 //
 // What always holds: a queue owns exactly one slot. A fragment's data is copied to its place in that slot at once and its
 // own slot given back, so a flood of fragments cannot take more slots than there are queues, a quarter of the slab. The
-// first fragment's header stands directly before the data. Queues and runs of data are numbers into preallocated arrays:
-// nothing is allocated.
+// first fragment's header stands directly before the data. Queues and runs of data (defrag-runs.ts) are
+// numbers into preallocated arrays: nothing is allocated.
 //
 // Two things differ from Linux. Where it refuses fragments above its threshold, the oldest queue gives way here: a
 // quarter of the slab is soon full, and who is under attack should still receive what arrives in quick succession. And
@@ -16,6 +16,8 @@ import { REASON } from '../packet/reason.ts'
 import { type Slab, STRIDE } from '../packet/slab.ts'
 import type { Time } from '../time.ts'
 import { SIZE } from '../wire/vnet.ts'
+import { DUPLICATE, NO_RUN, OVERLAP, Runs } from './defrag-runs.ts'
+import type { DefragEvents, DefragSettings } from './defrag-settings.ts'
 
 /** Not a fragment, or now the whole packet: it goes on. */
 export const PASS = -1
@@ -27,20 +29,8 @@ export const USER_PREROUTING = 0
 export const USER_OUTPUT = 1
 export const USER_LOCAL = 2
 
-export interface DefragEvents {
-  /**
-   * A queue timed out whose first fragment is there: `first` is that fragment, valid during the call. An ICMP "reassembly
-   * time exceeded" is due if the packet was for the router itself (Linux sends none for what it would have forwarded).
-   */
-  expired(first: Packet, user: number): void
-  /** A fragment that was held goes no further; once for each. */
-  dropped(reason: number): void
-}
-
 /** What a fragment costs Linux besides its bytes; ipfrag_high_thresh counts it. */
 const OVERHEAD = 576
-/** Runs that there can be beyond eight a queue: one packet in the smallest fragments, in the worst order, still fits. */
-const SPARE_RUNS = 8192
 
 // Words of a queue.
 const NEXT = 0 // in the hash chain, and in the free list; index + 1
@@ -53,8 +43,7 @@ const HAVE = 6 // bytes of data that are there
 const FLAGS = 7
 const HEADER = 8 // first fragment's header length
 const FIRST = 9 // first fragment's length
-const RUNS = 10 // first run; index + 1
-const LAST_RUN = 11
+const RUNS = 10 // first run and, in the next word, the last one: defrag-runs.ts
 const LARGEST = 12 // largest fragment, and the largest with DF
 const LARGEST_DF = 13
 const COUNT = 14
@@ -65,33 +54,11 @@ const USER = 18
 const KEY = 19 // and the family's further words, by which a fragment's queue is found
 const SHARED_WORDS = KEY
 
-// Words of a run: data that arrived in sequence, at the packet's end as it was known then.
-const OFFSET = 0
-const END = 1
-const NEXT_RUN = 2 // index + 1; by offset
-const RUN_WORDS = 3
-
 // FLAGS. The low four bits say which ECN codepoints were seen (RFC 3168).
 const FIRST_IN = 0x10
 const LAST_IN = 0x20
 const ECN_NOT_ECT = 1
 const ECN_CE = 1 << 3
-
-/** How a family's fragments lie and what they are held to. */
-export interface DefragSettings {
-  /** Words by which a queue is found, besides who asks. */
-  readonly keyWords: number
-  /** Bytes from a slot's begin to the data, for headers of usual length. */
-  readonly data: number
-  /** The most data that there can be. */
-  readonly maxData: number
-  /** A last fragment that contradicts what is there ends the queue; otherwise it alone is dropped. */
-  readonly contradictionEnds: boolean
-  /** How long a queue waits, in seconds. */
-  readonly seconds: number
-  /** Bytes held at most. */
-  readonly threshold: number
-}
 
 export abstract class Defrag {
   // What a family says about a fragment, and about the queue that it belongs to.
@@ -112,11 +79,10 @@ export abstract class Defrag {
   readonly #events: DefragEvents
   readonly #seed: number
   readonly #queues: Int32Array
-  readonly #runs: Int32Array
+  readonly #runs: Runs
   readonly #heads: Int32Array
   readonly #first: Packet
   #freeQueue = 0
-  #freeRun = 0
   #oldest = 0
   #youngest = 0
   /** Bytes held, as the threshold counts them. */
@@ -142,9 +108,7 @@ export abstract class Defrag {
       this.#queues[this.#at(q) + NEXT] = this.#freeQueue
       this.#freeQueue = q
     }
-    const runs = SPARE_RUNS + 8 * queues
-    this.#runs = new Int32Array(runs * RUN_WORDS)
-    for (let run = runs; run >= 1; run--) this.#freeTheRun(run)
+    this.#runs = new Runs(queues)
     this.#heads = new Int32Array(1 << (32 - Math.clz32(2 * queues)))
   }
 
@@ -269,7 +233,7 @@ export abstract class Defrag {
     }
     if (end <= offset || end > this.#settings.maxData) return this.#contradict(q)
     if (!this.#makeRoom(at)) return this.#spoil(q)
-    const placed = this.#place(at, offset, end)
+    const placed = this.#runs.place(queues, at + RUNS, offset, end)
     if (placed === DUPLICATE) return BAD
     if (placed === OVERLAP) return this.#spoil(q)
     if (placed === NO_RUN) {
@@ -414,58 +378,9 @@ export abstract class Defrag {
     else queues[this.#at(older) + YOUNGER] = younger
     if (younger === 0) this.#youngest = older
     else queues[this.#at(younger) + OLDER] = older
-    for (let run = queues[at + RUNS]; run !== 0; ) {
-      const next = this.#runs[(run - 1) * RUN_WORDS + NEXT_RUN]
-      this.#freeTheRun(run)
-      run = next
-    }
+    this.#runs.free(queues[at + RUNS])
     queues[at + NEXT] = this.#freeQueue
     this.#freeQueue = q
-  }
-
-  #freeTheRun(run: number): void {
-    this.#runs[(run - 1) * RUN_WORDS + NEXT_RUN] = this.#freeRun
-    this.#freeRun = run
-  }
-
-  /** Enters [offset, end) into the queue's runs: PLACED, or what is in the way. */
-  #place(at: number, offset: number, end: number): number {
-    const queues = this.#queues
-    const runs = this.#runs
-    const last = queues[at + LAST_RUN]
-    const lastAt = (last - 1) * RUN_WORDS
-    let after = last
-    if (last !== 0 && end > runs[lastAt + END]) {
-      if (offset < runs[lastAt + END]) return OVERLAP
-      if (offset === runs[lastAt + END]) {
-        runs[lastAt + END] = end
-        return PLACED
-      }
-    } else if (last !== 0) {
-      after = 0
-      for (let run = queues[at + RUNS]; run !== 0; run = runs[(run - 1) * RUN_WORDS + NEXT_RUN]) {
-        const runAt = (run - 1) * RUN_WORDS
-        if (end <= runs[runAt + OFFSET]) break
-        if (offset < runs[runAt + END])
-          return offset >= runs[runAt + OFFSET] && end <= runs[runAt + END] ? DUPLICATE : OVERLAP
-        after = run
-      }
-    }
-    const run = this.#freeRun
-    if (run === 0) return NO_RUN
-    const runAt = (run - 1) * RUN_WORDS
-    this.#freeRun = runs[runAt + NEXT_RUN]
-    runs[runAt + OFFSET] = offset
-    runs[runAt + END] = end
-    if (after === 0) {
-      runs[runAt + NEXT_RUN] = queues[at + RUNS]
-      queues[at + RUNS] = run
-    } else {
-      runs[runAt + NEXT_RUN] = runs[(after - 1) * RUN_WORDS + NEXT_RUN]
-      runs[(after - 1) * RUN_WORDS + NEXT_RUN] = run
-    }
-    if (after === last) queues[at + LAST_RUN] = run
-    return PLACED
   }
 }
 
@@ -474,9 +389,3 @@ const LIMIT = REASON['fragment-limit']
 const NO_SLOT = -1
 /** IPv4's "don't fragment", in the upper half word of Packet.fragmentMax. */
 const DF = 0x4000
-
-// What #place found.
-const PLACED = 0
-const DUPLICATE = 1
-const OVERLAP = 2
-const NO_RUN = 3

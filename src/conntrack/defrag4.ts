@@ -7,7 +7,8 @@ import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as vnet from '../wire/vnet.ts'
-import { Defrag, type DefragEvents, PASS } from './defrag.ts'
+import { Defrag, PASS } from './defrag.ts'
+import type { DefragEvents } from './defrag-settings.ts'
 
 export class Defrag4 extends Defrag {
   /** @param seed an int32 from a random source */

@@ -11,7 +11,8 @@ import type { Time } from '../time.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import * as vnet from '../wire/vnet.ts'
-import { Defrag, type DefragEvents, PASS } from './defrag.ts'
+import { Defrag, PASS } from './defrag.ts'
+import type { DefragEvents } from './defrag-settings.ts'
 
 /** Of both addresses, the identification, and the link where addresses are the link's own. */
 const KEY_WORDS = 10

@@ -91,23 +91,24 @@ export class Local6 {
     if (ipv6.isMulticast(p.source) || ipv6.isUnspecified(p.source, p.source1, p.source2, p.source3)) return
     if (ipv6.isMulticast(p.destination) && !mayAnswerMulticast(p, kind, code, info)) return
     if (quotesError(p)) return
-    // As in IPv4: the socket that an error would be sent by is taken.
-    if (p.protocol === ip.PROTO_ICMPV6 && p.depth > 0 && p.inLink === NO_LINK) return
+    // As in IPv4: the socket that an error would be sent by is taken. Not so about a copy (target TEE).
+    const own = p.depth > 0 && p.inLink === NO_LINK && this.duplicates.from === NO_LINK
+    if (own && p.protocol === ip.PROTO_ICMPV6) return
     const routing = this.#routing()
     // Nobody speaks by an anycast address: a source that is one is nobody's.
     if (routing.addressType(p.source, p.source1, p.source2, p.source3, NO_LINK) === type.ANYCAST) return
     const source = wordsOf(p.source, p.source1, p.source2, p.source3)
-    const own = this.#isOwnDestination(p)
+    const speaking = this.#isOwnDestination(p)
       ? wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
       : this.#speakerAbout(p, kind, source)
     const key = this.#key(p).as(ip.PROTO_ICMPV6, 0, 0, 0)
-    if (own !== undefined) key.from6(own[0], own[1], own[2], own[3])
+    if (speaking !== undefined) key.from6(speaking[0], speaking[1], speaking[2], speaking[3])
     // Of several ways the one that packets such as this one take.
     key.packet = p
     const answer = this.#towardsSource(p, key)
     if (answer === undefined) return
     if (answer.outLink !== LOOPBACK && !this.#rate.allow(source, kind)) return this.#mouth.discard(answer)
-    const speaker = own ?? routing.source ?? routing.selectSource(answer.outLink, source)
+    const speaker = speaking ?? routing.source ?? routing.selectSource(answer.outLink, source)
     if (speaker === undefined) return this.#mouth.discard(answer)
     const quote = Math.min(p.length, ipv6.MIN_MTU - ipv6.HEADER - icmpv6.HEADER)
     const at = answer.start + ipv6.HEADER

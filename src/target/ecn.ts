@@ -33,6 +33,15 @@ export const ecnTarget = defineTarget({
     const ofTcp = o['ecn-tcp-remove'] || o['ecn-tcp-ece'] !== undefined || o['ecn-tcp-cwr'] !== undefined
     return ofTcp && protocol !== PROTO_TCP ? 'TCP has these bits: expected -p tcp' : undefined
   },
+  // Linux has one form of both bits being cleared: by its own name where nothing else is changed.
+  normalize: (o) => {
+    const clears = o['ecn-tcp-remove'] === true || (o['ecn-tcp-ece'] === 0 && o['ecn-tcp-cwr'] === 0)
+    if (!clears) return o
+    const field = o['ecn-ip-ect']
+    return field === undefined
+      ? { 'ecn-tcp-remove': true as const }
+      : { 'ecn-tcp-ece': 0, 'ecn-tcp-cwr': 0, 'ecn-ip-ect': field }
+  },
   list: (o) =>
     words(
       'ECN',

@@ -24,6 +24,8 @@ export class Correspondence {
   private readonly ids = new Set<number>()
   /** The same of ICMP errors: an error of the router's own may by chance have the id of some other packet. */
   private readonly errorIds = new Set<number>()
+  /** Those that were the same on both sides, in packets that were. */
+  private readonly equal = new Set<number>()
   /** Identifications of IPv6 that were handed in, and what the others, of fragments that the router made, correspond to. */
   private readonly fragments = new Set<number>()
   private readonly fragmentToEngine = new Map<number, number>()
@@ -48,7 +50,13 @@ export class Correspondence {
 
   /** Whether both are the same packet, up to what corresponds. */
   same(kernel: Uint8Array, engine: Uint8Array): boolean {
-    if (hexOf(kernel) === hexOf(engine)) return true
+    if (hexOf(kernel) === hexOf(engine)) {
+      const packet = decode(kernel)
+      if (packet.proto !== 'raw')
+        for (const port of [packet.sourcePort, packet.destinationPort, packet.fields.id])
+          if (typeof port === 'number') this.equal.add(port)
+      return true
+    }
     const [ours, theirs] = [decode(kernel), decode(engine)]
     if (ours.proto === 'raw' || theirs.proto === 'raw' || !this.learn(ours, theirs)) return false
     const expected = this.mapped(ours, (port) => this.toEngine.get(port) ?? port)
@@ -79,13 +87,29 @@ export class Correspondence {
     })
   }
 
-  /** A line of conntrack without the ports that no packet has had: of those only the class is the same. */
+  /**
+   * A line of conntrack without the ports and identifiers that no packet has had, and without those of a pair that is not the only one:
+   * one that was picked may stand for several flows to different places. Of those only the class is the same.
+   */
   listed(line: string): string {
+    const ambiguous = this.ambiguous()
     const seen = (port: number) => this.ports.has(port) || this.toEngine.has(port) || this.toKernel.has(port)
-    return line.replace(/\b(sport|dport)=(\d+)/g, (all, name: string, text: string) => {
+    return line.replace(/\b(sport|dport|id)=(\d+)/g, (all, name: string, text: string) => {
       const port = Number(text)
-      return seen(port) ? all : `${name}=any of class ${classOf(port)}`
+      if (seen(port) && !ambiguous.has(port)) return all
+      return name === 'id' ? 'id=any' : `${name}=any of class ${classOf(port)}`
     })
+  }
+
+  private ambiguous(): Set<number> {
+    const ports = new Set<number>()
+    for (const [a, b] of this.toEngine)
+      if (
+        a !== b &&
+        [a, b].some((port) => this.equal.has(port) || (this.toEngine.has(port) && this.toKernel.has(port)))
+      )
+        ports.add(a).add(b)
+    return ports
   }
 
   private learn(ours: Packet, theirs: Packet): boolean {

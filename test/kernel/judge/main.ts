@@ -4,11 +4,15 @@
 
 import { parseArgs } from 'node:util'
 import { differenceText } from '../compare.ts'
+import { runCapture } from './capture.ts'
 import { type Case, caseOf, caseText } from './case.ts'
 import { Judge, KernelRefuses, type Outcome } from './judge.ts'
 import { familiesOf, isFamilies } from './network.ts'
 import { rulesText } from './rules.ts'
 import { shrink } from './shrink.ts'
+
+/** Milliseconds without a packet after which the kernel has said all. */
+const CAPTURE_SILENCE = 2
 
 const { values } = parseArgs({
   options: {
@@ -17,15 +21,38 @@ const { values } = parseArgs({
     family: { type: 'string', default: 'both' },
     /** How many disagreements are looked into. */
     most: { type: 'string', default: '5' },
+    /** A capture instead of generated cases. */
+    capture: { type: 'string' },
+    config: { type: 'string' },
+    rules: { type: 'string' },
+    rules6: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
 if (values.help) {
   console.log(`Usage: npm run test:kernel -- [--cases N] [--seed S] [--family 4|6|both] [--most M]
+       npm run test:kernel -- --capture FILE --config FILE [--rules FILE] [--rules6 FILE]
   Runs N generated cases, the first with seed S, through the kernel and the engine, and compares every packet, the counters, the
   sets, the flows and the log. With both families some networks have IPv4, some IPv6, and some both. Stops after M
-  disagreements. As root, with Debian's iptables, ipset and conntrack.`)
+  disagreements. As root, with Debian's iptables, ipset and conntrack.
+  With --capture the packets of a capture are what comes in (interfaces are devices by name, unnamed ones the first), until the
+  two disagree about one.`)
   process.exit(0)
+}
+if (values.capture !== undefined) {
+  if (values.config === undefined) {
+    console.error('test:kernel: --capture needs --config, the file that tunfilter replay takes')
+    process.exit(2)
+  }
+  const { capture, config, rules, rules6 } = values
+  const { packets, passedOver, differences } = await runCapture(
+    { capture, config, ...(rules && { rules }), ...(rules6 && { rules6 }) },
+    CAPTURE_SILENCE,
+  )
+  console.log(
+    `${packets} packets of ${capture}, ${passedOver} passed over: ${differences.length === 0 ? 'no disagreement' : `disagreed\n${differenceText(differences)}`}`,
+  )
+  process.exit(differences.length === 0 ? 0 : 1)
 }
 const [cases, seed, most] = [Number(values.cases), Number(values.seed), Number(values.most)]
 if (!isFamilies(values.family) || ![cases, seed, most].every(Number.isSafeInteger)) {
