@@ -17,6 +17,7 @@ import { type Invalid, wrongName } from './command.ts'
 import { asked, Draft } from './draft.ts'
 import { help } from './help.ts'
 import { echo, listCommands, listTable } from './list.ts'
+import { chainBusy, isNft, noChainToList, ruleFailed } from './nft-words.ts'
 import {
   banner,
   Failure,
@@ -107,7 +108,7 @@ class Application {
       case 'D':
         if (number === undefined) return this.#delete()
         return this.#rules((old) => {
-          if (number > old.length) throw this.#refused('Index of deletion too big.')
+          if (number > old.length) throw this.#refused(isNft(this.#program) ? NO_CHAIN : 'Index of deletion too big.')
           return old.toSpliced(number - 1, 1)
         })
       case 'C': {
@@ -194,6 +195,9 @@ class Application {
 
   #list(): void {
     const { kind, chain, number } = this.#request
+    const { name: table } = this.#table
+    if (chain !== undefined && !this.#table.chains.has(chain) && isNft(this.#program))
+      throw noChainToList(this.#program, table, chain)
     if (chain !== undefined) this.#chain()
     const options = { ...this.#request, family: this.#program.family, countsOf: this.#around.countsOf }
     this.#stdout += (kind === 'L' ? listTable : listCommands)(this.#table, options, chain, number)
@@ -223,7 +227,7 @@ class Application {
         rules: chain.rules.map(zeroed),
       }))
     const chain = this.#chain()
-    if (number > chain.rules.length) throw this.#refused('Index of counter too big.')
+    if (number > chain.rules.length) throw this.#refused(isNft(this.#program) ? NO_RULE : 'Index of counter too big.')
     this.#set({ ...chain, rules: chain.rules.with(number - 1, zeroed(chain.rules[number - 1])) })
   }
 
@@ -253,7 +257,10 @@ class Application {
     for (const chain of wanted) {
       if (verbose && name === undefined) this.#stdout += `Deleting chain \`${chain.name}'\n`
       gone.set(chain.name, undefined)
-      wrong = this.#whyNot(chain) ?? wrong
+      const reason = this.#whyNot(chain)
+      if (reason !== undefined && chain.policy === undefined && isNft(this.#program))
+        throw chainBusy(this.#program, chain.name)
+      wrong = reason ?? wrong
     }
     if (wrong !== undefined) throw this.#refused(wrong)
     if (wanted.length > 0) this.#change(gone)
@@ -310,6 +317,8 @@ class Application {
     const [complaint] = judgeTable(this.#table, this.#before)
     if (complaint === undefined) return this.#judgeNames()
     const loop = complaint.message.startsWith('jumps run in a circle')
+    const { kind, chain = '' } = this.#request
+    if (isNft(this.#program)) throw ruleFailed(this.#program, kind, chain, loop ? 'Too many links' : 'Invalid argument')
     throw this.#refused(`${loop ? 'Too many levels of symbolic links.' : 'Invalid argument.'} ${complaint.message}.`)
   }
 

@@ -11,6 +11,7 @@ import type { By, ExtensionDeclaration } from './extension.ts'
 import type { Global } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
+import { inWordsOf } from './nft-words.ts'
 import { banner, Failure, NO_SUCH_TABLE, noTable, type Program, type Surrounding, wrongUsage } from './program.ts'
 import { readArguments } from './rule.ts'
 
@@ -132,7 +133,8 @@ export function readRequest(
   if (options.ends === 'version') return 'version'
   if (options.ends === 'help') return { of }
   const wrong = complaints.find(({ by }) => by === undefined)
-  if (wrong !== undefined) throw new Failure(2, options.warnings + wrongUsage(program, wrong.message).stderr)
+  if (wrong !== undefined)
+    throw new Failure(2, options.warnings + wrongUsage(program, inWordsOf(program, wrong.message)).stderr)
   if (command === undefined) throw wrongUsage(program, 'no command specified')
   if (sets !== undefined)
     for (const rule of command.rules) {

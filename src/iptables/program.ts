@@ -97,6 +97,11 @@ export function refused(program: Program, message: string): Failure {
 export function noTable(program: Program, table: string, reason: string): Failure {
   const base = program.name.replace(/-.*/, '')
   if (program.kind === 'save') return new Failure(1, `${banner(program)}: Cannot initialize: ${reason}\n`)
+  if (program.variant === 'nf_tables')
+    return new Failure(
+      3,
+      `${banner(program)}: table '${table}' does not exist\nPerhaps ${base} or your kernel needs to be upgraded.\n`,
+    )
   return new Failure(
     3,
     `${banner(program)}: can't initialize ${base} table \`${table}': ${reason}\nPerhaps ${base} or your kernel needs to be upgraded.\n`,

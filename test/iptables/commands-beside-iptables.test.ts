@@ -23,7 +23,7 @@ interface Done {
 }
 
 /** Each line in turn, in tables that begin empty. */
-function byRealTool(lines: readonly string[]): Done[] {
+function byRealTool(lines: readonly string[], tool = 'iptables-legacy'): Done[] {
   const folder = mkdtempSync(join(tmpdir(), 'tunfilter-commands-'))
   try {
     writeFileSync(
@@ -31,7 +31,7 @@ function byRealTool(lines: readonly string[]): Done[] {
       `export XTABLES_LOCKFILE=${folder}/lock
        ${lines
          .map(
-           (line, i) => `iptables-legacy ${line} > ${i}.out 2> ${i}.err; echo $? > ${i}.status
+           (line, i) => `${tool} ${line} > ${i}.out 2> ${i}.err; echo $? > ${i}.status
        { iptables-legacy-save -t filter; iptables-legacy-save -t nat; } | grep -v '^#' > ${i}.saved`,
          )
          .join('\n')}\n`,
@@ -51,9 +51,9 @@ function byRealTool(lines: readonly string[]): Done[] {
   }
 }
 
-function here(lines: readonly string[]): Done[] {
+function here(lines: readonly string[], tool = 'iptables'): Done[] {
   let ruleSet: RuleSet = { family: 4, tables: new Map() }
-  const around = { program: programOf('iptables') as Program }
+  const around = { program: programOf(tool) as Program }
   const save = (table: string) =>
     applySave(ruleSet, ['-t', table], { program: programOf('iptables-save') as Program }).stdout
   return lines.map((line) => {
@@ -139,3 +139,34 @@ test(...needsIptables('tables that were asked for are there from then on'), () =
   expect(named.join('')).toBe(run.stdout.toString())
   expect([...ruleSet.tables.keys()]).toEqual(['mangle', 'raw', 'nat'])
 })
+
+test(
+  ...needsIptables('iptables-nft says what the real one says, with its exit statuses, where programs read it'),
+  () => {
+    const lines = [
+      ...['-N a', '-N a', '-A missing -j ACCEPT', '-A INPUT -j missing', '-D INPUT -j ACCEPT', '-C INPUT -j ACCEPT'],
+      ...[
+        '-C missing -j ACCEPT',
+        '-D INPUT 5',
+        '-X missing',
+        '-F missing',
+        '-A INPUT -j a',
+        '-X a',
+        '-F INPUT',
+        '-A a -j ACCEPT',
+      ],
+      ...['-X a', '-P missing DROP', '-P a DROP', '-E missing b', '-E a INPUT', '-E a a', '-I INPUT 5 -j ACCEPT'],
+      ...['-R INPUT 1 -j ACCEPT', '-L missing', '-S missing', '-S INPUT 99', '-t nosuch -L', '-Z missing', '--version'],
+      ...['-A INPUT --nosuch', '-A INPUT -m nosuch', '', '-N c', '-A c -j c', '-A INPUT -j c', '-N INPUT', '-F'],
+      ...['-t nat -A INPUT -j MASQUERADE', '-C INPUT -j missing', '-D missing 1', '-R missing 1 -j ACCEPT', '-X'],
+    ]
+    const said = (done: Done) => {
+      const { line, status, stdout, stderr } = comparable(done)
+      // The rules are looked at by the legacy tool too.
+      return { line, status, stdout, stderr: stderr.replace(/^# Warning: iptables-legacy .*\n/m, '') }
+    }
+    const real = byRealTool(lines, 'iptables-nft').map(said)
+    expect(here(lines, 'iptables-nft').map(said)).toEqual(real)
+    expect(new Set(real.map(({ status }) => status))).toEqual(new Set([0, 1, 2, 3, 4]))
+  },
+)
