@@ -2,6 +2,7 @@
 // and so is what a listing shows afterwards.
 
 import { describe, expect, test } from 'vitest'
+import type { Engine } from '../../src/engine.ts'
 import { KernelRig } from '../kernel/rig.ts'
 import { needsKernel } from '../kernel/with-kernel.ts'
 import { IP_COMMANDS } from './ip-commands.ts'
@@ -24,6 +25,18 @@ function normal(text: string): string {
     .replace(/ nodad(?= )|"nodad":true,/g, '')
 }
 
+/** The kernel puts an IPv6 address in force, and makes its routes, a while after the command: later on a busy machine. */
+async function settled(rig: KernelRig, router: Engine): Promise<void> {
+  const listing = ['-6', 'addr']
+  const routes = ['-6', 'route', 'show', 'table', 'all']
+  const ours = normal(router.ip(listing).stdout + router.ip(routes).stdout)
+  for (let tries = 0; tries < 100; tries++) {
+    const real = await rig.shellRun(`ip ${listing.join(' ')}; ip ${routes.join(' ')}`)
+    if (normal(real) === ours) return
+    await rig.pause(20)
+  }
+}
+
 describe('ip beside the real one', () => {
   for (const [what, commands] of Object.entries(IP_COMMANDS)) {
     test(...needsKernel(what), async () => {
@@ -38,6 +51,7 @@ describe('ip beside the real one', () => {
           real.push(normal(`${command}\n${(await rig.shellRun(`ip ${command} 2>&1; echo "[$?]"`)).trimEnd()}`))
           const { stdout, stderr, status } = router.ip(words)
           ours.push(normal(`${command}\n${stdout}${stderr}[${status}]`))
+          if (/^a\w* (add|del|flush)/.test(command)) await settled(rig, router)
         }
         expect(ours.join('\n')).toBe(real.join('\n'))
       } finally {
