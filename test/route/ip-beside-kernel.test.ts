@@ -27,7 +27,7 @@ function normal(text: string): string {
 
 /** The kernel puts an IPv6 address in force, and makes its routes, a while after the command: later on a busy machine. */
 async function settled(rig: KernelRig, router: Engine): Promise<void> {
-  const listing = ['-6', 'addr']
+  const listing = ['-o', '-6', 'addr']
   const routes = ['-6', 'route', 'show', 'table', 'all']
   const ours = normal(router.ip(listing).stdout + router.ip(routes).stdout)
   for (let tries = 0; tries < 100; tries++) {
