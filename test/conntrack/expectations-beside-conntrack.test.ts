@@ -91,6 +91,8 @@ class Sides {
   }
 
   async load(): Promise<void> {
+    // By itself Linux forgets what CT says of events where nobody listened when the rule was loaded (nf_conntrack_events = 2).
+    await this.#rig.shellRun('echo 1 >/proc/sys/net/netfilter/nf_conntrack_events')
     for (const family of [4, 6] as const) {
       await this.#rig.load(RULES, family)
       this.engine.load(RULES, family)
