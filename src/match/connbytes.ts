@@ -1,5 +1,5 @@
 // Match connbytes (xt_connbytes): how many packets or bytes a flow has had so far, this packet included, or how long its packets are on
-// average. A rule that asks turns accounting on; a flow that began before has no counts, and never matches.
+// average. A rule that asks turns accounting on, for both families; a flow that began before has no counts, and never matches.
 
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
@@ -48,7 +48,8 @@ export const connbytes = defineMatch({
   },
   match: (o, { conntrack }) => {
     // Flows that are there already stay without.
-    conntrack.flows.extensions.account(conntrack.flows.used)
+    // For both families, as the kernel's one switch is.
+    for (const each of [conntrack, conntrack.beside]) each?.flows.extensions.account(each.flows.used)
     const { value, not } = o.connbytes
     // What does not fit into a double exactly is more than any flow has.
     const min = Number(value.min)

@@ -1,6 +1,7 @@
 // One match or target by the text of a rule, ready for packets, in surroundings that a test lays out.
 
 import { FlowTable } from '../../src/conntrack/flows.ts'
+import { Templates } from '../../src/conntrack/template.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { Packet } from '../../src/packet/packet.ts'
 import { PARSED, parse4 } from '../../src/packet/parse.ts'
@@ -29,7 +30,6 @@ export function surrounding(): Surrounding {
   const flows = new FlowTable(16, 1)
   const calls: string[] = []
   const types = new Map<string, number>()
-  const templates: { zone: number }[] = []
   const told =
     (name: string, result: number) =>
     (_p: Packet, ...rest: unknown[]) => {
@@ -44,8 +44,7 @@ export function surrounding(): Surrounding {
     conntrack: {
       flows,
       untrack: told('untrack', 0),
-      template: (template: { zone: number }) => templates.push(template),
-      assign: (p: Packet, number: number) => Object.assign(p, { template: number, zone: templates[number - 1].zone }),
+      templates: new Templates(),
     },
     nat: { setup: told('setup', 1), masquerade: told('masquerade', 1), redirect: told('redirect', 1) },
     local: { reject: told('reject', 0), reset: told('reset', 0) },
