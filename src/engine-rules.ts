@@ -65,10 +65,12 @@ export class Generations {
       build.complete()
     } catch (error) {
       build.abandon()
+      build.clear()
       throw error
     }
     this.#ruleSets[family] = ruleSet
     this.commit(build)
+    build.clear()
   }
 
   begin(family: Family): Build {

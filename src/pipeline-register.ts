@@ -144,12 +144,12 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
   for (const [i, [table, at, priority]] of TABLES.entries()) {
     const chain = program.base(table, at)
     if (chain === undefined) continue
-    const { chunks } = program.ledger
+    const { entries } = program
     // A packet is first traced in the midst of a table.
     const traced = table === 'raw' && program.tracing > 0
-    const tracer = new Tracer(table, chain, chunks, program.environment)
-    const asked = (p: Packet) => interpreter.run(chain, chunks, p, at)
-    const walked = (p: Packet) => walk.run(chain, i, chunks, memory, p, at)
+    const tracer = new Tracer(table, chain, entries, program.environment)
+    const asked = (p: Packet) => interpreter.run(chain, entries, p, at)
+    const walked = (p: Packet) => walk.run(chain, i, entries, memory, p, at)
     const untraced = program.interpreted ? asked : walked
     const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : untraced(p))
     if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules, settled: i })
@@ -164,7 +164,7 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
   const known =
     memory === undefined || conntrack === undefined || program.interpreted
       ? undefined
-      : KnownWays.of(way, tracked, memory, program.ledger.chunks, conntrack)
+      : KnownWays.of(way, tracked, memory, program.entries.counters, conntrack)
   const tracksAtOnce =
     tracked > 0 &&
     way

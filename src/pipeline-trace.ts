@@ -7,10 +7,10 @@
 import { DROP } from './hook/hook.ts'
 import type { Packet } from './packet/packet.ts'
 import { CONTINUE, HOTDROP, RETURN } from './rule/define.ts'
-import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry, type ReadyAction } from './rule/entry.ts'
+import type { Entries } from './rule/entries.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type ReadyAction } from './rule/entry.ts'
 import type { Environment } from './rule/environment.ts'
 import { count, matches } from './rule/interpreter.ts'
-import type { Chunks } from './rule/ledger.ts'
 import { logText } from './rule/log-text.ts'
 import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from './rule/log-text-transport.ts'
 import type { TableName } from './rule/model.ts'
@@ -28,37 +28,38 @@ interface Place {
 export class Tracer {
   readonly #table: TableName
   readonly #base: ChainProgram
-  readonly #counters: Chunks
+  readonly #rules: Entries
   readonly #environment: Environment
 
-  constructor(table: TableName, base: ChainProgram, counters: Chunks, environment: Environment) {
+  constructor(table: TableName, base: ChainProgram, rules: Entries, environment: Environment) {
     this.#table = table
     this.#base = base
-    this.#counters = counters
+    this.#rules = rules
     this.#environment = environment
   }
 
   /** @returns what Interpreter.run returns */
   run(p: Packet, hook: number): number {
     const calls: Place[] = []
+    const rules = this.#rules
     let chain = this.#base
-    let place = 0
+    let place = chain.first
     for (;;) {
       let verdict = RETURN
-      const atEnd = place === chain.entries.length
-      if (atEnd) this.#tell(p, hook, chain, place + 1, true)
+      const atEnd = place === chain.end
+      if (atEnd) this.#tell(p, hook, chain, place + 1 - chain.first, true)
       else {
-        const entry = chain.entries[place++]
-        const matched = matches(entry, p)
+        const entry = chain.places[place++]
+        const matched = matches(rules, entry, p)
         if (matched === HOTDROP) return DROP
         if (matched !== 1) continue
-        count(this.#counters, entry.counter, p.length)
-        this.#tell(p, hook, chain, place, isVerdictAlone(entry))
-        const { action } = entry
+        count(rules.counters, entry, p.length)
+        this.#tell(p, hook, chain, place - chain.first, isVerdictAlone(rules, entry))
+        const action = rules.actionOf(entry)
         if (action.does === DO_JUMP || action.does === DO_GOTO) {
           if (action.does === DO_JUMP) calls.push({ chain, next: place })
           chain = action.chain as ChainProgram
-          place = 0
+          place = chain.first
           continue
         }
         verdict =
@@ -73,9 +74,9 @@ export class Tracer {
         continue
       }
       // A chain that was gone to, or a RETURN, leads to the built-in chain's end.
-      const { entries, policy, counter } = this.#base
-      if (chain !== this.#base || !atEnd) this.#tell(p, hook, this.#base, entries.length + 1, true)
-      count(this.#counters, counter, p.length)
+      const { length, policy, counter } = this.#base
+      if (chain !== this.#base || !atEnd) this.#tell(p, hook, this.#base, length + 1, true)
+      count(rules.counters, counter, p.length)
       return policy
     }
   }
@@ -89,11 +90,12 @@ export class Tracer {
 }
 
 /** A verdict for every packet, which is how chains end. */
-function isVerdictAlone({ action: { does }, more, sourceMask, destinationMask, tests }: Entry): boolean {
+function isVerdictAlone(rules: Entries, entry: number): boolean {
+  const { does } = rules.actionOf(entry)
   if (does === DO_TARGET || does === DO_JUMP || does === DO_GOTO || does === CONTINUE) return false
+  const tests = rules.testsOf(entry)
   return (
-    (sourceMask | destinationMask) === 0 &&
-    more === undefined &&
+    !rules.asksAddresses(entry) &&
     !tests.sourceNot &&
     !tests.destinationNot &&
     tests.protocol === 0 &&

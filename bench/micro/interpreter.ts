@@ -40,10 +40,10 @@ export function interpreterCases(): Case[] {
     p.outLink = engine.links.byName('wan')!.index
     const interpreter = new Interpreter()
     const chain = engine.program.base('filter', FORWARD)!
-    const { chunks } = engine.program.ledger
+    const { entries } = engine.program
     const run = () => {
       let sum = 0
-      for (let i = 0; i < WALKS; i++) sum += interpreter.run(chain, chunks, p, FORWARD)
+      for (let i = 0; i < WALKS; i++) sum += interpreter.run(chain, entries, p, FORWARD)
       return sum
     }
     return { what: 'rule that does not match', where, operations: RULES * WALKS, run }

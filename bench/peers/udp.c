@@ -241,6 +241,9 @@ static int stamped(const char *host, const char *port, double seconds, double ra
   return 0;
 }
 
+/* A packet that took longer than this, in microseconds, is late. */
+static const double LATE_US = 5000;
+
 /* Until nothing has come for half a second after SIGTERM, so that what waits on the way is counted. */
 static int delays(const char *port, double seconds) {
   struct sigaction end = {.sa_handler = tell};
@@ -271,8 +274,10 @@ static int delays(const char *port, double seconds) {
     return 1;
   }
   qsort(took, count, sizeof *took, by_value);
-  printf("{\"packets\":%zu,\"median\":%.2f,\"p999\":%.2f,\"max\":%.2f}\n", count, took[count / 2],
-         took[(size_t)((double)(count - 1) * .999)], took[count - 1]);
+  size_t late = count;
+  while (late > 0 && took[late - 1] > LATE_US) late--;
+  printf("{\"packets\":%zu,\"median\":%.2f,\"p999\":%.2f,\"max\":%.2f,\"late\":%zu,\"seconds\":%.3f}\n", count, took[count / 2],
+         took[(size_t)((double)(count - 1) * .999)], took[count - 1], count - late, now() - begin);
   return 0;
 }
 

@@ -134,26 +134,26 @@ class Plane {
   #rounds(): RuleTaking {
     let time = 0
     let longest = 0
-    for (let taken: ReturnType<RuleTaker['complete']>; ; ) {
+    for (let changed: ReturnType<RuleTaker['goOn']>; ; ) {
       this.#lan.allow(64)
       this.#engine.step()
       const begin = performance.now()
       const used = process.cpuUsage()
       const until = begin + SLICE_MS
       do {
-        if (this.#taker.whole) taken = this.#taker.complete(until)
+        if (this.#taker.isBusy) changed = this.#taker.goOn(until) ?? changed
         else {
           const order = deserialize(this.#orders.shift() as Buffer) as Extract<Order, { kind: 'change' }>
           this.#taker.take(order)
         }
-      } while (taken === undefined && performance.now() < until)
+      } while ((changed === undefined || this.#taker.isBusy) && performance.now() < until)
       // Processor time: on a machine with other work the clock shows that too.
       const { user, system } = process.cpuUsage(used)
       const slice = (user + system) / 1000
       time += slice
       longest = Math.max(longest, slice)
-      if (taken === undefined) continue
-      this.#sender.changed(taken)
+      if (changed === undefined || this.#taker.isBusy) continue
+      this.#sender.changed(changed)
       return { time, longest }
     }
   }

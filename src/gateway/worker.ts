@@ -37,9 +37,8 @@ const SWEEP_MS = 50
 const SWEEP_FLOWS = 4096
 /** How long at most packets that wait are still handled at the end. */
 const DRAIN_MS = 500
-/** How long orders may hold packets up between two rounds, in milliseconds: while packets come, and while none do. */
-const BUSY_SLICE_MS = 0.5
-const IDLE_SLICE_MS = 2
+/** How long orders may hold packets up between two rounds, in milliseconds. */
+const SLICE_MS = 0.5
 const RULES_HERE = ''
 /** Flows that are listed between two rounds, so that a listing does not hold up packets. */
 const LIST_ROUND = 256
@@ -152,7 +151,7 @@ class DataPlane {
         report({ kind: 'extended', family: flows.family, extensions: flows.shared.extensions })
     for (;;) {
       const received = this.#awaitedChanges > 0 ? 0 : this.#step()
-      if (this.#hasOrders) this.#takeOrders(performance.now() + (received > 0 ? BUSY_SLICE_MS : IDLE_SLICE_MS))
+      if (this.#hasOrders) this.#takeOrders(performance.now() + SLICE_MS)
       if (this.#stopping) break
       // Who waits for all devices together sees by himself whether there is more.
       const through = received === 0 || (this.#together !== undefined && this.#engine.quiet)
@@ -167,7 +166,7 @@ class DataPlane {
   }
 
   get #hasOrders(): boolean {
-    return this.#rules.whole || this.#handled !== Atomics.load(shared, ISSUED)
+    return this.#rules.isBusy || this.#handled !== Atomics.load(shared, ISSUED)
   }
 
   /** A round. */
@@ -208,9 +207,9 @@ class DataPlane {
   #takeOrders(until: number): void {
     const issued = Atomics.load(shared, ISSUED)
     do {
-      if (this.#rules.whole) {
-        this.#complete(until)
-        if (this.#rules.whole) return
+      if (this.#rules.isBusy) {
+        this.#changeRules(until)
+        continue
       }
       if (this.#handled === issued) return
       const received = receiveMessageOnPort(port) as { message: Order } | undefined
@@ -220,10 +219,10 @@ class DataPlane {
     } while (performance.now() < until)
   }
 
-  /** Goes on with a change of which all pieces are there. */
-  #complete(until: number): void {
+  /** Goes on with a change of rules. */
+  #changeRules(until: number): void {
     try {
-      const changed = this.#rules.complete(until)
+      const changed = this.#rules.goOn(until)
       if (changed === undefined) return
       if (this.#awaitedChanges > 0) this.#awaitedChanges--
       report(changed)
@@ -271,8 +270,8 @@ class DataPlane {
     let ledger = 0
     for (const family of [4, 6] as const) {
       const program = this.#engine.programOf(family)
-      for (const chains of program.tables.values()) for (const { entries } of chains.values()) rules += entries.length
-      for (const { byteLength } of program.ledger.chunks) ledger += byteLength
+      for (const chains of program.tables.values()) for (const { length } of chains.values()) rules += length
+      for (const { byteLength } of program.entries.counters) ledger += byteLength
     }
     return { rules, heap, external, ledger }
   }

@@ -3,21 +3,21 @@
 // step that cannot fail. Whatever fails before that leaves everything as it was.
 
 import { TunfilterError } from '../errors.ts'
-import { assembled, NewEntries, type Part, type Range } from './assembly.ts'
+import { Addition, type Into, Needs } from './addition.ts'
+import { Assembly, type Contents, lengthOf, NewEntries, type Part, type Range, Splice } from './assembly.ts'
 import { ChainIndex, INDEXED_FROM } from './chain-index.ts'
 import type { Piece } from './change.ts'
-import { Commons, isVerdict } from './commons.ts'
-import type { Surroundings, TargetFunction } from './define.ts'
-import { Addresses, DEFRAGMENTS, Entry, NAMES_SETS, SHARES, setsOf, sharesOf, TRACES, TRACKS } from './entry.ts'
+import type { Entries } from './entries.ts'
+import { SHARES } from './entry.ts'
 import { IndexView } from './index-view.ts'
-import type { Action, Counters, Family, TableName } from './model.ts'
+import type { Counters, Family, TableName } from './model.ts'
+import { Numbers } from './numbers.ts'
 import { ChainProgram, type ChainPrograms, type Program, policyOf } from './program.ts'
-import { type RuleRun, rowOf, wordsOfAddress } from './run.ts'
-import type { SetSlot } from './set-reference.ts'
-import { type Conditions, Tests } from './tests.ts'
 
 /** Entries that are looked at between two looks at the clock. */
 const STRIDE = 2048
+/** The same of chains. */
+const CHAINS = 256
 
 interface Staged {
   readonly program: ChainProgram
@@ -35,8 +35,8 @@ interface Made {
   readonly counters: Counters | undefined
   /** What it consists of, in order: what is kept of `old`, or new entries. */
   readonly parts: Part[]
-  /** All of that, once it is put together. */
-  entries: readonly Entry[]
+  /** All of that, once it is put together, or how that is done when it is put in force. */
+  contents: Contents | Splice | undefined
   index: IndexView | undefined
 }
 
@@ -47,6 +47,8 @@ interface StagedTable {
   readonly keeps: Map<ChainProgram, Range[]>
   readonly goneChains: ChainProgram[]
   gone: boolean
+  /** All chains, where there is more to put in or take out than is done in a moment. */
+  next: ChainPrograms | undefined
 }
 
 export class Build {
@@ -55,43 +57,51 @@ export class Build {
   #table: StagedTable | undefined
   #chain: Made | undefined
   #chainName = ''
-  readonly #placed: number[] = []
+  /** Places that were taken for policies and entries. */
+  readonly #policies = new Numbers()
+  readonly #added: Numbers[] = []
   /** Places of each new chain's policy and each new rule, in the order of the pieces. */
-  readonly #told: number[] = []
-  readonly #held: string[] = []
-  /** The sets that new entries name. */
-  readonly #sets = new Map<string, SetSlot | undefined>()
-  #tracking = 0
-  #defragmenting = 0
-  #tracing = 0
+  readonly #told = new Numbers()
+  readonly #needs = new Needs()
+  readonly #addition: Addition
+  /** New entries that are being added, and how many of them are among what is told. */
+  #entries: Numbers | undefined
+  #toldOf = 0
+  /** Chains in force that are to be others. */
+  readonly #changed: (readonly [ChainProgram, Made])[] = []
   /** By chain: how many more entries jump to it. */
   readonly #references = new Map<ChainProgram, number>()
-  readonly #freed: number[] = []
+  readonly #freed = new Numbers()
   readonly #released: string[] = []
   #completion: Generator<void> | undefined
-  readonly #addresses = new Addresses()
-  readonly #commons = new Commons()
+  #clearing: Generator<void> | undefined
 
   constructor(program: Program) {
     this.#program = program
+    this.#addition = new Addition(program, this.#needs, (chain) => this.#jumpTo(chain))
   }
 
   get family(): Family {
     return this.#program.family
   }
 
-  /** Takes in the next piece. Throws what makes the change impossible; it is to be abandoned then. */
-  take(piece: Piece): void {
+  /**
+   * Takes in the next piece, or begins to; the one before is taken in. Throws what makes the change impossible; it is to be
+   * abandoned then.
+   * @param until stops soon after this reading of performance.now()
+   * @returns false when there is more to do of it: goOn() does that
+   */
+  take(piece: Piece, until = Number.POSITIVE_INFINITY): boolean {
     switch (piece.kind) {
       case 'table':
         this.#table = this.#tableOf(piece.name)
         this.#table.gone = piece.gone
-        return
+        return true
       case 'gone': {
         const table = this.#inTable()
         const chains = this.#program.tables.get(table.name)
         for (const name of piece.chains) table.goneChains.push(there(chains?.get(name), name))
-        return
+        return true
       }
       case 'chain': {
         const { name, from, policy, counters } = piece
@@ -102,20 +112,30 @@ export class Build {
         const keeps: Range[] = []
         if (old !== undefined) table.keeps.set(old, keeps)
         if (running?.get(name) === undefined) this.#told.push(staged.program.counter)
-        this.#chain = { old, keeps, policy: policyOf(policy), counters, entries: [], parts: [], index: undefined }
+        const none = { contents: undefined, index: undefined }
+        this.#chain = { old, keeps, policy: policyOf(policy), counters, parts: [], ...none }
         this.#chainName = name
         staged.made = this.#chain
-        return
+        return true
       }
       case 'kept': {
         const made = there(this.#chain, 'kept rules')
         made.keeps.push([piece.from, piece.to])
         made.parts.push([piece.from, piece.to])
-        return
+        return true
       }
       case 'rules':
-        this.#add(piece.run, there(this.#chain, 'new rules'))
+        this.#addition.begin(piece.run, this.#newEntries(there(this.#chain, 'new rules')))
+        return this.goOn(until)
     }
+  }
+
+  /** Goes on with the piece that was begun. */
+  goOn(until: number): boolean {
+    const added = this.#addition.goOn(until)
+    const entries = there(this.#entries, 'new rules')
+    for (; this.#toldOf < entries.length; this.#toldOf++) this.#told.push(entries.at(this.#toldOf))
+    return added
   }
 
   #inTable(): StagedTable {
@@ -125,7 +145,7 @@ export class Build {
   #tableOf(name: TableName): StagedTable {
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = { name, chains: new Map(), keeps: new Map(), goneChains: [], gone: false }
+      table = { name, chains: new Map(), keeps: new Map(), goneChains: [], gone: false, next: undefined }
       this.#tables.set(name, table)
     }
     return table
@@ -135,87 +155,30 @@ export class Build {
   #staged(table: StagedTable, name: string): Staged {
     let staged = table.chains.get(name)
     if (staged === undefined) {
-      const program = this.#program.tables.get(table.name)?.get(name) ?? new ChainProgram(name, this.#place(0, 0))
+      const program = this.#program.tables.get(table.name)?.get(name) ?? this.#newChain(name)
       staged = { program, made: undefined, namedIn: this.#chainName }
       table.chains.set(name, staged)
     }
     return staged
   }
 
-  #place(packets: number, bytes: number): number {
-    const place = this.#program.ledger.take(packets, bytes)
-    this.#placed.push(place)
-    return place
+  #newChain(name: string): ChainProgram {
+    const place = this.#program.entries.takePolicy()
+    this.#policies.push(place)
+    return new ChainProgram(name, place)
   }
 
-  // ── rules ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #add(run: RuleRun, made: Made): void {
-    const { family } = this.#program
-    const size = wordsOfAddress(family)
-    const row = rowOf(family)
-    const { words, counters } = run
-    let part = made.parts.at(-1)
+  /** Where new entries of the chain go that are behind what it has so far. */
+  #newEntries({ parts }: Made): Into {
+    let part = parts.at(-1)
     if (!(part instanceof NewEntries)) {
       part = new NewEntries()
-      made.parts.push(part)
+      parts.push(part)
+      this.#entries = part.entries
+      this.#toldOf = 0
+      this.#added.push(part.entries)
     }
-    const { entries } = part
-    const addresses = this.#addresses
-    this.#commons.take(run)
-    for (let i = 0; i < run.count; i++) {
-      const at = i * row
-      const common = this.#commons.conditions[words[at]]
-      const done = this.#commons.actions[words[at + 1]]
-      let { tests } = common
-      if (tests === undefined) {
-        tests = this.#testsOf(common.conditions)
-        if (common.isShared) common.tests = tests
-      }
-      const target = this.#targetOf(done.action, common.conditions)
-      const taken = this.#program.environment.shared?.taken() ?? []
-      const flags = common.flags | done.flags | (taken.length > 0 ? SHARES : 0)
-      const chain = done.action?.kind === 'jump' ? this.#jumpTo(done.action.chain) : undefined
-      const ready = done.ready(target, chain, flags)
-      addresses.read(words, at + 2, size)
-      const counter = this.#place(counters?.[2 * i] ?? 0, counters?.[2 * i + 1] ?? 0)
-      this.#told.push(counter)
-      const entry = new Entry(addresses, tests, ready, counter)
-      entries.push(entry)
-      if ((flags & TRACKS) !== 0) this.#tracking++
-      if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting++
-      if ((flags & TRACES) !== 0) this.#tracing++
-      if ((flags & NAMES_SETS) !== 0) {
-        const named = [...common.sets, ...done.sets]
-        setsOf.set(entry, named)
-        for (const name of named) this.#sets.set(name, this.#program.environment.sets.slot(name))
-      }
-      if (taken.length === 0) continue
-      sharesOf.set(entry, taken)
-      this.#held.push(...taken)
-    }
-  }
-
-  #around({ protocol }: Conditions): Surroundings {
-    return {
-      family: this.#program.family,
-      table: this.#inTable().name,
-      chain: this.#chainName,
-      protocol: protocol?.not === false ? protocol.value : undefined,
-    }
-  }
-
-  #testsOf(conditions: Conditions): Tests {
-    const { environment } = this.#program
-    const around = this.#around(conditions)
-    const matches = conditions.matches.map((m) => m.declaration.match(m.options, environment, around))
-    return new Tests(conditions, environment.links, matches)
-  }
-
-  /** Undefined for jumps and verdicts. */
-  #targetOf(action: Action | undefined, conditions: Conditions): TargetFunction | undefined {
-    if (action?.kind !== 'target' || isVerdict(action)) return undefined
-    return action.declaration.target(action.options, this.#program.environment, this.#around(conditions))
+    return { table: this.#inTable().name, chain: this.#chainName, entries: part.entries }
   }
 
   #jumpTo(name: string): ChainProgram {
@@ -246,7 +209,7 @@ export class Build {
 
   /** Sets that went while the change was made: the running rules did not hold them. */
   #checkSets(): void {
-    for (const [name, slot] of this.#sets)
+    for (const [name, slot] of this.#addition.sets)
       if (this.#program.environment.sets.slot(name) !== slot)
         throw new TunfilterError('ERR_RULES', `Set ${name} doesn't exist.`)
   }
@@ -261,48 +224,84 @@ export class Build {
           throw new TunfilterError('ERR_RULES', `${table.name}: ${namedIn}: there is no chain '${name}'`)
         changed.add(program)
       }
-      for (const chain of changed) yield* this.#remove(chain.entries, table.keeps.get(chain) ?? [])
+      for (const chain of changed) yield* this.#remove(chain, table.keeps.get(chain) ?? [])
     }
+    const assembly = new Assembly(this.#lengths())
     for (const table of this.#tables.values())
-      for (const { made } of table.chains.values()) {
+      for (const { program, made } of table.chains.values()) {
         if (made === undefined) continue
-        made.entries = assembled(made.old?.entries ?? [], made.parts)
-        yield
-        if (!this.#program.interpreted) yield* this.#indexChain(made)
+        yield* this.#assemble(made, program, assembly)
+        // No packet comes to a new chain yet.
+        if (this.#program.tables.get(table.name)?.get(program.name) === program) this.#changed.push([program, made])
+        else this.#put(program, made)
       }
     for (const { name, goneChains } of this.#tables.values())
       for (const chain of goneChains)
         if (chain.references + (this.#references.get(chain) ?? 0) > 0)
           throw new TunfilterError('ERR_RULES', `${name}: ${chain.name}: it is jumped to and cannot go`)
+    for (const table of this.#tables.values()) if (!table.gone) yield* this.#nextChains(table)
   }
 
-  /** An index that is there goes on for as long as it serves; a new one is made where that is better. */
-  *#indexChain(made: Made): Generator<void> {
-    const { entries, old, parts } = made
-    if (entries.length < INDEXED_FROM) return
-    made.index = old?.index?.changed(parts.map((part) => (part instanceof NewEntries ? part.entries.length : part)))
-    if (made.index !== undefined) return
-    const index = yield* ChainIndex.make(entries, this.#program.family)
-    made.index = IndexView.whole(index, entries.length)
+  *#lengths(): Generator<number> {
+    for (const { chains } of this.#tables.values())
+      for (const { made } of chains.values()) if (made !== undefined) yield lengthOf(made.parts)
+  }
+
+  /** Puts a chain together. An index that is there goes on for as long as it serves; a new one is made where that is better. */
+  *#assemble(made: Made, program: ChainProgram, assembly: Assembly): Generator<void> {
+    const { old, parts } = made
+    const isIndexed = lengthOf(parts) >= INDEXED_FROM && !this.#program.interpreted
+    if (isIndexed)
+      made.index = old?.index?.changed(parts.map((part) => (part instanceof NewEntries ? part.entries.length : part)))
+    const splice = old !== program || (isIndexed && made.index === undefined) ? undefined : Splice.of(old, parts)
+    made.contents = splice ?? (yield* assembly.assembled(old, parts))
+    yield
+    if (!isIndexed || made.index !== undefined || made.contents instanceof Splice) return
+    const { places, end } = made.contents
+    const index = yield* ChainIndex.make(this.#program.entries, places, end, this.#program.family)
+    made.index = IndexView.whole(index, end)
+  }
+
+  #put(chain: ChainProgram, { contents, index, policy, counters }: Made): void {
+    const { ledger } = this.#program.entries
+    if (contents !== undefined) chain.has(contents instanceof Splice ? contents.make() : contents, index)
+    chain.policy = policy
+    if (counters !== undefined) ledger.set(chain.counter, counters.packets, counters.bytes)
+  }
+
+  /** Many new or gone chains are many changes of a map: another one is made then. */
+  *#nextChains(table: StagedTable): Generator<void> {
+    const running = this.#program.tables.get(table.name)
+    if (table.chains.size + table.goneChains.length < CHAINS) return
+    const next: ChainPrograms = new Map()
+    const gone = new Set(table.goneChains)
+    for (const [name, chain] of running ?? []) {
+      if (!gone.has(chain)) next.set(name, chain)
+      if (next.size % CHAINS === 0) yield
+    }
+    for (const [name, { program, made }] of table.chains) {
+      if (made !== undefined) next.set(name, program)
+      if (next.size % CHAINS === 0) yield
+    }
+    table.next = next
   }
 
   /** What goes with the entries that are not kept. */
-  *#remove(entries: readonly Entry[], keeps: Made['keeps']): Generator<void> {
+  *#remove({ places, first, length }: ChainProgram, keeps: Made['keeps']): Generator<void> {
+    const { entries } = this.#program
     const inOrder = [...keeps].sort(([a], [b]) => a - b)
     let next = 0
-    for (let i = 0, looked = 0; i < entries.length; i++) {
+    for (let i = 0, looked = 0; i < length; i++) {
       if (next < inOrder.length && i >= inOrder[next][0]) {
         i = inOrder[next++][1] - 1
         continue
       }
       if (looked++ % STRIDE === STRIDE - 1) yield
-      const entry = entries[i]
-      const { flags, chain } = entry.action
-      this.#freed.push(entry.counter)
-      if ((flags & TRACKS) !== 0) this.#tracking--
-      if ((flags & DEFRAGMENTS) !== 0) this.#defragmenting--
-      if ((flags & TRACES) !== 0) this.#tracing--
-      if ((flags & SHARES) !== 0) this.#released.push(...(sharesOf.get(entry) ?? []))
+      const entry = places[first + i]
+      const { flags, chain } = entries.actionOf(entry)
+      this.#freed.push(entry)
+      this.#needs.add(flags, -1)
+      if ((flags & SHARES) !== 0) this.#released.push(...(entries.shares.get(entry) ?? []))
       if (chain !== undefined) this.#references.set(chain, (this.#references.get(chain) ?? 0) - 1)
     }
   }
@@ -313,47 +312,52 @@ export class Build {
    */
   commit(): Int32Array {
     const program = this.#program
-    const { ledger, tables, environment } = program
+    const { entries, tables, environment } = program
     for (const table of this.#tables.values()) {
       if (table.gone) {
         for (const { counter } of tables.get(table.name)?.values() ?? []) this.#freed.push(counter)
         tables.delete(table.name)
         continue
       }
-      let chains = tables.get(table.name)
-      if (chains === undefined) {
-        chains = new Map()
-        tables.set(table.name, chains)
-      }
+      const chains: ChainPrograms = table.next ?? tables.get(table.name) ?? new Map()
+      tables.set(table.name, chains)
       for (const { name, counter } of table.goneChains) {
-        chains.delete(name)
+        if (table.next === undefined) chains.delete(name)
         this.#freed.push(counter)
       }
-      for (const [name, { program: chain, made }] of table.chains) {
-        if (made === undefined) continue
-        chain.entries = made.entries
-        chain.index = made.index
-        chain.policy = made.policy
-        if (made.counters !== undefined) ledger.set(chain.counter, made.counters.packets, made.counters.bytes)
-        chains.set(name, chain)
-      }
+      if (table.next === undefined) for (const [name, { program: chain }] of table.chains) chains.set(name, chain)
     }
+    for (const [chain, made] of this.#changed) this.#put(chain, made)
     for (const [chain, more] of this.#references) chain.references += more
-    program.tracking += this.#tracking
-    program.defragmenting += this.#defragmenting
-    program.tracing += this.#tracing
+    program.tracking += this.#needs.tracking
+    program.defragmenting += this.#needs.defragmenting
+    program.tracing += this.#needs.tracing
     program.generation++
-    ledger.give(this.#freed)
     environment.shared?.release(this.#released)
-    return new Int32Array(this.#told)
+    this.#clearing = entries.release(this.#freed, STRIDE)
+    return this.#told.all.slice()
   }
 
-  /** Gives back what was taken for it. */
+  /** It is not made: what was taken for it can be given back. */
   abandon(): void {
-    const { ledger, environment } = this.#program
-    ledger.give(this.#placed)
-    environment.shared?.release([...this.#held, ...environment.shared.taken()])
+    const { entries, environment } = this.#program
+    environment.shared?.release([...this.#addition.held, ...environment.shared.taken()])
+    this.#clearing = releaseAll(entries, [this.#policies, ...this.#added])
   }
+
+  /**
+   * Once it is in force, or abandoned: gives back what is no more, before the next change begins.
+   * @returns false when there is more to do
+   */
+  clear(until = Number.POSITIVE_INFINITY): boolean {
+    while (this.#clearing?.next().done === false) if (performance.now() >= until) return false
+    this.#clearing = undefined
+    return true
+  }
+}
+
+function* releaseAll(entries: Entries, lists: readonly Numbers[]): Generator<void> {
+  for (const list of lists) yield* entries.release(list, STRIDE)
 }
 
 function there<T>(found: T | undefined, name: string): T {

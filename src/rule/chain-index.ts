@@ -7,7 +7,7 @@
 // there are. Rules of rare combinations are put under a coarser one, or asked one by one.
 
 import type { Packet } from '../packet/packet.ts'
-import type { Entry } from './entry.ts'
+import type { Entries } from './entries.ts'
 import { hashOfKey, hashOfPacket4, hashOfPacket6, KEY_WORDS, RuleKey } from './index-key.ts'
 import type { Family } from './model.ts'
 
@@ -24,6 +24,8 @@ const STRIDE = 256
 export const END = 0x7fffffff
 
 interface Shape {
+  /** Among all of them. */
+  readonly at: number
   readonly mask: Int32Array
   rules: number
   /** Of all its rules. */
@@ -47,34 +49,41 @@ export class ChainIndex {
     this.#hash = family === 4 ? hashOfPacket4 : hashOfPacket6
   }
 
-  /** Makes the index of these entries, in steps that take moments; the last gives it. */
-  static *make(entries: readonly Entry[], family: Family): Generator<void, ChainIndex> {
+  /** Makes the index of these entries, `count` of them, in steps that take moments; the last gives it. */
+  static *make(rules: Entries, entries: Int32Array, count: number, family: Family): Generator<void, ChainIndex> {
     const index = new ChainIndex(family)
-    yield* index.#fill(entries)
+    yield* index.#fill(rules, entries, count)
     return index
   }
 
-  *#fill(entries: readonly Entry[]): Generator<void> {
+  *#fill(rules: Entries, entries: Int32Array, count: number): Generator<void> {
     const key = new RuleKey()
     const shapes = new Shapes()
-    const shapeOf: Shape[] = []
-    for (let i = 0; i < entries.length; i++) {
+    const shapeOf = new Int32Array(count)
+    for (let i = 0; i < count; i++) {
       if (i % STRIDE === STRIDE - 1) yield
-      key.read(entries[i])
+      key.read(rules, entries[i])
       const shape = shapes.of(key.mask)
       shape.keys += key.count
-      shapeOf.push(shape)
+      shapeOf[i] = shape.at
     }
     const chosen = shapes.choose()
     this.#shapes = chosen.length
     this.#masks = new Int32Array(chosen.length * KEY_WORDS)
     for (const { mask, number } of chosen) this.#masks.set(mask, number * KEY_WORDS)
     yield
-    yield* this.#fillLists(entries, shapeOf, key, shapes.keys)
+    const numbers = Int32Array.from(shapes.all, ({ number }) => number)
+    for (let i = 0; i < count; i++) shapeOf[i] = numbers[shapeOf[i]]
+    yield
+    yield* this.#fillLists(rules, entries, shapeOf, key, shapes.keys)
   }
 
-  /** Everything is made as large as it can become at once, so that no step has to move what is there. */
-  *#fillLists(entries: readonly Entry[], shapeOf: readonly Shape[], key: RuleKey, keys: number): Generator<void> {
+  /**
+   * Everything is made as large as it can become at once, so that no step has to move what is there.
+   * @param numbers of each entry's combination; -1 where it is not looked up
+   */
+  *#fillLists(rules: Entries, entries: Int32Array, numbers: Int32Array, key: RuleKey, keys: number): Generator<void> {
+    const count = numbers.length
     const slots = 1 << (32 - Math.clz32(2 * keys + 1))
     const table = new Int32Array(slots * 2)
     this.#tableMask = slots - 1
@@ -83,18 +92,18 @@ export class ChainIndex {
     const sizes = new Int32Array(keys + 1)
     let listCount = 1
     /** Pairs of list and place. */
-    const pairs = new Int32Array(2 * (keys + entries.length))
+    const pairs = new Int32Array(2 * (keys + count))
     let end = 0
-    for (let i = 0; i < entries.length; i++) {
+    for (let i = 0; i < count; i++) {
       if (i % STRIDE === STRIDE - 1) yield
-      const { number } = shapeOf[i]
+      const number = numbers[i]
       if (number < 0) {
         pairs[end++] = 0
         pairs[end++] = i
         sizes[0]++
         continue
       }
-      key.read(entries[i])
+      key.read(rules, entries[i])
       const from = end
       for (let k = 0; k < key.count; k++) {
         const hash = hashOfKey(key.keys, k * KEY_WORDS, this.#masks, number * KEY_WORDS, seedOf(number))
@@ -177,7 +186,7 @@ function isAmong(pairs: Int32Array, from: number, end: number, list: number): bo
 /** The combinations of a chain. */
 class Shapes {
   readonly #byHash = new Map<number, Shape[]>()
-  readonly #all: Shape[] = []
+  readonly all: Shape[] = []
   #last: Shape | undefined
 
   of(mask: Int32Array): Shape {
@@ -193,9 +202,9 @@ class Shapes {
     }
     let shape = alike.find((one) => same(one.mask, mask))
     if (shape === undefined) {
-      shape = { mask: mask.slice(), rules: 0, keys: 0, number: -1 }
+      shape = { at: this.all.length, mask: mask.slice(), rules: 0, keys: 0, number: -1 }
       alike.push(shape)
-      this.#all.push(shape)
+      this.all.push(shape)
     }
     shape.rules++
     this.#last = shape
@@ -204,12 +213,12 @@ class Shapes {
 
   /** Of all rules that are looked up. */
   get keys(): number {
-    return this.#all.reduce((sum, { keys, number }) => (number < 0 ? sum : sum + keys), 0)
+    return this.all.reduce((sum, { keys, number }) => (number < 0 ? sum : sum + keys), 0)
   }
 
   /** Numbers those that are worth it. Others take the number of a coarser one, where there is one that says anything. */
   choose(): Shape[] {
-    const bySize = this.#all.filter(({ mask }) => bits(mask) > 0).sort((a, b) => b.rules - a.rules)
+    const bySize = this.all.filter(({ mask }) => bits(mask) > 0).sort((a, b) => b.rules - a.rules)
     const chosen = bySize.slice(0, SHAPES_MAX).filter(({ rules }) => rules >= SHAPE_LEAST)
     chosen.forEach((shape, i) => {
       shape.number = i

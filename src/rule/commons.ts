@@ -2,12 +2,13 @@
 
 import { ACCEPT, DROP } from '../hook/hook.ts'
 import { CONTINUE, RETURN, type TargetDeclaration, type TargetFunction } from './define.ts'
+import type { Entries } from './entries.ts'
 import { DEFRAGMENTS, DO_GOTO, DO_JUMP, DO_TARGET, NAMES_SETS, ReadyAction, TRACES, TRACKS } from './entry.ts'
 import type { Action, MatchUse } from './model.ts'
 import type { ChainProgram } from './program.ts'
 import type { RuleRun } from './run.ts'
 import { setsNamed } from './set-reference.ts'
-import { type Conditions, remembersNothing, type Tests } from './tests.ts'
+import { type Conditions, remembersNothing } from './tests.ts'
 
 /** Targets that are nothing but a verdict. */
 const VERDICTS: Readonly<Record<string, number | undefined>> = { ACCEPT, DROP, RETURN }
@@ -30,7 +31,8 @@ class CommonConditions {
   readonly sets: readonly string[]
   /** Rules may share what is made of them: no match remembers packets. */
   readonly isShared: boolean
-  tests: Tests | undefined
+  /** Their number, once they are made ready to be shared. */
+  tests: number | undefined
 
   constructor(conditions: Conditions) {
     const { matches } = conditions
@@ -45,8 +47,8 @@ class CommonAction {
   readonly action: Action | undefined
   readonly flags: number
   readonly sets: readonly string[]
-  /** By flags; entries share it where it is no target, which has a function each. */
-  readonly #ready: (ReadyAction | undefined)[] = []
+  /** Numbers by flags; entries share it where it is no target, which has a function each. */
+  readonly #ready: (number | undefined)[] = []
 
   constructor(action: Action | undefined) {
     this.action = action
@@ -54,13 +56,16 @@ class CommonAction {
     this.flags = (action?.kind === 'target' ? needs(action) : 0) | (this.sets.length > 0 ? NAMES_SETS : 0)
   }
 
-  /** @param target undefined for jumps and verdicts  @param chain where it jumps */
-  ready(target: TargetFunction | undefined, chain: ChainProgram | undefined, flags: number): ReadyAction {
-    if (target !== undefined) return new ReadyAction(DO_TARGET, target, undefined, flags)
+  /**
+   * @param target undefined for jumps and verdicts  @param chain where it jumps
+   * @returns its number among the entries' actions
+   */
+  ready(entries: Entries, target: TargetFunction | undefined, chain: ChainProgram | undefined, flags: number): number {
+    if (target !== undefined) return entries.putAction(new ReadyAction(DO_TARGET, target, undefined, flags))
     const before = this.#ready[flags]
     // Another table has other chains of the same name.
-    if (before !== undefined && before.chain === chain) return before
-    const made = new ReadyAction(this.#does(), undefined, chain, flags)
+    if (before !== undefined && entries.actions[before].chain === chain) return before
+    const made = entries.putAction(new ReadyAction(this.#does(), undefined, chain, flags))
     this.#ready[flags] = made
     return made
   }

@@ -22,12 +22,11 @@ export const countsBegun: CountsOf = (_, { counters, rules }) => ({
 
 /** The counts of the running rules. */
 export function countsIn(program: Program): CountsOf {
-  const { chunks } = program.ledger
+  const { counters } = program.entries
   return (table, chain) => {
     const ready = program.tables.get(table)?.get(chain.name)
     if (ready === undefined) return countsBegun(table, chain)
-    const { counter, entries } = ready
-    return { policy: countsAt(chunks, counter), rule: (at) => countsAt(chunks, entries[at].counter) }
+    return { policy: countsAt(counters, ready.counter), rule: (at) => countsAt(counters, ready.entry(at)) }
   }
 }
 

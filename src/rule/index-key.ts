@@ -3,7 +3,8 @@
 // here, the index only passes rules over (rule/chain-index.ts).
 
 import type { Packet } from '../packet/packet.ts'
-import type { Entry } from './entry.ts'
+import type { Entries } from './entries.ts'
+import { ADDRESSES } from './run.ts'
 import type { Tests } from './tests.ts'
 
 // Words of a key, and of its mask.
@@ -28,15 +29,16 @@ export class RuleKey {
   keys = new Int32Array(KEY_WORDS * KEYS_MAX)
   count = 0
 
-  /** Reads a rule. */
-  read(entry: Entry): void {
+  /** Reads the rule of an entry. */
+  read(rules: Entries, entry: number): void {
     const { mask, keys } = this
     mask.fill(0)
     keys.fill(0, 0, KEY_WORDS)
     this.count = 1
-    const { tests } = entry
-    if (!tests.sourceNot) this.#address(SOURCE, entry.source, entry.sourceMask, entry.more, 0)
-    if (!tests.destinationNot) this.#address(DESTINATION, entry.destination, entry.destinationMask, entry.more, 6)
+    const tests = rules.testsOf(entry)
+    const size = (rules.row - ADDRESSES) / 4
+    if (!tests.sourceNot) this.#address(SOURCE, rules, entry, ADDRESSES, size)
+    if (!tests.destinationNot) this.#address(DESTINATION, rules, entry, ADDRESSES + 2 * size, size)
     this.#ports(tests, true)
     this.#ports(tests, false)
     if (tests.markMask !== 0) {
@@ -58,13 +60,11 @@ export class RuleKey {
     this.#each(OTHER, states)
   }
 
-  #address(at: number, first: number, mask: number, more: Int32Array | undefined, from: number): void {
-    this.mask[at] = mask
-    this.#all(at, first)
-    if (more === undefined) return
-    for (let i = 0; i < 3; i++) {
-      this.mask[at + 1 + i] = more[from + 3 + i]
-      this.#all(at + 1 + i, more[from + i])
+  /** @param from where the address stands among the words of the entry; its mask follows  @param size words of each */
+  #address(at: number, rules: Entries, entry: number, from: number, size: number): void {
+    for (let i = 0; i < size; i++) {
+      this.mask[at + i] = rules.word(entry, from + size + i)
+      this.#all(at + i, rules.word(entry, from + i))
     }
   }
 

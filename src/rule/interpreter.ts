@@ -6,9 +6,14 @@ import { DROP } from '../hook/hook.ts'
 import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { FRAGMENT_OFFSET_MASK } from '../wire/ipv4.ts'
 import { CONTINUE, HOTDROP, type MatchFunction, RETURN } from './define.ts'
-import { DO_GOTO, DO_JUMP, DO_TARGET, type Entry, type ReadyAction } from './entry.ts'
+import type { Entries } from './entries.ts'
+import { DO_GOTO, DO_JUMP, DO_TARGET, type ReadyAction } from './entry.ts'
 import { CHUNK_MASK, CHUNK_SHIFT, type Chunks } from './ledger.ts'
 import type { ChainProgram } from './program.ts'
+import { rowOf } from './run.ts'
+import type { Tests } from './tests.ts'
+
+const ROW4 = rowOf(4)
 
 export class Interpreter {
   // Where to go on after a chain's end. A target may send a packet that walks rules itself (REJECT), so each walk only
@@ -18,29 +23,29 @@ export class Interpreter {
   #depth = 0
 
   /** @returns the verdict: ACCEPT, DROP, STOLEN, QUEUE or REPEAT */
-  run(base: ChainProgram, counters: Chunks, p: Packet, hook: number): number {
+  run(base: ChainProgram, rules: Entries, p: Packet, hook: number): number {
     const floor = this.#depth
     let chain = base
-    let place = 0
+    let place = chain.first
     for (;;) {
       let verdict = RETURN
-      if (place < chain.entries.length) {
-        const entry = chain.entries[place++]
-        const matched = matches(entry, p)
+      if (place < chain.end) {
+        const entry = chain.places[place++]
+        const matched = matches(rules, entry, p)
         if (matched !== 1) {
           if (matched !== HOTDROP) continue
           this.#depth = floor
           return DROP
         }
-        count(counters, entry.counter, p.length)
-        const { action } = entry
+        count(rules.counters, entry, p.length)
+        const action = rules.actionOf(entry)
         if (action.does === DO_JUMP || action.does === DO_GOTO) {
           if (action.does === DO_JUMP) {
             this.#chains[this.#depth] = chain
             this.#places[this.#depth++] = place
           }
           chain = action.chain as ChainProgram
-          place = 0
+          place = chain.first
           continue
         }
         verdict =
@@ -52,7 +57,7 @@ export class Interpreter {
         return verdict
       }
       if (this.#depth === floor) {
-        count(counters, base.counter, p.length)
+        count(rules.counters, base.counter, p.length)
         return base.policy
       }
       chain = this.#chains[--this.#depth]
@@ -75,14 +80,17 @@ export function count(counters: Chunks, place: number, bytes: number, packets = 
  */
 export const looked = { further: false }
 
-/** 1 when the rule matches, 0 when not, HOTDROP when a match could not judge the packet. */
-export function matches(e: Entry, p: Packet): number {
-  const t = e.tests
+/** 1 when the rule of this entry matches, 0 when not, HOTDROP when a match could not judge the packet. */
+export function matches(rules: Entries, entry: number, p: Packet): number {
+  const { row } = rules
+  const record = rules.records[entry >> CHUNK_SHIFT]
+  const at = (entry & CHUNK_MASK) * row
+  const t = rules.tests[record[at]]
   if (t.protocol !== 0 && (p.protocol === t.protocol) === t.protocolNot && p.protocol !== NO_PROTOCOL) return 0
-  if (e.more === undefined) {
-    if (((p.source & e.sourceMask) === e.source) === t.sourceNot) return 0
-    if (((p.destination & e.destinationMask) === e.destination) === t.destinationNot) return 0
-  } else if (!addressesMatch(e, e.more, p)) return 0
+  if (row === ROW4) {
+    if (((p.source & record[at + 3]) === record[at + 2]) === t.sourceNot) return 0
+    if (((p.destination & record[at + 5]) === record[at + 4]) === t.destinationNot) return 0
+  } else if (!addresses6Match(record, at + 2, t, p)) return 0
   if (t.inLinks !== undefined && t.inLinks[p.inLink] === 0) return 0
   if (t.outLinks !== undefined && t.outLinks[p.outLink] === 0) return 0
   // Where IPv6's extension headers are cut off, no protocol can be compared.
@@ -101,20 +109,20 @@ export function matches(e: Entry, p: Packet): number {
   return ask(t.matches, p)
 }
 
-/** IPv6: all four words, of which `more` has the last three (rule/entry.ts). */
-function addressesMatch(e: Entry, more: Int32Array, p: Packet): boolean {
+/** IPv6: all four words of source and destination, each with those of its mask behind it. */
+function addresses6Match(record: Int32Array, at: number, t: Tests, p: Packet): boolean {
   const source =
-    (p.source & e.sourceMask) === e.source &&
-    (p.source1 & more[3]) === more[0] &&
-    (p.source2 & more[4]) === more[1] &&
-    (p.source3 & more[5]) === more[2]
-  if (source === e.tests.sourceNot) return false
+    (p.source & record[at + 4]) === record[at] &&
+    (p.source1 & record[at + 5]) === record[at + 1] &&
+    (p.source2 & record[at + 6]) === record[at + 2] &&
+    (p.source3 & record[at + 7]) === record[at + 3]
+  if (source === t.sourceNot) return false
   const destination =
-    (p.destination & e.destinationMask) === e.destination &&
-    (p.destination1 & more[9]) === more[6] &&
-    (p.destination2 & more[10]) === more[7] &&
-    (p.destination3 & more[11]) === more[8]
-  return destination !== e.tests.destinationNot
+    (p.destination & record[at + 12]) === record[at + 8] &&
+    (p.destination1 & record[at + 13]) === record[at + 9] &&
+    (p.destination2 & record[at + 14]) === record[at + 10] &&
+    (p.destination3 & record[at + 15]) === record[at + 11]
+  return destination !== t.destinationNot
 }
 
 function ask(matches: readonly MatchFunction[], p: Packet): number {

@@ -2,6 +2,8 @@
 // around it: so nothing is copied when rules change, and nothing that is counted meanwhile is lost. The memory is shared,
 // and grows by chunks that stay where they are: whoever reads counters from another thread is told of chunks as they come.
 
+import type { Numbers } from './numbers.ts'
+
 /** A place's packets stand at `(place & CHUNK_MASK) << 1` of chunk `place >> CHUNK_SHIFT`; its bytes follow. */
 export const CHUNK_SHIFT = 12
 export const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1
@@ -11,7 +13,7 @@ export type Chunks = readonly Float64Array<SharedArrayBuffer>[]
 export class Ledger {
   readonly #chunks: Float64Array<SharedArrayBuffer>[] = []
   /** Places that nobody has, in lists as they were given back. */
-  readonly #free: number[][] = []
+  readonly #free: Numbers[] = []
   #next = 0
 
   /** All memory there is, by chunk; the array itself stays the same as it grows. */
@@ -21,20 +23,17 @@ export class Ledger {
 
   /** A place for a new rule or policy, which begins with these counts. */
   take(packets: number, bytes: number): number {
-    const last = this.#free.at(-1)
-    let place = last?.pop()
-    if (last?.length === 0) this.#free.pop()
-    if (place === undefined) {
-      place = this.#next++
-      if (place >> CHUNK_SHIFT === this.#chunks.length)
-        this.#chunks.push(new Float64Array(new SharedArrayBuffer(16 << CHUNK_SHIFT)))
-    }
+    const free = this.#free.at(-1)
+    const place = free === undefined ? this.#next++ : free.pop()
+    if (free?.length === 0) this.#free.pop()
+    if (place >> CHUNK_SHIFT === this.#chunks.length)
+      this.#chunks.push(new Float64Array(new SharedArrayBuffer(16 << CHUNK_SHIFT)))
     this.set(place, packets, bytes)
     return place
   }
 
   /** Gives places back whose rules are gone; the list is kept. */
-  give(places: number[]): void {
+  give(places: Numbers): void {
     if (places.length > 0) this.#free.push(places)
   }
 

@@ -1,19 +1,23 @@
-// The running rules of one family, made ready for packets: chains as arrays of entries. Chains and entries are the same objects
-// for as long as what they stand for is there; a change is built beside them (rule/build.ts) and put in force in one step
+// The running rules of one family, made ready for packets: chains of entries (rule/entries.ts). Chains are the same objects and
+// entries the same numbers for as long as what they stand for is there; a change is built beside them (rule/build.ts) and put in force in one step
 // between two rounds.
 
 import { ACCEPT, DROP, HOOK_NAMES } from '../hook/hook.ts'
+import type { Contents } from './assembly.ts'
 import { Build } from './build.ts'
-import { type Entry, NAMES_SETS, setsOf } from './entry.ts'
+import { Entries } from './entries.ts'
 import type { Environment } from './environment.ts'
 import type { IndexView } from './index-view.ts'
-import { Ledger } from './ledger.ts'
 import type { Chain, Family, TableName } from './model.ts'
+
+const NONE = new Int32Array(0)
 
 export class ChainProgram {
   readonly name: string
-  /** In force; a change puts another array in its place. */
-  entries: readonly Entry[] = []
+  /** Its entries (rule/entries.ts) in order, from `first` up to but without `end`; others' may stand around them. */
+  places: Int32Array = NONE
+  first = 0
+  end = 0
   /** Of built-in chains: ACCEPT or DROP. */
   policy = ACCEPT
   /** Place of the policy in the ledger. */
@@ -26,6 +30,24 @@ export class ChainProgram {
   constructor(name: string, counter: number) {
     this.name = name
     this.counter = counter
+  }
+
+  /** Another content is in force. */
+  has({ places, first, end }: Contents, index: IndexView | undefined): void {
+    this.places = places
+    this.first = first
+    this.end = end
+    this.index = index
+  }
+
+  /** How many rules it has. */
+  get length(): number {
+    return this.end - this.first
+  }
+
+  /** The entry of the rule at this place, counted from 0. */
+  entry(at: number): number {
+    return this.places[this.first + at]
   }
 }
 
@@ -40,7 +62,7 @@ export class Program {
   readonly environment: Environment
   /** Rules are asked one by one, and for every packet: the interpreter alone. */
   readonly interpreted: boolean
-  readonly ledger = new Ledger()
+  readonly entries: Entries
   readonly tables = new Map<TableName, ChainPrograms>()
   /** Counts the changes that were put in force. */
   generation = 0
@@ -53,9 +75,12 @@ export class Program {
   defragmenting = 0
   /** Entries from which on packets are traced. */
   tracing = 0
+  /** The last change that was begun. */
+  #build: Build | undefined
 
   constructor(family: Family, environment: Environment, { interpreted = false } = {}) {
     this.family = family
+    this.entries = new Entries(family)
     this.interpreted = interpreted
     this.environment = environment
   }
@@ -68,16 +93,19 @@ export class Program {
   /** How often each set is named, for SetStore.setRules(). */
   setUses(): Map<string, number> {
     const uses = new Map<string, number>()
+    const { sets } = this.entries
+    if (sets.size === 0) return uses
     for (const chains of this.tables.values())
-      for (const { entries } of chains.values())
-        for (const entry of entries)
-          if ((entry.action.flags & NAMES_SETS) !== 0)
-            for (const name of setsOf.get(entry) ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
+      for (const { places, first, end } of chains.values())
+        for (let at = first; at < end; at++)
+          for (const name of sets.get(places[at]) ?? []) uses.set(name, (uses.get(name) ?? 0) + 1)
     return uses
   }
 
   /** Begins the next generation. Only one may be under way. */
   begin(): Build {
-    return new Build(this)
+    this.#build?.clear()
+    this.#build = new Build(this)
+    return this.#build
   }
 }

@@ -11,7 +11,7 @@ import type { Conditions } from './tests.ts'
 export const RUN_MAX = 64
 
 /** First of the words of a rule: its place in `conditions` and in `actions`, then address and mask of source and destination. */
-const ADDRESSES = 2
+export const ADDRESSES = 2
 
 export interface RuleRun<C = Conditions, A = Action> {
   readonly count: number

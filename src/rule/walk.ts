@@ -7,10 +7,10 @@ import { DROP } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { END, LISTS_MAX } from './chain-index.ts'
 import { CONTINUE, HOTDROP, RETURN } from './define.ts'
+import type { Entries } from './entries.ts'
 import { DO_GOTO, DO_JUMP, DO_TARGET, type ReadyAction } from './entry.ts'
 import type { IndexView } from './index-view.ts'
 import { count, looked, matches } from './interpreter.ts'
-import type { Chunks } from './ledger.ts'
 import type { ChainProgram } from './program.ts'
 import { isRemembered, type VerdictMemory } from './verdict-memory.ts'
 
@@ -46,51 +46,51 @@ export class Walk {
   run(
     base: ChainProgram,
     table: number,
-    counters: Chunks,
+    rules: Entries,
     memory: VerdictMemory | undefined,
     p: Packet,
     hook: number,
   ): number {
     if (memory === undefined || !isRemembered(p) || p.ct < 0 || p.trace !== 0)
-      return this.#walk(base, counters, undefined, p, hook)
+      return this.#walk(base, rules, undefined, p, hook)
     const known = memory.find(p, table)
     if (known !== undefined) {
       const { places } = known
-      for (let i = 0; i < places.length; i++) count(counters, places[i], p.length)
+      for (let i = 0; i < places.length; i++) count(rules.counters, places[i], p.length)
       return known.said
     }
     const { mark } = p
     memory.begin()
     const outer = looked.further
     looked.further = false
-    const verdict = this.#walk(base, counters, memory, p, hook)
+    const verdict = this.#walk(base, rules, memory, p, hook)
     // A mark that was set on the way is not set again by what is remembered.
     if (!looked.further && p.mark === mark) memory.keep(p, table, verdict)
     looked.further = outer
     return verdict
   }
 
-  #walk(base: ChainProgram, counters: Chunks, memory: VerdictMemory | undefined, p: Packet, hook: number): number {
+  #walk(base: ChainProgram, rules: Entries, memory: VerdictMemory | undefined, p: Packet, hook: number): number {
     const floor = this.#depth
     const bottom = this.#top
     let chain = base
-    let place = 0
+    let place = chain.first
     let frame = this.#enter(chain, p)
     for (;;) {
       if (frame !== PLAIN) place = this.#next(chain.index as IndexView, frame, place)
       let verdict = RETURN
-      if (place < chain.entries.length) {
-        const entry = chain.entries[place++]
-        const matched = matches(entry, p)
+      if (place < chain.end) {
+        const entry = chain.places[place++]
+        const matched = matches(rules, entry, p)
         if (matched !== 1) {
           if (matched !== HOTDROP) continue
           this.#depth = floor
           this.#top = bottom
           return DROP
         }
-        count(counters, entry.counter, p.length)
-        if (memory !== undefined) memory.count(entry.counter)
-        const { action } = entry
+        count(rules.counters, entry, p.length)
+        if (memory !== undefined) memory.count(entry)
+        const action = rules.actionOf(entry)
         if (action.does === DO_JUMP || action.does === DO_GOTO) {
           if (action.does === DO_JUMP) {
             this.#chains[this.#depth] = chain
@@ -98,7 +98,7 @@ export class Walk {
             this.#frames[this.#depth++] = frame
           }
           chain = action.chain as ChainProgram
-          place = 0
+          place = chain.first
           frame = this.#enter(chain, p)
           continue
         }
@@ -121,7 +121,7 @@ export class Walk {
       }
       if (this.#depth === floor) {
         this.#top = bottom
-        count(counters, base.counter, p.length)
+        count(rules.counters, base.counter, p.length)
         if (memory !== undefined) memory.count(base.counter)
         return base.policy
       }

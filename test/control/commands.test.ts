@@ -7,6 +7,8 @@ import { ACCEPT, DROP, INPUT } from '../../src/hook/hook.ts'
 import { type Program, programOf } from '../../src/iptables/program.ts'
 import { CHUNK_SHIFT, countsAt } from '../../src/rule/ledger.ts'
 import type { Family } from '../../src/rule/model.ts'
+import { ADDRESSES } from '../../src/rule/run.ts'
+import { entriesOf } from '../rule/rules.ts'
 import { DataPlane } from './data-plane.ts'
 
 async function begin(text = '') {
@@ -22,20 +24,25 @@ async function begin(text = '') {
 
 /** The running rules as the data plane has them: by table and chain, what each entry does and where it counts. */
 function running({ engine }: DataPlane, family: Family) {
-  return [...engine.programOf(family).tables].map(([table, chains]) => ({
+  const { entries, tables } = engine.programOf(family)
+  return [...tables].map(([table, chains]) => ({
     table,
-    chains: [...chains.values()].map(({ name, policy, counter, entries }) => ({
-      name,
-      policy: name === name.toUpperCase() ? policy : ACCEPT,
-      counter,
-      rules: entries.map((e) => ({ counter: e.counter, source: e.source, jump: e.action.chain?.name })),
+    chains: [...chains.values()].map((chain) => ({
+      name: chain.name,
+      policy: chain.name === chain.name.toUpperCase() ? chain.policy : ACCEPT,
+      counter: chain.counter,
+      rules: entriesOf(chain).map((entry) => ({
+        counter: entry,
+        source: entries.word(entry, ADDRESSES),
+        jump: entries.actionOf(entry).chain?.name,
+      })),
     })),
   }))
 }
 
 /** The same as the control side believes it to be, the places told by what is counted there. */
 function believed(plane: DataPlane, commands: Commands, family: Family) {
-  const { ledger } = plane.engine.programOf(family)
+  const { ledger } = plane.engine.programOf(family).entries
   for (let place = 0; place < 1000 && place >> CHUNK_SHIFT < ledger.chunks.length; place++) ledger.set(place, place, 0)
   const countsOf = commands.countsOf(family)
   return [...commands.ruleSet(family).tables.values()].map(({ name: table, chains }) => ({
@@ -89,22 +96,22 @@ test('the data plane has the rules that the control side has, after every comman
 test('what stays goes on counting: the same rules, and policies whose counters are not set', async () => {
   const { plane, run } = await begin('*filter\n:a - [0:0]\n-A a -s 10.0.0.1\n-A a -s 10.0.0.2\nCOMMIT\n')
   const chain = (name: string) => plane.engine.program.tables.get('filter')!.get(name)!
-  const counts = (place: number) => countsAt(plane.engine.program.ledger.chunks, place).packets
-  const { ledger } = plane.engine.program
-  const [first, second] = chain('a').entries
+  const counts = (place: number) => countsAt(plane.engine.program.entries.counters, place).packets
+  const { ledger } = plane.engine.program.entries
+  const [first, second] = entriesOf(chain('a')) as [number, number]
   const input = chain('INPUT')
-  for (const place of [first.counter, second.counter, input.counter]) ledger.set(place, 7, 70)
+  for (const place of [first, second, input.counter]) ledger.set(place, 7, 70)
   await run('iptables -I a 2 -s 10.0.0.3')
-  expect([chain('a').entries[0] === first, chain('a').entries[2] === second]).toEqual([true, true])
+  expect([chain('a').entry(0), chain('a').entry(2)]).toEqual([first, second])
   await run('iptables -A INPUT -j a')
   expect([chain('INPUT') === input, counts(input.counter)]).toEqual([true, 7])
   await run('iptables -P INPUT DROP')
   expect([chain('INPUT') === input, counts(input.counter)]).toEqual([true, 0])
   await run('iptables -Z a 1')
-  expect(chain('a').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
+  expect(entriesOf(chain('a')).map(counts)).toEqual([0, 0, 7])
   await run('iptables -E a b')
-  expect(chain('b').entries.map(({ counter }) => counts(counter))).toEqual([0, 0, 7])
-  expect(input.entries[0].action.chain).toBe(chain('b'))
+  expect(entriesOf(chain('b')).map(counts)).toEqual([0, 0, 7])
+  expect(plane.engine.program.entries.actionOf(input.entry(0)).chain).toBe(chain('b'))
 })
 
 test('a change of one rule among many crosses as one rule', async () => {
@@ -117,8 +124,8 @@ test('a change of one rule among many crosses as one rule', async () => {
 test('counters are those of the running generation', async () => {
   const { plane, run } = await begin('*filter\n-A INPUT -j ACCEPT\nCOMMIT\n')
   const input = plane.engine.program.base('filter', INPUT)!
-  plane.engine.program.ledger.set(input.counter, 0, 1)
-  plane.engine.program.ledger.set(input.entries[0].counter, 2, 3)
+  plane.engine.program.entries.ledger.set(input.counter, 0, 1)
+  plane.engine.program.entries.ledger.set(input.entry(0), 2, 3)
   const { stdout } = await run('iptables -v -S INPUT')
   expect(stdout).toBe('-P INPUT ACCEPT -c 0 1\n-A INPUT -c 2 3 -j ACCEPT\n')
 })
@@ -153,5 +160,4 @@ test('each family has rules of its own', async () => {
   expect((await run('iptables -S INPUT')).stdout).toBe('-P INPUT ACCEPT\n-A INPUT -s 10.0.0.1/32\n')
   for (const family of [4, 6] as const)
     expect(sorted(running(plane, family))).toEqual(sorted(believed(plane, commands, family)))
-  expect(plane.engine.programOf(6).base('filter', INPUT)!.entries[0].more).toBeUndefined()
 })

@@ -30,9 +30,9 @@ export class DataPlane implements Plane {
     if (order.kind !== 'change') throw new Error(`an order of kind ${order.kind}`)
     this.#taker.take(order)
     try {
-      while (this.#taker.whole) {
+      while (this.#taker.isBusy) {
         // A clock that is always over: the smallest steps.
-        const changed = this.#taker.complete(0)
+        const changed = this.#taker.goOn(0)
         if (changed !== undefined) this.#sender.changed(changed)
       }
     } catch (error) {

@@ -3,7 +3,7 @@ import { parseRestore } from '../../src/iptables/restore.ts'
 import { carried } from '../../src/rule/carry.ts'
 import { countersIn } from '../../src/rule/counters.ts'
 import type { Chain, Rule } from '../../src/rule/model.ts'
-import { chain, change, environment, madeReady, rule, ruleSet } from './rules.ts'
+import { chain, change, entriesOf, environment, madeReady, rule, ruleSet } from './rules.ts'
 
 const env = environment({ size: 1, name: () => '' })
 const from = (port: number): Rule => rule('ACCEPT', [], { protocol: { value: port, not: false } })
@@ -13,9 +13,9 @@ function reload(before: Chain, after: Chain): number[] {
   const old = ruleSet([before])
   const program = madeReady(old, env)
   const base = program.tables.get('filter')?.get(before.name)
-  program.ledger.set(base!.counter, 1000, 2000)
-  base!.entries.forEach(({ counter }, i) => {
-    program.ledger.set(counter, i + 1, 10 * (i + 1))
+  program.entries.ledger.set(base!.counter, 1000, 2000)
+  entriesOf(base!).forEach((entry, i) => {
+    program.entries.ledger.set(entry, i + 1, 10 * (i + 1))
   })
   const now = carried(old, ruleSet([after]))
   change(program, old, now)

@@ -9,7 +9,7 @@ import { ChainIndex, END, LISTS_MAX } from '../../src/rule/chain-index.ts'
 import { matches } from '../../src/rule/interpreter.ts'
 import type { Family } from '../../src/rule/model.ts'
 import { surrounding } from '../match/rule-under-test.ts'
-import { madeReady } from './rules.ts'
+import { entriesOf, madeReady } from './rules.ts'
 import '../support/seed.ts'
 
 const { constantFrom: one, tuple, array, record, oneof } = fc
@@ -79,8 +79,9 @@ test.each([4, 6] as const)('IPv%d', (family) => {
       (lines, several) => {
         const all = lines.flatMap(([line, times]) => Array<string>(times).fill(line))
         const text = `*filter\n${all.map((line) => `-A FORWARD ${line}\n`).join('')}COMMIT\n`
-        const { entries } = madeReady(parseRestore(text, { file: 'r', family }), env).base('filter', 2)!
-        const making = ChainIndex.make(entries, family)
+        const program = madeReady(parseRestore(text, { file: 'r', family }), env)
+        const entries = entriesOf(program.base('filter', 2)!)
+        const making = ChainIndex.make(program.entries, Int32Array.from(entries), entries.length, family)
         let step = making.next()
         while (step.done !== true) step = making.next()
         const index = step.value
@@ -107,7 +108,7 @@ test.each([4, 6] as const)('IPv%d', (family) => {
             }
           }
           entries.forEach((entry, place) => {
-            if (matches(entry, p) === 0) {
+            if (matches(program.entries, entry, p) === 0) {
               if (!found.has(place)) passedOver++
               return
             }

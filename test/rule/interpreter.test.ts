@@ -23,7 +23,7 @@ function run(chains: readonly Chain[], hook = FORWARD) {
   const program = madeReady(set, environment(links))
   const interpreter = new Interpreter()
   const base = program.base('filter', hook)!
-  const said = interpreter.run(base, program.ledger.chunks, packet, hook)
+  const said = interpreter.run(base, program.entries, packet, hook)
   return { said, counts: countsOf(set, program), program, interpreter, set }
 }
 
@@ -45,7 +45,7 @@ describe('the walk through a chain', () => {
   it("ends with the policy, and bytes are those of the packet's length", () => {
     const set = ruleSet([chain('FORWARD', [rule('')], 'DROP')])
     const program = madeReady(set, environment(links))
-    const said = new Interpreter().run(program.base('filter', FORWARD)!, program.ledger.chunks, packet, FORWARD)
+    const said = new Interpreter().run(program.base('filter', FORWARD)!, program.entries, packet, FORWARD)
     const [base] = set.tables.get('filter')!.chains.values()
     expect(said).toBe(DROP)
     const countersOf = countersIn(set, program)
@@ -130,11 +130,11 @@ describe('a walk within a walk', () => {
     const interpreter = new Interpreter()
     let said: number | undefined
     inner = () => {
-      said = interpreter.run(program.base('filter', OUTPUT)!, program.ledger.chunks, packet, OUTPUT)
+      said = interpreter.run(program.base('filter', OUTPUT)!, program.entries, packet, OUTPUT)
     }
     for (let i = 0; i < 3; i++) {
       order.length = 0
-      expect(interpreter.run(program.base('filter', FORWARD)!, program.ledger.chunks, packet, FORWARD)).toBe(ACCEPT)
+      expect(interpreter.run(program.base('filter', FORWARD)!, program.entries, packet, FORWARD)).toBe(ACCEPT)
       expect([said, order]).toEqual([
         DROP,
         ['X', 'Y', 'output behind X', 'B behind the inner walk', 'A behind B', 'forward behind A'],
@@ -149,7 +149,7 @@ describe('a walk within a walk', () => {
       chain('B', [rule('DROP')]),
     ])
     const base = program.base('filter', FORWARD)!
-    for (let i = 0; i < 100; i++) expect(interpreter.run(base, program.ledger.chunks, packet, FORWARD)).toBe(DROP)
+    for (let i = 0; i < 100; i++) expect(interpreter.run(base, program.entries, packet, FORWARD)).toBe(DROP)
     expect(countsOf(set, program).FORWARD).toEqual([0, 101])
   })
 })
@@ -195,7 +195,7 @@ describe("a rule's plain fields", () => {
         ruleSet([forward(rule('DROP', [], { fragment: { value: true, not } }))]),
         environment(links),
       )
-      expect(new Interpreter().run(program.base('filter', FORWARD)!, program.ledger.chunks, p, FORWARD)).toBe(expected)
+      expect(new Interpreter().run(program.base('filter', FORWARD)!, program.entries, p, FORWARD)).toBe(expected)
     }
   })
 })

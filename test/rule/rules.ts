@@ -13,7 +13,7 @@ import {
 import type { Environment } from '../../src/rule/environment.ts'
 import type { Chain, Counters, Rule, RuleSet, TableName } from '../../src/rule/model.ts'
 import { NO_COUNTERS } from '../../src/rule/model.ts'
-import { Program } from '../../src/rule/program.ts'
+import { type ChainProgram, Program } from '../../src/rule/program.ts'
 
 const verdict = (name: string, terminal = true, said = CONTINUE) =>
   defineTarget({ name, summary: name, terminal, options: {}, target: () => () => said })
@@ -72,9 +72,17 @@ export function change(program: Program, before: RuleSet, after: RuleSet): Int32
     build.complete()
   } catch (error) {
     build.abandon()
+    build.clear()
     throw error
   }
-  return build.commit()
+  const places = build.commit()
+  build.clear()
+  return places
+}
+
+/** A chain's entries, in order. */
+export function entriesOf({ places, first, end }: ChainProgram): number[] {
+  return [...places.subarray(first, end)]
 }
 
 /** An environment of which only the links are looked at. */
