@@ -5,6 +5,7 @@
 import { FlowList } from './conntrack/command/flow-list.ts'
 import { Conntrack4 } from './conntrack/conntrack4.ts'
 import { Conntrack6 } from './conntrack/conntrack6.ts'
+import { adviseLargePages } from './device/large-pages.ts'
 import type { Links } from './device/link.ts'
 import { countersNow, type EngineCounters } from './engine-counters.ts'
 import { Devices } from './engine-devices.ts'
@@ -121,7 +122,12 @@ export class Engine {
     this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })
     this.#devices = new Devices(this.#ends, this.#receivePacket, notice)
     this.#nflog = new NflogGroups(this.links, this.time, notice)
-    this.sets = new SetStore({ time: this.time, random, names: { protocolName, protocolNumber, servicePort } })
+    this.sets = new SetStore({
+      time: this.time,
+      random,
+      names: { protocolName, protocolNumber, servicePort },
+      adviseMemory: adviseLargePages,
+    })
     const shared = new Shared()
     this.accounts = new Accounts(shared, config.accounting)
     this.#environment = {

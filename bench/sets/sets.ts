@@ -2,6 +2,7 @@
 // the real ipset in the same run. Packets' addresses come in random order, as they do in a gateway.
 
 import { execFileSync } from 'node:child_process'
+import { adviseLargePages } from '../../src/device/large-pages.ts'
 import { Ask } from '../../src/ipset/ask.ts'
 import { runIpset } from '../../src/ipset/command.ts'
 import { SetStore } from '../../src/ipset/store.ts'
@@ -26,7 +27,7 @@ const ask = new Ask([true, true], { name: () => '' })
 
 function newStore(): SetStore {
   const names = { protocolName, protocolNumber, servicePort }
-  return new SetStore({ time: new Time(), random: seededRandom(1), names })
+  return new SetStore({ time: new Time(), random: seededRandom(1), names, adviseMemory: adviseLargePages })
 }
 
 /** Different for each i below 2^24: addresses, or networks of 24 bits. */

@@ -87,11 +87,11 @@ function passes(extensions: Extensions, place: number, word: 0 | 2, { way, high,
 /** What a found member's extensions say: has it ended, do its counters pass? It is counted first. */
 export function accepts(extensions: Extensions, place: number, ask: Ask, bytes: number, now: number): boolean {
   if (extensions.hasEnded(place, now)) return false
-  if (extensions.counters !== undefined) {
+  if (extensions.hasCounters) {
     if (ask.updateCounters) extensions.count(place, bytes)
     if (!passes(extensions, place, 0, ask.packets) || !passes(extensions, place, 2, ask.bytes)) return false
   }
-  if (extensions.skb !== undefined) {
+  if (extensions.hasSkb) {
     ask.found = extensions
     ask.place = place
   }

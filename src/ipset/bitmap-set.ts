@@ -58,8 +58,7 @@ export class BitmapSet implements IpSet {
     this.settings = { ...settings, from: places.from, to: places.to }
     this.#surroundings = surroundings
     this.#state = from === undefined ? new Uint8Array(places.places) : from.#state.slice()
-    this.#extensions =
-      from === undefined ? new Extensions(settings.kinds, places.places) : from.#extensions.clone(places.places)
+    this.#extensions = from === undefined ? Extensions.alone(settings.kinds, places.places) : from.#extensions.clone()
     if (settings.type.parts.includes('mac'))
       this.#macs = from === undefined ? new Int32Array(2 * places.places) : from.#macs?.slice()
     this.#count = from === undefined ? 0 : from.#count
@@ -159,8 +158,7 @@ export class BitmapSet implements IpSet {
 
   /** The timeout of a member without a link address waits: it is kept as it was given. */
   #keepTimeout(place: number, { timeout }: Extras): void {
-    const { ends } = this.#extensions
-    if (ends !== undefined) ends[place] = timeout === SET_TIMEOUT ? (this.settings.timeout ?? 0) : timeout
+    this.#extensions.setEnd(place, timeout === SET_TIMEOUT ? (this.settings.timeout ?? 0) : timeout)
   }
 
   deleteElement(element: Element, exist: boolean): number {
@@ -223,9 +221,7 @@ export class BitmapSet implements IpSet {
       listed.place = place
       // Without a link address the timeout is kept as it was given, and waits.
       const waits = this.#state[place] === 2
-      listed.timeout = waits
-        ? (extensions.ends?.[place] ?? 0)
-        : extensions.secondsLeft(place, this.#surroundings.time.now)
+      listed.timeout = waits ? extensions.end(place) : extensions.secondsLeft(place, this.#surroundings.time.now)
       yield listed
     }
   }

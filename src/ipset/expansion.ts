@@ -6,7 +6,7 @@ import type { Addresses, Element } from './element.ts'
 import * as fault from './fault.ts'
 import type { HashSet } from './hash-set.ts'
 import { MEMBERS_MAX, prefixesOf, span } from './portions.ts'
-import { PHYSDEV } from './table.ts'
+import { PHYSDEV } from './records.ts'
 import { maskWord } from './words.ts'
 
 /** The key is the set's; @returns a fault */

@@ -15,9 +15,10 @@ import * as fault from './fault.ts'
 import { KeyLayout } from './key-layout.ts'
 import { listHash } from './list-hash.ts'
 import { PrefixLengths } from './prefix-lengths.ts'
+import { NOMATCH, PHYSDEV, type RecordForm, recordForm, WILDCARD } from './records.ts'
 import type { IpSet, Listed, Surroundings } from './set.ts'
 import type { Settings } from './settings.ts'
-import { MemberTable, NOMATCH, PHYSDEV, type Segment, WILDCARD } from './table.ts'
+import { ALL_HASHES, MemberTable, PIECE } from './table.ts'
 import { bits } from './words.ts'
 
 /** Milliseconds between two searches of a full set. */
@@ -39,22 +40,22 @@ export class HashSet implements IpSet {
   /** The key that is looked for; `#whole` is the packet's, before it is masked. */
   readonly key: Int32Array
   readonly #whole: Int32Array
-  readonly #seed: number
+  readonly #form: RecordForm
   /** The device whose name the key holds, while there is one. */
   #device = ''
   /** When a full set was searched last for members that have ended. */
   #searched = 0
-  /** Segments that collect() has yet to look at. */
-  #toCollect: Segment[] = []
+  /** The first hash of those members that collect() has yet to look at. */
+  #toCollect = 0
 
   /** @param seed of the hash; initval is printed, and so no secret */
   constructor(settings: Settings, surroundings: Surroundings, seed = surroundings.random()) {
     this.settings = settings
     this.surroundings = surroundings
     this.layout = new KeyLayout(settings)
-    this.#seed = seed
+    this.#form = recordForm(this.layout.words, settings.kinds, seed, surroundings.adviseMemory)
     this.#searched = (surroundings.time.now - SEARCH_PAUSE) | 0
-    this.table = new MemberTable(this.layout.words, settings.kinds, this.#seed)
+    this.table = new MemberTable(this.#form)
     this.key = new Int32Array(this.layout.words)
     this.#whole = new Int32Array(this.layout.words)
     this.lengths = this.layout.nets.map(() => new PrefixLengths())
@@ -151,8 +152,8 @@ export class HashSet implements IpSet {
 
   #judge(meta: number, ask: Ask, bytes: number): number {
     if (!this.#find(meta)) return NO
-    const { segment, slot } = this.table
-    const { extensions } = segment
+    const { records, slot } = this.table
+    const { extensions } = records
     if (extensions !== undefined && !accepts(extensions, slot, ask, bytes, this.surroundings.time.now)) return NO
     return (this.table.meta & NOMATCH) !== 0 ? EXCEPTED : YES
   }
@@ -182,7 +183,7 @@ export class HashSet implements IpSet {
     const { table, settings } = this
     const { now } = this.surroundings.time
     if (this.#find(meta)) {
-      const { extensions } = table.segment
+      const { extensions } = table.records
       const isThere = extensions === undefined || !extensions.hasEnded(table.slot, now)
       if (isThere && !exist) return fault.EXIST
       this.#setWildcard((table.meta & WILDCARD) !== 0, (flags & WILDCARD) !== 0)
@@ -197,7 +198,7 @@ export class HashSet implements IpSet {
     }
     if (this.devices !== undefined) this.key[this.layout.device] = this.devices.take(this.#device)
     table.insert(this.key, meta | flags)
-    table.segment.extensions?.set(table.slot, extras, settings.timeout ?? 0, now, true)
+    table.records.extensions?.set(table.slot, extras, settings.timeout ?? 0, now, true)
     this.#setWildcard(false, (flags & WILDCARD) !== 0)
     for (let i = 0; i < this.lengths.length; i++) this.lengths[i].add((meta >>> (8 * i)) & 0xff)
     return fault.OK
@@ -205,7 +206,7 @@ export class HashSet implements IpSet {
 
   remove(meta: number, exist: boolean): number {
     if (!this.#find(meta)) return exist ? fault.OK : fault.NOT_ADDED
-    const ended = this.table.segment.extensions?.hasEnded(this.table.slot, this.surroundings.time.now) === true
+    const ended = this.table.records.extensions?.hasEnded(this.table.slot, this.surroundings.time.now) === true
     this.#removeFound()
     return ended && !exist ? fault.NOT_ADDED : fault.OK
   }
@@ -213,14 +214,13 @@ export class HashSet implements IpSet {
   /** YES, NO or EXCEPTED for `key` alone. */
   peek(meta: number): number {
     if (!this.#find(meta)) return NO
-    if (this.table.segment.extensions?.hasEnded(this.table.slot, this.surroundings.time.now)) return NO
+    if (this.table.records.extensions?.hasEnded(this.table.slot, this.surroundings.time.now)) return NO
     return (this.table.meta & NOMATCH) !== 0 ? EXCEPTED : YES
   }
 
   #setWildcard(was: boolean, is: boolean): void {
     if (was === is) return
-    const { segment, slot, stride } = this.table
-    this.devices?.setWildcard(segment.words[slot * stride + this.layout.device], is)
+    this.devices?.setWildcard(this.table.keyWord(this.layout.device), is)
   }
 
   /** Takes away the member at the table's place. */
@@ -228,7 +228,7 @@ export class HashSet implements IpSet {
     const { table, devices } = this
     const { meta } = table
     this.#setWildcard((meta & WILDCARD) !== 0, false)
-    devices?.give(table.segment.words[table.slot * table.stride + this.layout.device])
+    devices?.give(table.keyWord(this.layout.device))
     for (let i = 0; i < this.lengths.length; i++) this.lengths[i].remove((meta >>> (8 * i)) & 0xff)
     table.remove()
   }
@@ -242,16 +242,8 @@ export class HashSet implements IpSet {
 
   /** Makes place for a new member: any one goes (forceadd). */
   #evict(): void {
-    const { table } = this
-    for (const segment of table.segments()) {
-      if (segment.count === 0) continue
-      let slot = this.surroundings.random() & segment.mask
-      while (!segment.taken(slot, table.stride)) slot = (slot + 1) & segment.mask
-      table.segment = segment
-      table.slot = slot
-      this.#removeFound()
-      return
-    }
+    this.table.goToAny(this.surroundings.random())
+    this.#removeFound()
   }
 
   // ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,14 +287,14 @@ export class HashSet implements IpSet {
   }
 
   flush(): void {
-    this.table = new MemberTable(this.layout.words, this.settings.kinds, this.#seed)
+    this.table = new MemberTable(this.#form)
     this.lengths = this.lengths.map(() => new PrefixLengths())
     if (this.devices !== undefined) this.devices = new DeviceNames()
-    this.#toCollect = []
+    this.#toCollect = 0
   }
 
   clone(): HashSet {
-    const copy = new HashSet(this.settings, this.surroundings, this.#seed)
+    const copy = new HashSet(this.settings, this.surroundings, this.#form.seed)
     copy.table = this.table.clone()
     copy.lengths = this.lengths.map((lengths) => lengths.clone())
     copy.devices = this.devices?.clone()
@@ -313,20 +305,20 @@ export class HashSet implements IpSet {
     if (this.settings.timeout === undefined) return true
     const { table } = this
     const { now } = this.surroundings.time
-    if (this.#toCollect.length === 0) this.#toCollect = [...table.segments()]
     for (let left = limit; left > 0; ) {
-      const segment = this.#toCollect.pop()
-      if (segment === undefined) break
-      left -= segment.mask + 1
-      for (let slot = 0; slot <= segment.mask; slot++)
-        // Removal may move another member here.
-        while (segment.taken(slot, table.stride) && segment.extensions?.hasEnded(slot, now)) {
-          table.segment = segment
-          table.slot = slot
-          this.#removeFound()
-        }
+      const { records, slots, next } = table.piece(this.#toCollect)
+      left -= Math.min(records.size, PIECE)
+      // The last one first: removal moves members that stand behind.
+      for (let i = slots.length - 1; i >= 0; i--) {
+        if (!records.extensions?.hasEnded(slots[i], now)) continue
+        table.records = records
+        table.slot = slots[i]
+        this.#removeFound()
+      }
+      this.#toCollect = next < ALL_HASHES ? next : 0
+      if (this.#toCollect === 0) return true
     }
-    return this.#toCollect.length === 0
+    return false
   }
 
   members(sorted = false): Iterable<Listed | undefined> {

@@ -3,11 +3,13 @@
 
 import type { DeviceNames } from './device-names.ts'
 import { formatMark } from './element.ts'
+import { Extensions } from './extensions.ts'
 import type { HashSet } from './hash-set.ts'
 import type { KeyLayout } from './key-layout.ts'
 import { formatPort, hasPorts } from './port.ts'
+import { NOMATCH, PHYSDEV, WILDCARD } from './records.ts'
 import type { Listed } from './set.ts'
-import { type MemberTable, NOMATCH, PHYSDEV, type Segment, WILDCARD } from './table.ts'
+import { ALL_HASHES, type MemberTable, type Piece } from './table.ts'
 import { formatEther, formatIp } from './words.ts'
 
 /** Undefined now and then: nothing yet, so that who lists can do other things. */
@@ -17,45 +19,62 @@ export function* listHash(set: HashSet, sorted: boolean): Generator<Listed | und
   const { table, surroundings } = set
   for (const found of sorted ? inOrder(set, devices) : inTable(table)) {
     if (found === undefined) yield undefined
-    else if (!found.segment.extensions?.hasEnded(found.slot, surroundings.time.now))
-      yield fill(listed, set, devices, found.segment, found.slot)
+    else if (!found.extensions?.hasEnded(found.place, surroundings.time.now)) yield fill(listed, set, devices, found)
   }
 }
 
-/** A run of members in a copy of their segment: in the table they may move, come and go before the next one is asked for. */
-interface Run {
-  readonly segment: Segment
-  readonly slots: readonly number[]
-  at: number
-  /** Of the member at `at`. */
-  slot: number
+/** A copy of some members: in the table they may move, come and go before the next one is asked for. */
+class Run {
+  readonly words: Int32Array
+  readonly extensions: Extensions | undefined
+  /** Its members in their order. */
+  places: readonly number[]
+  /** The next one, of `places`. */
+  #at = 0
+
+  constructor(table: MemberTable, { records, slots }: Piece) {
+    const { stride, keyWords, kinds } = table.form
+    const words = new Int32Array(slots.length * stride)
+    this.words = words
+    this.places = slots.map((_, i) => i)
+    if (kinds !== 0) this.extensions = new Extensions(kinds, { words, stride, first: keyWords + 1 })
+    for (const [i, slot] of slots.entries()) {
+      words.set(records.words.subarray(slot * stride, (slot + 1) * stride), i * stride)
+      this.extensions?.comments?.set(i, records.extensions?.comments?.get(slot))
+    }
+  }
+
+  get place(): number {
+    return this.places[this.#at]
+  }
+
+  /** False where there is no next one. */
+  next(): boolean {
+    return ++this.#at < this.places.length
+  }
 }
 
-function runOf(segment: Segment, stride: number): Run {
-  const copy = segment.clone()
-  const slots: number[] = []
-  for (let slot = 0; slot <= copy.mask; slot++) if (copy.taken(slot, stride)) slots.push(slot)
-  return { segment: copy, slots, at: 0, slot: slots[0] }
+function* runs(table: MemberTable): Generator<Run> {
+  for (let from = 0; from < ALL_HASHES; ) {
+    const piece = table.piece(from)
+    from = piece.next
+    if (piece.slots.length > 0) yield new Run(table, piece)
+  }
 }
 
 function* inTable(table: MemberTable): Generator<Run | undefined> {
-  for (const segment of table.segments()) {
-    if (segment.count === 0) continue
-    const run = runOf(segment, table.stride)
-    for (const slot of run.slots) {
-      run.slot = slot
-      yield run
-    }
+  for (const run of runs(table)) {
+    do yield run
+    while (run.next())
   }
 }
 
-/** Each segment's members in order, one segment after the other; then the first of all runs, again and again. */
+/** The members of each run in order, one run after the other; then the first of all runs, again and again. */
 function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run | undefined> {
   const { table, layout } = set
-  const { stride } = table
-  const order = new Order(layout, stride, devices)
+  const order = new Order(layout, table.form.stride, devices)
   const heap: Run[] = []
-  const isBefore = (a: Run, b: Run) => order.compare(a.segment.words, a.slot, b.segment.words, b.slot) < 0
+  const isBefore = (a: Run, b: Run) => order.compare(a.words, a.place, b.words, b.place) < 0
   const sink = (from: number) => {
     for (let i = from; ; ) {
       let least = 2 * i + 1
@@ -68,21 +87,17 @@ function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run
       i = least
     }
   }
-  for (const segment of table.segments()) {
-    if (segment.count === 0) continue
-    const run = runOf(segment, stride)
-    const { words } = run.segment
-    const slots = [...run.slots].sort((a, b) => order.compare(words, a, words, b))
-    heap.push({ ...run, slots, slot: slots[0] })
+  for (const run of runs(table)) {
+    const { words } = run
+    run.places = run.places.toSorted((a, b) => order.compare(words, a, words, b))
+    heap.push(run)
     yield undefined
   }
   for (let i = (heap.length >>> 1) - 1; i >= 0; i--) sink(i)
   while (heap.length > 0) {
     const [run] = heap
     yield run
-    run.at++
-    if (run.at < run.slots.length) run.slot = run.slots[run.at]
-    else {
+    if (!run.next()) {
       const last = heap.pop() as Run
       if (heap.length > 0) heap[0] = last
     }
@@ -90,15 +105,16 @@ function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run
   }
 }
 
-function fill(listed: Listed, set: HashSet, devices: DeviceNames | undefined, segment: Segment, slot: number): Listed {
-  const { stride } = set.table
-  const meta = segment.words[slot * stride + stride - 1]
-  listed.text = formatMember(set, devices, segment.words, slot * stride, meta)
+function fill(listed: Listed, set: HashSet, devices: DeviceNames | undefined, run: Run): Listed {
+  const { stride, keyWords } = set.table.form
+  const { words, extensions, place } = run
+  const meta = words[place * stride + keyWords]
+  listed.text = formatMember(set, devices, words, place * stride, meta)
   listed.nomatch = (meta & NOMATCH) !== 0
   listed.wildcard = (meta & WILDCARD) !== 0
-  listed.timeout = segment.extensions?.secondsLeft(slot, set.surroundings.time.now) ?? 0
-  listed.extensions = segment.extensions
-  listed.place = slot
+  listed.timeout = extensions?.secondsLeft(place, set.surroundings.time.now) ?? 0
+  listed.extensions = extensions
+  listed.place = place
   return listed
 }
 
@@ -157,8 +173,8 @@ class Order {
   /** Below 0 where the member at place `i` of `a` stands before that at place `j` of `b`. */
   compare(a: Int32Array, i: number, b: Int32Array, j: number): number {
     const { parts, offsets } = this.#layout
-    const last = this.#stride - 1
-    const [metaA, metaB] = [a[i * this.#stride + last], b[j * this.#stride + last]]
+    const { words } = this.#layout
+    const [metaA, metaB] = [a[i * this.#stride + words], b[j * this.#stride + words]]
     let shift = 0
     for (let part = 0; part < parts.length; part++) {
       const kind = parts[part]

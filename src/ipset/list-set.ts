@@ -99,7 +99,7 @@ export class ListSet implements IpSet {
       there.extensions.set(0, extras, timeout, now, false)
       return fault.OK
     }
-    const extensions = new Extensions(this.settings.kinds, 1)
+    const extensions = Extensions.alone(this.settings.kinds, 1)
     extensions.set(0, extras, timeout, now, true)
     this.#members.splice(at, 0, { slot: found.slot, extensions })
     found.slot.held++
@@ -150,7 +150,7 @@ export class ListSet implements IpSet {
 
   /** The copy stands in for this list: what the slots count stays as it is. */
   clone(): ListSet {
-    const members = this.#members.map(({ slot, extensions }) => ({ slot, extensions: extensions.clone(1) }))
+    const members = this.#members.map(({ slot, extensions }) => ({ slot, extensions: extensions.clone() }))
     return new ListSet(this.settings, this.#surroundings, this.#slots, members)
   }
 

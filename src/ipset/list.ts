@@ -87,7 +87,7 @@ function* memberOptions(member: Listed, { kinds }: Settings): Generator<[string,
     yield ['bytes', String(extensions.bytes(place))]
   }
   if ((kinds & WITH_COMMENT) !== 0) {
-    const comment = extensions.comments?.[place]
+    const comment = extensions.comments?.get(place)
     if (comment !== undefined) yield ['comment', `"${comment}"`]
   }
   if ((kinds & WITH_SKBINFO) === 0) return

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly names: Names
   /** A uniformly distributed int32. */
   readonly random: () => number
+  /** Is told of the memory of a large table before it is used: such a table is found faster in large pages. */
+  readonly adviseMemory?: ((memory: Uint8Array) => unknown) | undefined
 }
 
 /** One member while a set is listed; the same object for each. */

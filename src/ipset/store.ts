@@ -10,7 +10,7 @@ import { faultError } from './fault.ts'
 import { HashSet } from './hash-set.ts'
 import { ListSet } from './list-set.ts'
 import type { Names } from './names.ts'
-import type { IpSet } from './set.ts'
+import type { IpSet, Surroundings } from './set.ts'
 import { type Settings, sameSettings } from './settings.ts'
 import { type SetFamilies, SetSlot, type Slots } from './slot.ts'
 import { features } from './type.ts'
@@ -21,6 +21,7 @@ export interface SetStoreOptions {
   /** A uniformly distributed int32: hash seeds, initval, what forceadd pushes out. */
   readonly random: () => number
   readonly names: Names
+  readonly adviseMemory?: Surroundings['adviseMemory']
 }
 
 /** Members that tick() looks at. */
@@ -36,6 +37,7 @@ export class SetStore implements Slots, SetFamilies {
   readonly time: Time
   readonly names: Names
   readonly random: () => number
+  readonly adviseMemory: Surroundings['adviseMemory']
   /** Free places are filled again, as the kernel fills its table of sets: that is the order in which sets are listed. */
   #slots: (SetSlot | undefined)[] = []
   #byName = new Map<string, SetSlot>()
@@ -51,10 +53,11 @@ export class SetStore implements Slots, SetFamilies {
   /** What the slots were before the change that is under way, if it is all or nothing. */
   #saved: Map<SetSlot, Saved> | undefined
 
-  constructor({ time, random, names }: SetStoreOptions) {
+  constructor({ time, random, names, adviseMemory }: SetStoreOptions) {
     this.time = time
     this.random = random
     this.names = names
+    this.adviseMemory = adviseMemory
   }
 
   slot(name: string): SetSlot | undefined {

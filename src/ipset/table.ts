@@ -1,240 +1,232 @@
-// Members of a hash set: records of int32 words, found by open addressing. A record is the key's words and a last word that
-// holds what belongs to the key but is small (prefix lengths), flags that do not, and whether the place is taken.
+// The members of a hash set: records (records.ts) that grow without a pause. When they are three quarters full, twice as many
+// places stand ready beside them, and each change moves a few members over, in the order of their hashes. What always holds:
+// a member whose home is below `#moved` of the older records is among the newer ones, any other among the older ones; so a
+// look-up goes to one of them. Of members that have moved a copy stays behind, which no look-up asks for.
 //
-// It grows in steps: records stand in segments of at most 4096 places, and a directory of segments is indexed by the hash's
-// top bits. A full segment is split in two, which touches no other (extendible hashing), so that adding the millionth
-// member costs what adding the tenth does and no step takes more than a segment's worth of work. Removal shifts the cluster
-// back: no tombstones. The hash is seeded; who does not know the seed cannot build a cluster.
+// The hash is seeded; who does not know the seed cannot build a cluster.
 
-import { Extensions } from './extensions.ts'
-
-/** Bits of the last word that belong to the key: two prefix lengths, and whether a device is a bridge's port. */
-export const META_KEY = 0x1ffff
-export const PHYSDEV = 0x10000
-export const WILDCARD = 1 << 28
-export const NOMATCH = 1 << 29
-const TAKEN = 1 << 30
+import { Filter } from './filter.ts'
+import { hashOf, META_KEY, type RecordForm, Records, TAKEN } from './records.ts'
 
 const SMALLEST = 8
-const LARGEST = 4096
-/** A segment is full at three quarters. */
-const full = (size: number) => (size >>> 2) * 3
+/** Tables up to this size grow at once. */
+const AT_ONCE = 4096
+/** Homes that are moved, and places whose members a new filter is told, with each change. */
+const STEP = 16
+/** Places of which a listing takes a copy at a time. */
+export const PIECE = 4096
+/** How many hashes there are. */
+export const ALL_HASHES = 2 ** 32
 
-export class Segment {
-  readonly words: Int32Array
-  readonly extensions: Extensions | undefined
-  /** Top bits of the hash that all its members share. */
-  readonly depth: number
-  readonly mask: number
-  count = 0
-
-  constructor(words: Int32Array, size: number, depth: number, extensions: Extensions | undefined) {
-    this.words = words
-    this.extensions = extensions
-    this.depth = depth
-    this.mask = size - 1
-  }
-
-  static empty(stride: number, size: number, depth: number, kinds: number): Segment {
-    return new Segment(
-      new Int32Array(stride * size),
-      size,
-      depth,
-      kinds === 0 ? undefined : new Extensions(kinds, size),
-    )
-  }
-
-  clone(): Segment {
-    const size = this.mask + 1
-    const copy = new Segment(this.words.slice(), size, this.depth, this.extensions?.clone(size))
-    copy.count = this.count
-    return copy
-  }
-
-  /** Whether a member stands at this place. */
-  taken(slot: number, stride: number): boolean {
-    return (this.words[slot * stride + stride - 1] & TAKEN) !== 0
-  }
+/** Some of the members: those whose hashes lie in one range. */
+export interface Piece {
+  readonly records: Records
+  /** Where they stand, in the order in which look-ups pass. */
+  readonly slots: readonly number[]
+  /** The first hash, as a uint32, that is not in the range; 2^32 at the end. */
+  readonly next: number
 }
 
 export class MemberTable {
-  /** Words of a record: those of the key and the last one. */
-  readonly stride: number
-  readonly kinds: number
-  readonly #seed: number
-  #segments: Segment[]
-  /** How many top bits of the hash index the directory. */
-  #depth = 0
+  readonly form: RecordForm
+  #newer: Records
+  #older: Records | undefined
+  /** The first home of the older records whose members have not moved. */
+  #moved = 0
+  /** Members that have gone since the filter was made. */
+  #gone = 0
+  /** The filter that comes, and the first place whose member it has not been told of. */
+  #filter: Filter | undefined
+  #filtered = 0
   count = 0
   /** Where find() or insert() was last: read these at once. */
-  segment: Segment
+  records: Records
   slot = 0
+  readonly #toldOfMove = (hash: number): void => this.#filter?.add(hash)
 
-  /** @param keyWords words of the key  @param kinds the extensions of each member */
-  constructor(keyWords: number, kinds: number, seed: number) {
-    this.stride = keyWords + 1
-    this.kinds = kinds
-    this.#seed = seed
-    this.segment = Segment.empty(this.stride, SMALLEST, 0, kinds)
-    this.#segments = [this.segment]
+  constructor(form: RecordForm) {
+    this.form = form
+    this.#newer = new Records(form, SMALLEST)
+    this.records = this.#newer
   }
 
   /** Bytes of all typed arrays. */
   get byteLength(): number {
-    let sum = this.#segments.length * 8
-    for (const segment of this.segments()) sum += segment.words.byteLength + (segment.extensions?.byteLength ?? 0)
-    return sum
+    return this.#newer.byteLength + (this.#older?.byteLength ?? 0) + (this.#filter?.byteLength ?? 0)
   }
 
-  /** In the order of their hashes' top bits: segments may be split meanwhile, and yet no member comes twice or is left out. */
-  *segments(): Generator<Segment> {
-    for (let prefix = 0; prefix < 2 ** 32; ) {
-      const segment = this.#segmentOf(prefix | 0)
-      yield segment
-      prefix += 2 ** (32 - segment.depth)
-    }
+  /** The records among which a hash is to be looked for. */
+  #recordsOf(hash: number): Records {
+    const older = this.#older
+    return older === undefined || hash >>> older.shift < this.#moved ? this.#newer : older
   }
 
-  #hash(words: Int32Array, base: number, meta: number): number {
-    let h = this.#seed ^ meta
-    for (let i = 0; i < this.stride - 1; i++) {
-      h = Math.imul(h ^ words[base + i], 0x85ebca6b)
-      h ^= h >>> 15
-    }
-    h = Math.imul(h, 0xc2b2ae35)
-    h ^= h >>> 13
-    h = Math.imul(h, 0x27d4eb2f)
-    return h ^ (h >>> 16)
-  }
-
-  #segmentOf(hash: number): Segment {
-    return this.#segments[this.#depth === 0 ? 0 : hash >>> (32 - this.#depth)]
-  }
-
-  /** Whether a member with this key is there; it then stands at `slot` of `segment`. @param meta within META_KEY */
+  /** Whether a member with this key is there; it then stands at `slot` of `records`. @param meta within META_KEY */
   find(key: Int32Array, meta: number): boolean {
-    const { stride } = this
-    const hash = this.#hash(key, 0, meta)
-    const segment = this.#segmentOf(hash)
-    const { words, mask } = segment
-    const last = stride - 1
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+    const { form } = this
+    const hash = hashOf(key, 0, form, meta)
+    const records = this.#recordsOf(hash)
+    const { words, mask, filter } = records
+    if (filter !== undefined && !filter.mayHave(hash)) return false
+    const { stride, keyWords } = form
+    for (let slot = hash >>> records.shift; ; slot = (slot + 1) & mask) {
       const base = slot * stride
-      const found = words[base + last]
+      const found = words[base + keyWords]
       if (found === 0) return false
       if ((found & META_KEY) !== meta) continue
       let i = 0
-      while (i < last && words[base + i] === key[i]) i++
-      if (i < last) continue
-      this.segment = segment
+      while (i < keyWords && words[base + i] === key[i]) i++
+      if (i < keyWords) continue
+      this.records = records
       this.slot = slot
       return true
     }
   }
 
-  /** Adds a member that is not there. @param meta with its flags; it then stands at `slot` of `segment` */
+  /** Adds a member that is not there. @param meta with its flags; it then stands at `slot` of `records` */
   insert(key: Int32Array, meta: number): void {
-    const hash = this.#hash(key, 0, meta & META_KEY)
-    let segment = this.#segmentOf(hash)
-    while (segment.count >= full(segment.mask + 1)) {
-      this.#grow(segment, hash)
-      segment = this.#segmentOf(hash)
-    }
-    const { stride } = this
-    const { words, mask } = segment
-    let slot = hash & mask
-    while (words[slot * stride + stride - 1] !== 0) slot = (slot + 1) & mask
+    this.#step()
+    const { keyWords, stride } = this.form
+    if (this.#older === undefined && this.count >= (this.#newer.size >>> 2) * 3) this.#grow()
+    const hash = hashOf(key, 0, this.form, meta & META_KEY)
+    const records = this.#recordsOf(hash)
+    const slot = records.placeFor(hash)
     const base = slot * stride
-    for (let i = 0; i < stride - 1; i++) words[base + i] = key[i]
-    words[base + stride - 1] = meta | TAKEN
-    segment.count++
+    for (let i = 0; i < keyWords; i++) records.words[base + i] = key[i]
+    records.words[base + keyWords] = meta | TAKEN
+    this.#filter?.add(hash)
     this.count++
-    this.segment = segment
+    this.records = records
     this.slot = slot
   }
 
-  /** What the member at `slot` of `segment` has in its last word. */
+  /** What the member at `slot` of `records` has in the word behind its key. */
   get meta(): number {
-    return this.segment.words[this.slot * this.stride + this.stride - 1]
+    return this.records.meta(this.slot)
   }
 
-  /** Gives the member at `slot` of `segment` other flags. */
+  /** Word `i` of its key. */
+  keyWord(i: number): number {
+    return this.records.words[this.slot * this.form.stride + i]
+  }
+
+  /** Gives the member at `slot` of `records` other flags. */
   setFlags(flags: number): void {
-    const at = this.slot * this.stride + this.stride - 1
-    this.segment.words[at] = (this.segment.words[at] & META_KEY) | TAKEN | flags
+    const at = this.slot * this.form.stride + this.form.keyWords
+    this.records.words[at] = (this.records.words[at] & META_KEY) | TAKEN | flags
   }
 
-  /** Takes away the member at `slot` of `segment`; the place may hold another one afterwards. */
+  /** Takes away the member at `slot` of `records`; the place may hold another one afterwards. */
   remove(): void {
-    const { stride, segment } = this
-    const { words, mask, extensions } = segment
-    extensions?.forget(this.slot)
-    let hole = this.slot
-    for (let at = (hole + 1) & mask; words[at * stride + stride - 1] !== 0; at = (at + 1) & mask) {
-      const home = this.#hash(words, at * stride, words[at * stride + stride - 1] & META_KEY) & mask
-      if (((at - home) & mask) < ((at - hole) & mask)) continue
-      words.copyWithin(hole * stride, at * stride, (at + 1) * stride)
-      extensions?.take(hole, extensions, at)
-      hole = at
-    }
-    words.fill(0, hole * stride, (hole + 1) * stride)
-    segment.count--
+    this.records.remove(this.slot, this.#toldOfMove)
     this.count--
+    this.#gone++
+    // Nothing is moved now: who takes away several goes by places.
+    if (this.#older === undefined) this.#renew()
   }
 
-  /** A segment becomes twice as large, or two. */
-  #grow(old: Segment, hash: number): void {
-    const size = old.mask + 1
-    const { stride, kinds } = this
-    if (size < LARGEST) {
-      const larger = Segment.empty(stride, size * 2, old.depth, kinds)
-      this.#move(old, larger, larger)
-      this.#put(larger, hash)
-      return
+  /** Goes to any member, the one that `random` comes to. There must be one. */
+  goToAny(random: number): void {
+    const older = this.#older
+    for (const records of [this.#recordsOf(random), this.#newer, older ?? this.#newer])
+      for (let at = random >>> records.shift, left = records.size; left > 0; at++, left--) {
+        const slot = at & records.mask
+        if (records.meta(slot) === 0) continue
+        if (records === older && records.hash(slot) >>> older.shift < this.#moved) continue
+        this.records = records
+        this.slot = slot
+        return
+      }
+  }
+
+  /**
+   * The members whose hashes follow `from`, some thousand or less. Going from one piece to the next, from 0 on, meets every
+   * member once, whatever is added, taken away and moved meanwhile, but for those that are.
+   */
+  piece(from: number): Piece {
+    const older = this.#older
+    const records = this.#recordsOf(from | 0)
+    let next = Math.min(ALL_HASHES, from + (ALL_HASHES / records.size) * PIECE)
+    if (older !== undefined && records !== older) next = Math.min(next, this.#moved * 2 ** older.shift)
+    const slots: number[] = []
+    const end = next / 2 ** records.shift
+    for (let at = Math.floor(from / 2 ** records.shift); ; at++) {
+      const slot = at & records.mask
+      if (records.meta(slot) === 0) {
+        if (at >= end) break
+        continue
+      }
+      const hash = records.hash(slot) >>> 0
+      if (hash >= from && hash < next && records.isAt(at, hash)) slots.push(slot)
     }
-    if (old.depth === this.#depth) {
-      this.#segments = this.#segments.flatMap((segment) => [segment, segment])
-      this.#depth++
-    }
-    const low = Segment.empty(stride, size, old.depth + 1, kinds)
-    const high = Segment.empty(stride, size, old.depth + 1, kinds)
-    this.#move(old, low, high)
-    const bit = 1 << (31 - old.depth)
-    this.#put(low, hash & ~bit)
-    this.#put(high, hash | bit)
+    return { records, slots, next }
   }
 
-  /** Into the directory, wherever its members' hashes point. @param hash one of theirs */
-  #put(segment: Segment, hash: number): void {
-    const span = this.#depth - segment.depth
-    const prefix = segment.depth === 0 ? 0 : hash >>> (32 - segment.depth)
-    this.#segments.fill(segment, prefix << span, (prefix + 1) << span)
+  // ── growth ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #grow(): void {
+    this.#older = this.#newer
+    this.#newer = new Records(this.form, 2 * this.#older.size)
+    this.#moved = 0
+    this.#gone = 0
+    this.#filter = undefined
+    if (this.#older.size < AT_ONCE) this.#move(this.#older, this.#older.size)
   }
 
-  #move(from: Segment, low: Segment, high: Segment): void {
-    const { stride } = this
-    for (let slot = 0; slot <= from.mask; slot++) {
-      if (!from.taken(slot, stride)) continue
-      const base = slot * stride
-      const hash = this.#hash(from.words, base, from.words[base + stride - 1] & META_KEY)
-      const to = low !== high && (hash & (1 << (31 - from.depth))) !== 0 ? high : low
-      let at = hash & to.mask
-      while (to.taken(at, stride)) at = (at + 1) & to.mask
-      for (let i = 0; i < stride; i++) to.words[at * stride + i] = from.words[base + i]
-      if (from.extensions !== undefined) to.extensions?.take(at, from.extensions, slot)
-      to.count++
+  /** A bit of what is under way. */
+  #step(): void {
+    if (this.#older !== undefined) this.#move(this.#older, STEP)
+    else this.#renew()
+  }
+
+  /** Goes on with a new filter, or begins one where the old one says too often that a member may be there. */
+  #renew(): void {
+    if (this.#filter !== undefined) this.#tell(this.#filter)
+    else if (this.#newer.filter !== undefined && this.#gone > this.#newer.size >>> 2) {
+      this.#filter = new Filter(this.#newer.size)
+      this.#filtered = 0
     }
   }
 
-  /** All segments as they are, with members that nobody changes in the copy when they change here. */
+  /** Moves the members of the next homes. */
+  #move(older: Records, homes: number): void {
+    const from = this.#moved
+    const end = Math.min(older.size, from + homes)
+    // Members stand at their homes or behind, up to the next place that is free.
+    for (let at = from; ; at++) {
+      const slot = at & older.mask
+      if (older.meta(slot) === 0) {
+        if (at >= end) break
+        continue
+      }
+      const hash = older.hash(slot)
+      const home = hash >>> older.shift
+      if (home >= from && home < end && older.isAt(at, hash)) this.#newer.take(older, slot, hash)
+    }
+    this.#moved = end
+    if (end === older.size) this.#older = undefined
+  }
+
+  /** Tells a new filter of the members at the next places; of those that come or move later it is told at once. */
+  #tell(filter: Filter): void {
+    const records = this.#newer
+    for (let i = 0; i < STEP; i++, this.#filtered++)
+      if (records.meta(this.#filtered) !== 0) filter.add(records.hash(this.#filtered))
+    if (this.#filtered < records.size) return
+    records.filter = filter
+    this.#filter = undefined
+    this.#gone = 0
+  }
+
+  /** All records as they are, with members that nobody changes in the copy when they change here. */
   clone(): MemberTable {
-    const copy = new MemberTable(this.stride - 1, this.kinds, this.#seed)
-    const copies = new Map<Segment, Segment>()
-    for (const segment of this.segments()) copies.set(segment, segment.clone())
-    copy.#segments = this.#segments.map((segment) => copies.get(segment) as Segment)
-    copy.#depth = this.#depth
+    const copy = new MemberTable(this.form)
+    copy.#newer = this.#newer.clone()
+    copy.#older = this.#older?.clone()
+    copy.#moved = this.#moved
+    copy.#gone = this.#gone
     copy.count = this.count
-    copy.segment = copy.#segments[0]
+    copy.records = copy.#newer
     return copy
   }
 }

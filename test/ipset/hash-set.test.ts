@@ -91,7 +91,7 @@ describe('a table of members', () => {
     for (const member of set.members()) {
       if (member === undefined) continue
       const packets = Number(member.extensions!.packets(member.place))
-      const comment = Number(member.extensions!.comments![member.place])
+      const comment = Number(member.extensions!.comments!.get(member.place))
       expect(formatAddress(comment)).toBe(member.text)
       expect(there.get(comment)).toBe(packets)
       listed++
