@@ -83,7 +83,7 @@ export class KernelLane implements Runner {
       if (sets !== '') this.#inside(['ipset', 'restore'], sets)
       if (rules !== undefined) {
         const command = family === 4 ? tool : tool.replace('iptables', 'ip6tables')
-        this.#inside([`${command}-restore`], save(rules))
+        this.#inside([`${command}-restore`], save(rules, { whole: true }))
       }
     } catch (error) {
       this.close()

@@ -150,5 +150,5 @@ function portsCover(wide: readonly number[] | undefined, narrow: readonly number
 
 /** `-A CHAIN ...`, as it is saved. */
 export function textOf(chain: Chain, rule: Rule): string {
-  return `-A ${chain.name}${formatRule(rule)}`
+  return `-A ${chain.name}${formatRule(rule, { whole: true })}`
 }

@@ -117,7 +117,7 @@ export class StateFile {
   #text(): string {
     const rules = (family: Family) => {
       const ruleSet = this.#rules.get(family)
-      return ruleSet === undefined ? '' : save(ruleSet)
+      return ruleSet === undefined ? '' : save(ruleSet, { whole: true })
     }
     const texts: Record<Section, string> = {
       ipset: this.#sets,

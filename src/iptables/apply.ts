@@ -6,6 +6,7 @@
 // Rules, and chains' `counters`, that are the same objects afterwards go on counting where they were (rule/carry.ts).
 
 import { countsBegun } from '../rule/counters.ts'
+import type { RefusedBy } from '../rule/define.ts'
 import { changedRule } from '../rule/kept-rule.ts'
 import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
 import { SharedNames, sharesNames } from '../rule/shared-names.ts'
@@ -33,6 +34,12 @@ import { indexOfSame } from './same-rule.ts'
 import { inSavedOrder } from './save.ts'
 
 const NO_CHAIN = 'No chain/target/match by that name.'
+/** The kernel's errno in words. */
+const REASONS: Readonly<Record<RefusedBy, string>> = {
+  tables: 'Invalid argument',
+  missing: 'No such file or directory',
+  range: 'Numerical result out of range',
+}
 const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
 const NOT_FOR_FILTERING = '\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n'
 
@@ -146,8 +153,10 @@ class Application {
     return this.#refused(standard ? NO_RULE : NO_CHAIN)
   }
 
-  #invalid({ message, missing }: Invalid): Failure {
-    return this.#refused(`${missing ? NO_CHAIN : 'Invalid argument.'} ${message}.`)
+  #invalid({ message, by }: Invalid): Failure {
+    const { kind, chain = '' } = this.#request
+    if (isNft(this.#program)) return ruleFailed(this.#program, kind, chain, REASONS[by])
+    return this.#refused(`${by === 'missing' ? NO_CHAIN : `${REASONS[by]}.`} ${message}.`)
   }
 
   /** A rule that no table could hold is looked for. */

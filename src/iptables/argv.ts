@@ -2,12 +2,13 @@
 // any rule. Words are read by the reader that rule files have (rule.ts); here are the options that no rule file has, and
 // which of them may stand with which command.
 
+import type { RefusedBy } from '../rule/define.ts'
 import { CHAIN_NAME_MAX, NO_COUNTERS, type Rule, type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { wrongSet } from '../rule/set-reference.ts'
 import { BUILTIN } from './builtin.ts'
 import type { CommandKind, Invalid, Read } from './command.ts'
-import type { By, ExtensionDeclaration } from './extension.ts'
+import type { ExtensionDeclaration } from './extension.ts'
 import type { Global } from './global.ts'
 import type { Word } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -103,7 +104,7 @@ export function readRequest(
   const read = (table: TableName, anyChain: boolean) => {
     const options = new Options()
     const chains = ruleSet.tables.get(table)?.chains
-    const complaints: { message: string; by?: By }[] = []
+    const complaints: { message: string; by?: RefusedBy }[] = []
     const of: ExtensionDeclaration[] = []
     const context = {
       registry: declarations,

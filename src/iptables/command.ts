@@ -1,5 +1,6 @@
 // What a command line of iptables asks for, as data: a command letter with its words checked, and the rules that it is about.
 
+import type { RefusedBy } from '../rule/define.ts'
 import { BUILTIN_CHAINS, CHAIN_NAME_MAX, type Rule } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
@@ -44,8 +45,7 @@ export interface Read {
 /** Why a rule whose words are right cannot stand in any table as it is. */
 export interface Invalid {
   readonly message: string
-  /** Something that it names is not there. */
-  readonly missing: boolean
+  readonly by: RefusedBy
   /** `verdict` also where it has no target. */
   readonly action: 'verdict' | 'target' | 'jump'
 }

@@ -197,7 +197,8 @@ export class Draft {
     const left = [...chain.rules]
     for (const rule of rules) {
       const at = indexOfSame(left, rule)
-      if (at < 0) return `chain ${chain.name} has no such rule:${formatRule(rule).replace(/\s+/g, ' ')}`
+      if (at < 0)
+        return `chain ${chain.name} has no such rule:${formatRule(rule, { whole: true }).replace(/\s+/g, ' ')}`
       if (really) left.splice(at, 1)
     }
     if (really) chain.rules = left

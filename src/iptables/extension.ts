@@ -3,9 +3,10 @@
 
 import {
   type MatchDeclaration,
-  NotThere,
+  NotTaken,
   type Options,
   type OptionValues,
+  type RefusedBy,
   type Surroundings,
   type TargetDeclaration,
 } from '../rule/define.ts'
@@ -13,13 +14,8 @@ import { protocolName } from '../rule/names.ts'
 import { type Option, type ParseContext, Problem } from '../rule/option.ts'
 import type { Word } from './lexer.ts'
 
-/**
- * Where it is not the words that are wrong but the rules as they are do not allow it: that is another exit status. 'missing':
- * something that they name is not there.
- */
-export type By = 'tables' | 'missing'
-
-export type Complain = (column: number, message: string, by?: By) => void
+/** @param by where it is not the words that are wrong but the kernel would not take the rule: that is another exit status */
+export type Complain = (column: number, message: string, by?: RefusedBy) => void
 
 export type ExtensionDeclaration = MatchDeclaration | TargetDeclaration
 
@@ -85,7 +81,7 @@ export class Extension {
   finish(around: Surroundings, complain: Complain): OptionValues | undefined {
     const { declaration } = this
     const { options } = declaration
-    const refuse = (message: string, by?: By) => {
+    const refuse = (message: string, by?: RefusedBy) => {
       complain(this.word.column, message, by)
       return undefined
     }
@@ -106,7 +102,7 @@ export class Extension {
     for (const key of this.#given) if (this.#values[key] === undefined) return undefined
     const normal = declaration.normalize?.(this.#values, around) ?? this.#values
     const wrong = declaration.check?.(normal, around)
-    if (wrong instanceof NotThere) return refuse(`${this.#title()}: ${wrong.message}`, 'missing')
+    if (wrong instanceof NotTaken) return refuse(`${this.#title()}: ${wrong.message}`, wrong.by)
     if (wrong !== undefined) return refuse(`${this.#title()}: ${wrong}`)
     return inOrder(normal, options)
   }

@@ -45,7 +45,7 @@ export function listTable(table: Table, options: ListOptions, only?: string, num
 export function listCommands(table: Table, options: ListOptions, only?: string, number?: number): string {
   const chains = chainsOf(table, only)
   const command = (chain: Chain, i: number, counts: ChainCounts | undefined) =>
-    `-A ${chain.name}${formatRule(chain.rules[i], counts?.rule(i))}\n`
+    `-A ${chain.name}${formatRule(chain.rules[i], { counters: counts?.rule(i) })}\n`
   if (number !== undefined) {
     const [chain] = chains
     return number > (chain?.rules.length ?? 0) ? '' : command(chain, number - 1, countsOf(table, chain, options))
@@ -174,8 +174,8 @@ function listed(
   protocol: number | undefined,
 ): string {
   const own = declaration.list?.(options, numeric, protocol)
-  if (own === undefined) return formatOptions(declaration, options).replace(/ --/g, ' ')
-  return own === '' ? '' : ` ${own}`
+  if (own === undefined) return formatOptions(declaration, options, { named: !numeric }).replace(/ --/g, ' ')
+  return own === '' ? '' : `${declaration.listedClose ? '' : ' '}${own}`
 }
 
 const STEPS = ['K', 'M', 'G', 'T']

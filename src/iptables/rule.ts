@@ -3,13 +3,13 @@
 // unknown option makes the protocol's match come in (`-p tcp --dport 22`), once. What is wrong is complained of with its
 // column, and as much of the line as can still be understood is read for further complaints.
 
-import type { MatchDeclaration, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
+import type { MatchDeclaration, OptionValues, RefusedBy, Surroundings, TargetDeclaration } from '../rule/define.ts'
 import { type Action, BUILTIN_CHAINS, type Counters, type MatchUse, NO_COUNTERS, type Rule } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
 import { shown } from '../rule/option.ts'
 import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
-import { type By, type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
+import { type Complain, Extension, type ExtensionDeclaration } from './extension.ts'
 import { findLong, type Global, globalByLetter } from './global.ts'
 import type { Word } from './lexer.ts'
 import type { ReadContext } from './read-context.ts'
@@ -50,7 +50,7 @@ class RuleReader {
   #wrong = false
   /** Something is wrong with the words; otherwise it is with what the rule says. */
   #unread = false
-  #invalid: Pick<Invalid, 'message' | 'missing'> | undefined
+  #invalid: Pick<Invalid, 'message' | 'by'> | undefined
   #next = 0
   #command: { kind: CommandKind; name: Word; words: Word[]; zeroes?: true } | undefined
   #counters: Counters | undefined
@@ -73,7 +73,7 @@ class RuleReader {
     this.#complain = (column, message, by) => {
       this.#wrong = true
       if (by === undefined) this.#unread = true
-      else this.#invalid ??= { message, missing: by === 'missing' }
+      else this.#invalid ??= { message, by }
       if (last?.open && column >= last.column) complain(column, 'the quote that begins here is not closed on its line')
       else complain(column, message, by)
     }
@@ -132,7 +132,7 @@ class RuleReader {
     return true
   }
 
-  #stop(word: Word, message: string, by?: By): false {
+  #stop(word: Word, message: string, by?: RefusedBy): false {
     this.#complain(word.column, message, by)
     return false
   }

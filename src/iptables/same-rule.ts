@@ -1,16 +1,18 @@
-// Which rule says the same as another: its saved form is the same. Where that can be told without the text it is, since a chain
+// Which rule says the same as another: its saved form, with what iptables-save loses, is the same. Where that can be told without the text it is, since a chain
 // may have a hundred thousand rules.
 
 import type { InterfaceName, MatchUse, Negatable, Network, Rule } from '../rule/model.ts'
 import { formatOptions, formatRule } from './save.ts'
+
+const WHOLE = { whole: true }
 
 /** Place of the first rule that says the same; -1 where there is none. */
 export function indexOfSame(rules: readonly Rule[], wanted: Rule): number {
   let text: string | undefined
   for (let i = 0; i < rules.length; i++) {
     if (!mayBeSame(rules[i], wanted)) continue
-    text ??= formatRule(wanted)
-    if (rules[i] === wanted || formatRule(rules[i]) === text) return i
+    text ??= formatRule(wanted, WHOLE)
+    if (rules[i] === wanted || formatRule(rules[i], WHOLE) === text) return i
   }
   return -1
 }
@@ -50,5 +52,5 @@ function isSameTarget(a: Rule['action'], b: Rule['action']): boolean {
 function isSameUse(a: MatchUse, b: MatchUse): boolean {
   if (a.declaration !== b.declaration) return false
   if (a.options === b.options) return true
-  return formatOptions(a.declaration, a.options) === formatOptions(b.declaration, b.options)
+  return formatOptions(a.declaration, a.options, WHOLE) === formatOptions(b.declaration, b.options, WHOLE)
 }

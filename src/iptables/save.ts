@@ -5,7 +5,7 @@ import { formatNetwork } from '../rule/address.ts'
 import { type CountsOf, countsBegun } from '../rule/counters.ts'
 import type { MatchDeclaration, OptionValues, TargetDeclaration } from '../rule/define.ts'
 import { formatInterface } from '../rule/kinds.ts'
-import type { Chain, Counters, Negatable, Rule, RuleSet, Table } from '../rule/model.ts'
+import type { Chain, Counters, InterfaceName, Negatable, Rule, RuleSet, Table } from '../rule/model.ts'
 import { protocolName } from '../rule/names.ts'
 import type { Option } from '../rule/option.ts'
 
@@ -14,6 +14,8 @@ export interface SaveOptions {
   readonly counters?: boolean
   /** Counts as they are now; what the rule set began with where this is left out. */
   readonly countsOf?: CountsOf
+  /** To be read again, and be the same: with what iptables-save loses of some rules. */
+  readonly whole?: boolean
 }
 
 /** The whole rule set; '' for one without tables. */
@@ -24,7 +26,7 @@ export function save(ruleSet: RuleSet, options: SaveOptions = {}): string {
     .join('')
 }
 
-export function saveTable(table: Table, { counters = false, countsOf = countsBegun }: SaveOptions = {}): string {
+export function saveTable(table: Table, { counters = false, countsOf = countsBegun, whole }: SaveOptions = {}): string {
   const lines = [`*${table.name}`]
   const chains = inSavedOrder(table)
   for (const chain of chains) {
@@ -34,7 +36,7 @@ export function saveTable(table: Table, { counters = false, countsOf = countsBeg
   for (const chain of chains) {
     const counts = counters ? countsOf(table.name, chain) : undefined
     for (const [i, rule] of chain.rules.entries()) {
-      const text = `-A ${chain.name}${formatRule(rule)}`
+      const text = `-A ${chain.name}${formatRule(rule, { whole })}`
       if (counts === undefined) lines.push(text)
       else {
         const { packets, bytes } = counts.rule(i)
@@ -61,8 +63,12 @@ export function inSavedOrder(table: Table): readonly Chain[] {
 /**
  * What stands behind `-A CHAIN`; begins with a blank unless it is empty.
  * @param counters are shown as `-c` where they are given (`iptables -v -S`)
+ * @param whole with what iptables-save loses
  */
-export function formatRule(rule: Rule, counters?: Counters): string {
+export function formatRule(
+  rule: Rule,
+  { counters, whole = false }: { readonly counters?: Counters; readonly whole?: boolean } = {},
+): string {
   let text = ''
   const add = <T>(name: string, of: Negatable<T> | undefined, format: (value: T) => string) => {
     if (of === undefined) return
@@ -71,32 +77,42 @@ export function formatRule(rule: Rule, counters?: Counters): string {
   }
   add('-s', rule.source, formatNetwork)
   add('-d', rule.destination, formatNetwork)
-  add('-i', rule.inInterface, formatInterface)
-  add('-o', rule.outInterface, formatInterface)
+  const device = (of: Negatable<InterfaceName> | undefined) => (whole || of?.value.name !== '' ? of : undefined)
+  add('-i', device(rule.inInterface), formatInterface)
+  add('-o', device(rule.outInterface), formatInterface)
   add('-p', rule.protocol, protocolName)
   add('-f', rule.fragment, () => '')
   for (const { declaration, options } of rule.matches)
-    text += ` -m ${declaration.name}${formatOptions(declaration, options)}`
+    text += ` -m ${declaration.name}${formatOptions(declaration, options, { whole })}`
   if (counters !== undefined) text += ` -c ${counters.packets} ${counters.bytes}`
   const { action } = rule
   if (action?.kind === 'jump') text += ` ${action.goto ? '-g' : '-j'} ${action.chain}`
   else if (action !== undefined)
-    text += ` -j ${action.declaration.name}${formatOptions(action.declaration, action.options)}`
+    text += ` -j ${action.declaration.name}${formatOptions(action.declaration, action.options, { whole })}`
   return text
 }
 
-/** Options as they are saved, each with a blank before it. */
-export function formatOptions(declaration: MatchDeclaration | TargetDeclaration, values: OptionValues): string {
+/**
+ * Options as they are saved, each with a blank before it.
+ * @param whole with what iptables-save loses
+ * @param named with names in place of numbers
+ */
+export function formatOptions(
+  declaration: MatchDeclaration | TargetDeclaration,
+  given: OptionValues,
+  { whole = false, named = false } = {},
+): string {
   const { options } = declaration
-  const own = declaration.saved?.(values)
+  const values = whole ? given : (declaration.asSaved?.(given) ?? given)
+  const own = declaration.saved?.(values, whole)
   if (own !== undefined) return own
   let text = ''
   for (const name in options) {
-    const given = values[name]
-    if (given === undefined) continue
+    const one = values[name]
+    if (one === undefined) continue
     const { kind, traits } = options[name] as Option<unknown>
-    const { value, not } = traits.negated ? (given as Negatable<unknown>) : { value: given, not: false }
-    const formatted = kind.format(value)
+    const { value, not } = traits.negated ? (one as Negatable<unknown>) : { value: one, not: false }
+    const formatted = (named ? kind.formatNamed?.(value) : undefined) ?? kind.format(value)
     if (traits.initial !== undefined && !traits.savesInitial && !not && formatted === kind.format(traits.initial))
       continue
     text += `${not ? ' !' : ''} --${name}${formatted === '' ? '' : ` ${formatted}`}`

@@ -5,7 +5,7 @@ import { listNumber, listRange } from '../rule/listing.ts'
 import { flag, u32, u32Range } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { isAsked, onExtension } from './extension-header.ts'
-import { EVERY_INDEX, unlessEvery } from './spi-match.ts'
+import { EVERY_INDEX, savedRange, unlessEvery } from './spi-match.ts'
 
 /** With the sequence number. */
 const HEADER = 12
@@ -27,6 +27,7 @@ export const ah6 = defineMatch({
     ahspi: unlessEvery(o.ahspi),
     ahlen: o.ahlen !== undefined && o.ahlen.value === 0 && !o.ahlen.not ? undefined : o.ahlen,
   }),
+  asSaved: (o) => ({ ...o, ahspi: savedRange(o.ahspi) }),
   list: ({ ahspi, ahlen, ahres }) =>
     `ah ${listRange('spi', ahspi)}${listNumber('length', ahlen)}${ahres ? ' reserved' : ''}`,
   looks: 'packet',

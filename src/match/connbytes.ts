@@ -3,6 +3,7 @@
 
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
+import type { Negatable } from '../rule/model.ts'
 import { readCounter } from '../rule/number64.ts'
 import { oneOf, option, Problem, shown, unexpected } from '../rule/option.ts'
 
@@ -27,6 +28,18 @@ const range = option<Counts>({
   format: ({ min, max }) => (max === MAX ? String(min) : `${min}:${max}`),
 })
 
+interface Values {
+  readonly connbytes: Negatable<Counts>
+  readonly 'connbytes-mode': 'packets' | 'bytes' | 'avgpkt'
+  readonly 'connbytes-dir': 'original' | 'reply' | 'both'
+}
+
+/** A range that ends with 0 is shown as its beginning alone. */
+function asSaved(o: Values): Values {
+  const { value, not } = o.connbytes
+  return value.max > 0n ? o : { ...o, connbytes: { value: { ...value, max: MAX }, not } }
+}
+
 export const connbytes = defineMatch({
   name: 'connbytes',
   summary: 'how many packets or bytes a flow has had',
@@ -41,7 +54,9 @@ export const connbytes = defineMatch({
     ...rest,
     connbytes: { value, not: not && value.min !== value.max },
   }),
-  list: (o) => {
+  asSaved,
+  list: (given) => {
+    const o = asSaved(given)
     const { value, not } = o.connbytes
     const of = `connbytes mode ${o['connbytes-mode']} connbytes direction ${o['connbytes-dir']}`
     return `${not ? '! ' : ''}connbytes ${range.kind.format(value)} ${of}`

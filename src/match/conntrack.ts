@@ -41,6 +41,8 @@ const options = {
   ctdir: oneOf(['ORIGINAL', 'REPLY'], { anyCase: true }).help("the packet's direction"),
 }
 
+const PORTS = ['ctorigsrcport', 'ctorigdstport', 'ctreplsrcport', 'ctrepldstport'] as const
+
 /** A test of the flow alone. */
 type Test = (ct: number) => boolean
 
@@ -57,6 +59,15 @@ export const conntrack = defineMatch({
     Object.values(others).every((other) => other === undefined)
       ? { states: ctstate.not ? ~ctstate.value : ctstate.value }
       : undefined,
+  // A range of ports that ends with 0 is shown as its beginning alone.
+  asSaved: (o) => {
+    const saved: { -readonly [K in keyof typeof o]: (typeof o)[K] } = { ...o }
+    for (const name of PORTS) {
+      const range = o[name]
+      if (range?.value.max === 0) saved[name] = { ...range, value: { min: range.value.min, max: range.value.min } }
+    }
+    return saved
+  },
   looks: 'packet',
   match: (o, { conntrack: { flows }, time }) => {
     const states = o.ctstate?.value ?? 0

@@ -9,7 +9,8 @@ export const eui64 = defineMatch({
   families: [6],
   hooks: ['PREROUTING', 'INPUT', 'FORWARD'],
   options: {},
-  // The blank is the real tool's.
+  // The blanks are the real tool's.
+  listedClose: true,
   list: () => 'eui64 ',
   looks: 'packet',
   match: () => () => 0,

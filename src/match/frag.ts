@@ -6,7 +6,7 @@ import { listNumber, listRange, words } from '../rule/listing.ts'
 import { flag, u32, u32Range } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { onExtension } from './extension-header.ts'
-import { EVERY_INDEX, unlessEvery } from './spi-match.ts'
+import { EVERY_INDEX, savedRange, unlessEvery } from './spi-match.ts'
 
 const RESERVED = 1
 /** In the word of the offset. */
@@ -26,6 +26,7 @@ export const frag = defineMatch({
   },
   exclusive: [['fragmore', 'fraglast']],
   normalize: (o) => ({ ...o, fragid: unlessEvery(o.fragid) }),
+  asSaved: (o) => ({ ...o, fragid: savedRange(o.fragid) }),
   list: (o) => {
     const rest = words(
       listNumber('length', o.fraglen),

@@ -4,7 +4,7 @@
 
 import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import { maskLength, maskWords, parseMask } from '../rule/address.ts'
-import { defineMatch, HOTDROP, type ValuesOf } from '../rule/define.ts'
+import { defineMatch, HOTDROP, NotTaken, type ValuesOf } from '../rule/define.ts'
 import type { Family } from '../rule/model.ts'
 import { parseDecimal } from '../rule/number.ts'
 import { flag, text, u32, unexpected, word } from '../rule/option.ts'
@@ -118,6 +118,10 @@ export const hashlimit = defineMatch({
   name: 'hashlimit',
   summary: 'a rate for each address, port, or combination of them',
   options,
+  asSaved: (o) => ({
+    ...o,
+    'hashlimit-rate-interval': o['hashlimit-rate-match'] ? o['hashlimit-rate-interval'] : undefined,
+  }),
   list: (o) => {
     const { given, above } = rateOf(o)
     // Measured by longer intervals a rate is listed by the second.
@@ -140,7 +144,7 @@ export const hashlimit = defineMatch({
     }
     for (const [name, value] of Object.entries(listed)) if (value !== undefined) words.push(`${name} ${value}`)
     if (o['hashlimit-rate-match']) words.push('rate-match')
-    if (interval !== undefined) words.push(`rate-interval ${interval}`)
+    if (o['hashlimit-rate-match'] && interval !== undefined) words.push(`rate-interval ${interval}`)
     return words.join(' ')
   },
   exclusive: [['hashlimit-upto', 'hashlimit-above']],
@@ -167,7 +171,7 @@ export const hashlimit = defineMatch({
       'hashlimit-htable-expire': expire === quantum ? undefined : expire,
       'hashlimit-srcmask': mask(o['hashlimit-srcmask']),
       'hashlimit-dstmask': mask(o['hashlimit-dstmask']),
-      'hashlimit-rate-interval': measured && interval !== 1 ? interval : undefined,
+      'hashlimit-rate-interval': measured ? (interval !== 1 ? interval : undefined) : o['hashlimit-rate-interval'],
     }
   },
   check: (o) => {
@@ -178,7 +182,7 @@ export const hashlimit = defineMatch({
       if (burst !== undefined && burst.count > 1_000_000)
         return `--hashlimit-burst ${burst.count} is too large: expected ${EXPECTS_SIZE}`
       return packetCredit(given, burst) < packetCredit(given, { count: 1 })
-        ? 'the burst is too large for so slow a rate: expected a smaller one'
+        ? new NotTaken('range', 'the burst is too large for so slow a rate: expected a smaller one')
         : undefined
     }
     if (byteCost(given) === 0) return 'the rate is too fast: expected at most some gigabytes a second'

@@ -29,7 +29,7 @@ export function icmpTypes(names: IcmpNames, expects: string, every?: number): Op
       const [type, code] = parts.map((part) => parseNumber(part, 255) ?? -1)
       if (type === -1 || code === -1 || parts.length > 2)
         return new Problem(`${shown(text)} is not understood: expected ${expects}`)
-      return type === every ? { type, code: -1 } : { type, code: code ?? -1 }
+      return { type, code: code ?? -1 }
     },
     ({ type, code }) => (type === every ? 'any' : code < 0 ? String(type) : `${type}/${code}`),
   )

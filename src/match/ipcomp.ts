@@ -5,6 +5,7 @@ import { defineMatch, HOTDROP } from '../rule/define.ts'
 import { listRange } from '../rule/listing.ts'
 import { flag, u32Range } from '../rule/option.ts'
 import { fragmentOffset } from './port-match.ts'
+import { savedRange } from './spi-match.ts'
 
 const PROTO_IPCOMP = 108
 const HEADER = 4
@@ -17,6 +18,12 @@ export const ipcomp = defineMatch({
   options: {
     ipcompspi: u32Range().negatable().default({ min: 0, max: 0 }, true).help('it lies there'),
     compres: flag().help('makes no difference: the flags are not looked at'),
+  },
+  // Read again without it, a rule asks for the index 0.
+  saved: ({ ipcompspi, compres }, whole) => {
+    const range = whole ? ipcompspi : savedRange(ipcompspi)
+    const index = range && `${range.not ? ' !' : ''} --ipcompspi ${u32Range().kind.format(range.value)}`
+    return `${index ?? ''}${compres ? ' --compres' : ''}`
   },
   list: ({ ipcompspi, compres }) => {
     const { min, max } = ipcompspi.value

@@ -40,7 +40,8 @@ const headers = word<number>(
     for (const part of text.split(',')) {
       if (part === '') continue
       const found = HEADERS.find(
-        ({ names, number }) => names.includes(part) || String(number) === part || number === exactProtocolNumber(part),
+        ({ names, number }) =>
+          names.includes(part) || String(number) === part || (part !== 'all' && number === exactProtocolNumber(part)),
       )
       if (found === undefined) return new Problem(`${shown(part)} is no header: expected ${EXPECTS}`)
       bits |= found.bit

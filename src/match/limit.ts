@@ -1,17 +1,26 @@
 // Match limit (xt_limit): a token bucket. It begins full, with `burst` packets' worth of credit, and fills by time up to
-// that again; a packet that finds a whole packet's credit takes it and matches. Credit is counted as the kernel counts it
-// with a clock of 1000 ticks a second, 32 credits a tick, whole numbers; products that overflow 32 bits there do not here.
+// that again; a packet that finds a whole packet's credit takes it and matches. Credit is counted as the kernel counts it:
+// 32,000 a second, in 32 bits, in which times from 13.4217 s on count by whole seconds, and what is long enough overflows. A burst that
+// overflows to less than one packet's worth is refused, one that does not is what it comes to.
 
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { RATE_SCALE, rate } from '../rule/kinds.ts'
 import { u32 } from '../rule/option.ts'
 
 const CREDITS_PER_MS = 32
 
-/** Credit for a time in 1/RATE_SCALE seconds. */
+const CREDITS_PER_SECOND = 1000 * CREDITS_PER_MS
+/** Longer times are divided before they are multiplied. */
+const EXACT = Math.floor(0xffffffff / CREDITS_PER_SECOND)
+
+/** Credit for a time of 32 bits in 1/RATE_SCALE seconds. */
 function credits(time: number): number {
-  return Math.floor((time * 1000 * CREDITS_PER_MS) / RATE_SCALE)
+  return time > EXACT
+    ? Math.imul(Math.floor(time / RATE_SCALE), CREDITS_PER_SECOND) >>> 0
+    : Math.floor((time * CREDITS_PER_SECOND) / RATE_SCALE)
 }
+
+const creditsOfBurst = (period: number, burst: number) => credits(Math.imul(period, burst) >>> 0)
 
 const period = rate().kind
 
@@ -24,10 +33,14 @@ export const limit = defineMatch({
       .help('how many packets in the long run'),
     'limit-burst': u32({ min: 1, max: 10_000 }).default(5).help('how many at once to begin with'),
   },
+  check: ({ limit: period, 'limit-burst': burst }) =>
+    creditsOfBurst(period, burst) < credits(period)
+      ? new NotTaken('range', `so slow a rate has no burst of ${burst}: expected a smaller one, or a faster rate`)
+      : undefined,
   list: (o) => `limit: avg ${period.format(o.limit)} burst ${o['limit-burst']}`,
   match: ({ limit: period, 'limit-burst': burst }, { time }) => {
     const cost = credits(period)
-    const most = credits(period * burst)
+    const most = creditsOfBurst(period, burst)
     let credit = most
     let last = time.now
     return () => {

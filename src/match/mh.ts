@@ -56,6 +56,7 @@ export const mh = defineMatch({
   protocols: [PROTO_MH],
   options: { 'mh-type': types.negatable().help('it lies there') },
   normalize: (o) => ({ 'mh-type': unlessEveryType(o['mh-type']) }),
+  asSaved: (o) => ({ 'mh-type': o['mh-type'] && unlessEveryType({ ...o['mh-type'], not: false }) && o['mh-type'] }),
   list: (o, numeric) => {
     const { value, not } = o['mh-type'] ?? { value: { min: 0, max: MOST }, not: false }
     if (o['mh-type'] === undefined) return 'mh'
@@ -77,7 +78,7 @@ export const mh = defineMatch({
   },
 })
 
-/** Every type is saved like nothing at all, and is nothing at all; negated it stays, and matches nothing. */
+/** Every type is nothing at all; negated it stays, and matches nothing. */
 function unlessEveryType(range: Negatable<Range> | undefined): Negatable<Range> | undefined {
   return range !== undefined && !range.not && range.value.min === 0 && range.value.max === MOST ? undefined : range
 }

@@ -15,12 +15,11 @@ const NOTICE = 5
 
 const NAME_MAX = 31
 
-/** Saved as it stands; in quotes only where it could not be read again. */
 const cut = text({ max: NAME_MAX, cut: true }).kind
 const genre = word<string>(
   cut.expects,
   (given, context) => cut.parse([given], context),
-  (name) => (/^[^\s"'\\]+$/.test(name) ? name : cut.format(name)),
+  (name) => name,
 )
 
 export const osf = defineMatch({
@@ -33,6 +32,12 @@ export const osf = defineMatch({
     genre: genre.negatable().required().help('its name'),
     ttl: u8({ max: 2 }).help('how the TTL is compared: 0 as it is, 1 at most, 2 not at all'),
     log: u8({ max: 2 }).help('what is told of: 0 all, 1 the first that fits, 2 all that are known'),
+  },
+  // Saved as it stands, which cannot be read again where it has blanks or quotes; `whole`, it can.
+  saved: ({ genre: { value, not }, ttl, log }, whole) => {
+    const name = whole && !/^[^\s"'\\]+$/.test(value) ? cut.format(value) : value
+    const rest = `${ttl === undefined ? '' : ` --ttl ${ttl}`}${log === undefined ? '' : ` --log ${log}`}`
+    return `${not ? ' !' : ''} --genre ${name}${rest}`
   },
   list: ({ genre: { value, not } }) => `OS fingerprint match ${not ? '! ' : ''}${value}`,
   match: (o, env) => {

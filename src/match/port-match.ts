@@ -37,7 +37,8 @@ export function listPorts(
   numeric: boolean,
 ): string[] {
   const port = (n: number) => (numeric ? String(n) : serviceName(n, protocol))
-  const one = (name: string, range: Negatable<PortRange> | undefined) => {
+  const one = (name: string, given: Negatable<PortRange> | undefined) => {
+    const range = unlessAny(given)
     if (range === undefined) return []
     const { min, max } = range.value
     const not = range.not ? '!' : ''
@@ -57,7 +58,13 @@ export function plainPorts({ sport, dport }: Ports): PlainTest | undefined {
   return { ports: { sport: sport?.value ?? ANY_PORT, dport: dport?.value ?? ANY_PORT } }
 }
 
-/** `0:65535` is saved like nothing at all, and is nothing at all; negated it stays, and matches nothing. */
+/** `0:65535` is nothing at all; negated it stays, and matches nothing. */
 export function unlessAny(range: Negatable<PortRange> | undefined): Negatable<PortRange> | undefined {
   return range !== undefined && !range.not && range.value.min === 0 && range.value.max === 0xffff ? undefined : range
+}
+
+/** Both ranges as iptables-save has them: negated, `0:65535` is lost too. */
+export function savedPorts({ sport, dport }: Ports): Ports {
+  const kept = (range: Negatable<PortRange> | undefined) => unlessAny(range && { ...range, not: false }) && range
+  return { sport: kept(sport), dport: kept(dport) }
 }

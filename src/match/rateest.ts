@@ -2,11 +2,11 @@
 // --rateest-delta it is what is missing to a given rate that is compared, 0 where nothing is. The estimators have to be
 // there, and stay for as long as a rule names them.
 
-import { defineMatch, lastOf, type ValuesOf } from '../rule/define.ts'
+import { defineMatch, lastOf, NotTaken, type ValuesOf } from '../rule/define.ts'
 import { parseNumber } from '../rule/number.ts'
 import { flag, type Option, option, unexpected } from '../rule/option.ts'
 import { RATE_ESTIMATORS, RateEstimator } from '../rule/rate-estimator.ts'
-import { byteRate, estimatorName, formatByteRate } from '../rule/rate-words.ts'
+import { byteRate, estimatorName, formatByteRate, savedName } from '../rule/rate-words.ts'
 
 const COMPARISONS = ['rateest-lt', 'rateest-gt', 'rateest-eq'] as const
 const EXPECTS_PPS = 'a number from 0 to 4294967295, or nothing for 0'
@@ -22,7 +22,7 @@ function packetRate(): Option<number, false, false> {
 }
 
 const options = {
-  rateest1: estimatorName().alias('rateest').required().help('the estimator that is looked at'),
+  rateest1: estimatorName().alias('rateest').default('').help('the estimator that is looked at'),
   rateest2: estimatorName().help('the estimator that it is compared with; otherwise it is compared with given rates'),
   'rateest-delta': flag().help('not the rates are compared, but what they are below given ones'),
   'rateest-bps1': byteRate().help('with --rateest-delta: bytes of the first estimator, below this rate'),
@@ -40,9 +40,8 @@ export const rateestMatch = defineMatch({
   name: 'rateest',
   summary: 'compares rates that RATEEST has measured; of several comparisons the last counts',
   options,
-  anyOf: COMPARISONS,
   normalize: (o) => {
-    const last = lastOf(o, COMPARISONS) as (typeof COMPARISONS)[number]
+    const last = lastOf(o, COMPARISONS)
     const delta = o['rateest-delta'] === true
     const bytes = o['rateest-bps1'] !== undefined || o['rateest-bps2'] !== undefined
     const packets = o['rateest-pps1'] !== undefined || o['rateest-pps2'] !== undefined
@@ -55,13 +54,19 @@ export const rateestMatch = defineMatch({
       'rateest-pps1': packets ? (delta ? (o['rateest-pps1'] ?? 0) : 0) : undefined,
       'rateest-pps2': packets ? given(o, o['rateest-pps2']) : undefined,
       // Whichever of them it stood before, ! turns what is said in the end.
-      [last]: { value: true as const, not: COMPARISONS.some((name) => o[name]?.not) },
+      ...(last && { [last]: { value: true as const, not: COMPARISONS.some((name) => o[name]?.not) } }),
     }
   },
-  check: (o) =>
-    o['rateest-bps2'] === undefined && o['rateest-pps2'] === undefined
-      ? 'nothing is compared: expected --rateest-bps, --rateest-pps, or both'
-      : undefined,
+  check: (o) => {
+    if (lastOf(o, COMPARISONS) === undefined)
+      return new NotTaken(
+        'tables',
+        `it is not said how to compare: expected ${COMPARISONS.map((name) => `--${name}`).join(' or ')}`,
+      )
+    return o['rateest-bps2'] === undefined && o['rateest-pps2'] === undefined
+      ? new NotTaken('tables', 'nothing is compared: expected --rateest-bps, --rateest-pps, or both')
+      : undefined
+  },
   shares: ({ rateest1, rateest2 }) =>
     [rateest1, rateest2].flatMap((name) => (name === undefined ? [] : [{ kind: RATE_ESTIMATORS, name }])),
   saved,
@@ -102,13 +107,13 @@ function comparisonOf(o: Values): { readonly name: (typeof COMPARISONS)[number];
 }
 
 /** The comparison stands with each of what is compared. */
-function saved(o: Values): string {
+function saved(o: Values, whole: boolean): string {
   const delta = o['rateest-delta'] === true
   const { name, not } = comparisonOf(o)
   const comparison = `${not ? ' !' : ''} --${name}`
   const beside = o.rateest2 !== undefined
   let text = delta ? ' --rateest-delta' : ''
-  text += ` --rateest${beside ? '1' : ''} ${o.rateest1}`
+  text += ` --rateest${beside ? '1' : ''} ${savedName(o.rateest1, whole)}`
   for (const [unit, first, second] of [
     ['bps', o['rateest-bps1'], o['rateest-bps2']],
     ['pps', o['rateest-pps1'], o['rateest-pps2']],
@@ -118,10 +123,11 @@ function saved(o: Values): string {
     if (delta) text += ` --rateest-${unit}1 ${format(first)}${comparison} --rateest-${unit}2 ${format(second)}`
     else text += `${comparison} --rateest-${unit}${beside ? '' : ` ${format(second)}`}`
   }
-  return beside ? `${text} --rateest2 ${o.rateest2}` : text
+  return o.rateest2 === undefined ? text : `${text} --rateest2 ${savedName(o.rateest2, whole)}`
 }
 
-function list(o: Values): string {
+function list(o: Values, numeric: boolean): string {
+  const rate = (bytes: number | undefined) => (numeric || bytes === undefined ? bytes : formatByteRate(bytes))
   const delta = o['rateest-delta'] === true
   const { name, not } = comparisonOf(o)
   const comparison = `${not ? '! ' : ''}${name.slice(-2)}`
@@ -129,7 +135,7 @@ function list(o: Values): string {
   const words: (string | number | undefined)[] = ['rateest match', o.rateest1]
   if (delta) words.push('delta')
   const both = (bytes: number | undefined, packets: number | undefined) => {
-    if (bytes !== undefined) words.push('bps', ...(delta ? [bytes] : []))
+    if (bytes !== undefined) words.push('bps', ...(delta ? [rate(bytes)] : []))
     if (packets !== undefined) words.push('pps', ...(delta ? [packets] : []))
   }
   if (o.rateest2 !== undefined) {
@@ -138,7 +144,7 @@ function list(o: Values): string {
     both(bytes2, packets2)
     return words.join(' ')
   }
-  if (bytes2 !== undefined) words.push('bps', ...(delta ? [bytes1] : []), bytes2, comparison)
+  if (bytes2 !== undefined) words.push('bps', ...(delta ? [rate(bytes1)] : []), rate(bytes2), comparison)
   if (packets2 !== undefined) words.push('pps', ...(delta ? [packets1] : []), comparison, packets2)
   return words.join(' ')
 }

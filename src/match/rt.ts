@@ -8,7 +8,7 @@ import { listNumber, listRange, words } from '../rule/listing.ts'
 import { flag, list, u32, u32Range, unexpected, word } from '../rule/option.ts'
 import * as extension from '../wire/ipv6-extension.ts'
 import { isAsked, onExtension } from './extension-header.ts'
-import { EVERY_INDEX, unlessEvery } from './spi-match.ts'
+import { EVERY_INDEX, savedRange, unlessEvery } from './spi-match.ts'
 
 const EXPECTS = 'an IPv6 address'
 /** Bytes before the addresses, the reserved word among them. */
@@ -43,6 +43,7 @@ export const rt = defineMatch({
       ? '--rt-0-not-strict: expected --rt-0-addrs to stand before it'
       : undefined
   },
+  asSaved: (o) => ({ ...o, 'rt-segsleft': savedRange(o['rt-segsleft']) }),
   list: (o) =>
     words(
       'rt',

@@ -9,11 +9,16 @@ import { fragmentOffset } from './port-match.ts'
 
 export const EVERY_INDEX: Negatable<Range> = { value: { min: 0, max: 0xffffffff }, not: false }
 
-/** Every index is saved like nothing at all, and is nothing at all; negated it stays, and matches nothing. */
+/** Every index is nothing at all; negated it stays, and matches nothing. */
 export function unlessEvery(range: Negatable<Range> | undefined): Negatable<Range> | undefined {
   return range !== undefined && !range.not && range.value.min === 0 && range.value.max === EVERY_INDEX.value.max
     ? undefined
     : range
+}
+
+/** A range as iptables-save has it: negated, every index is lost too. */
+export function savedRange(range: Negatable<Range> | undefined): Negatable<Range> | undefined {
+  return unlessEvery(range && { ...range, not: false }) && range
 }
 
 /** @param at where the index stands in a header of `header` bytes */

@@ -8,7 +8,7 @@ import type { Negatable } from '../rule/model.ts'
 import { flag, option, Problem, shown, u8 } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcpHeader from '../wire/tcp.ts'
-import { ANY_PORT, fragmentOffset, listPorts, plainPorts, unlessAny } from './port-match.ts'
+import { ANY_PORT, fragmentOffset, listPorts, plainPorts, savedPorts, unlessAny } from './port-match.ts'
 
 interface FlagTest {
   readonly mask: number
@@ -82,11 +82,12 @@ export const tcp = defineMatch({
     'tcp-option': o['tcp-option'],
     'tcp-flags': o.syn === undefined ? unlessNone(o['tcp-flags']) : { value: NEW_CONNECTION, not: o.syn.not },
   }),
+  asSaved: (o) => ({ ...o, ...savedPorts(o), 'tcp-flags': unlessUnmasked(o['tcp-flags']) }),
   list: (o, numeric) => {
     const words = ['tcp', ...listPorts(o.sport, o.dport, 'tcp', numeric)]
     const kind = o['tcp-option']
     if (kind !== undefined) words.push(`option=${kind.not ? '!' : ''}${kind.value}`)
-    const flags = o['tcp-flags']
+    const flags = unlessUnmasked(o['tcp-flags'])
     if (flags !== undefined) {
       const show = (sum: number) =>
         numeric ? `0x${sum.toString(16).toUpperCase().padStart(2, '0')}` : formatFlags(sum)
@@ -118,6 +119,11 @@ export const tcp = defineMatch({
 /** Nothing is looked at, so nothing is asked; negated it stays, and matches nothing. */
 function unlessNone(test: Negatable<FlagTest> | undefined): Negatable<FlagTest> | undefined {
   return test !== undefined && !test.not && test.value.mask === 0 && test.value.set === 0 ? undefined : test
+}
+
+/** Flags of which none is looked at are not shown, although some that are to be set make it match nothing. */
+function unlessUnmasked(test: Negatable<FlagTest> | undefined): Negatable<FlagTest> | undefined {
+  return test !== undefined && !test.not && test.value.mask === 0 ? undefined : test
 }
 
 function hasOption(p: Packet, { value: kind, not }: Negatable<number>): number {

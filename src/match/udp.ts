@@ -3,7 +3,7 @@
 import { defineMatch } from '../rule/define.ts'
 import { portRange } from '../rule/kinds.ts'
 import { PROTO_UDP } from '../wire/ipv4.ts'
-import { ANY_PORT, listPorts, plainPorts, unlessAny, withoutTransport } from './port-match.ts'
+import { ANY_PORT, listPorts, plainPorts, savedPorts, unlessAny, withoutTransport } from './port-match.ts'
 
 const ports = portRange({ services: 'any', decimal: true, reversed: true }).negatable()
 
@@ -16,6 +16,7 @@ export const udp = defineMatch({
     dport: ports.alias('destination-port').help('destination port or range'),
   },
   normalize: (o) => ({ sport: unlessAny(o.sport), dport: unlessAny(o.dport) }),
+  asSaved: savedPorts,
   list: (o, numeric) => ['udp', ...listPorts(o.sport, o.dport, 'udp', numeric)].join(' '),
   plain: plainPorts,
   looks: 'flow',

@@ -57,12 +57,20 @@ export interface Surroundings {
   readonly matches?: readonly MatchUse[]
 }
 
-/** The words are right, but something that they name is not there: iptables fails as it does with a chain that is not. */
-export class NotThere {
-  /** What is not there, and what was expected. */
+/**
+ * Why the kernel takes no such rule, although its words are right: it cannot stand there (Linux: EINVAL), names what is not there
+ * (ENOENT), or has a number that is too large (ERANGE). iptables fails with another exit status than for wrong words.
+ */
+export type RefusedBy = 'tables' | 'missing' | 'range'
+
+/** The words are right, but the kernel takes no such rule. */
+export class NotTaken {
+  readonly by: RefusedBy
+  /** What is wrong, and what was expected. */
   readonly message: string
 
-  constructor(message: string) {
+  constructor(by: RefusedBy, message: string) {
+    this.by = by
     this.message = message
   }
 }
@@ -98,12 +106,22 @@ export interface Declaration<O extends Options> {
   conntrackFor?(o: ValuesOf<O>): boolean
   /** Brings values into their one saved form (`--set-mark 1` into `--set-xmark 0x1/0xffffffff`). */
   normalize?(o: ValuesOf<O>, around: Surroundings): ValuesOf<O>
-  /** Its options as they are saved, each with a blank before it, where that is not one after the other under its name. */
-  saved?(o: ValuesOf<O>): string
+  /**
+   * Its values as iptables-save has them, where it loses some of what they say: read again, a rule is then another one, there as here.
+   * What tells rules from each other, and keeps them, has them whole.
+   */
+  asSaved?(o: ValuesOf<O>): ValuesOf<O>
+  /**
+   * Its options as they are saved, each with a blank before it, where that is not one after the other under its name.
+   * @param whole so that they can be read again, where what iptables-save prints cannot
+   */
+  saved?(o: ValuesOf<O>, whole: boolean): string
   /** What it makes, or needs to be there, under a name that other rules say too. */
   shares?(o: ValuesOf<O>): readonly SharedUse[]
   /** Of a target: the name that listings have in their column, where that is another. */
   readonly listedAs?: string
+  /** true: listings have no blank before it. */
+  readonly listedClose?: true
   /**
    * What `iptables -L` shows of it behind the columns, where that is not its name and its options; '' for nothing.
    * @param numeric `-n`: numbers instead of names of services and types
@@ -111,7 +129,7 @@ export interface Declaration<O extends Options> {
    */
   list?(o: ValuesOf<O>, numeric: boolean, protocol?: number): string
   /** What no single option can see; returns what is wrong and what was expected. */
-  check?(o: ValuesOf<O>, around: Surroundings): string | NotThere | undefined
+  check?(o: ValuesOf<O>, around: Surroundings): string | NotTaken | undefined
 }
 
 /** true, false, or HOTDROP. A number, so that one return type serves: 1 matches, 0 does not. */

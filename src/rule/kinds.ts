@@ -2,11 +2,11 @@
 // iptables 1.8.9 option of that sort reads; where its options differ among themselves (a port is read in three manners)
 // the difference is a parameter here.
 
-import { formatAny, masked, maskLength, maskWords, parseLoose, parseMask } from './address.ts'
+import { formatAny, masked, maskLength, maskWords, parseAton, parseLoose, parseMask, parseStrict } from './address.ts'
 import type { Family, InterfaceName, Network } from './model.ts'
 import { exactProtocolNumber, protocolName, protocolNumber, servicePort } from './names.ts'
 import { isNumber, parseDecimal, parseNumber } from './number.ts'
-import { type Option, type ParseContext, Problem, type Range, shown, unexpected, word } from './option.ts'
+import { type Option, option, type ParseContext, Problem, type Range, shown, unexpected, word } from './option.ts'
 
 type Plain<T> = Option<T, false, false>
 
@@ -135,30 +135,45 @@ export function readNetwork(text: string, family: Family): Network | Problem {
   return masked({ address, mask })
 }
 
-/** An address with a contiguous mask, of which all bits are kept and saved; /32 and /128 are not saved. */
+/** An address in inet_aton's forms with a mask, of which all bits are kept and saved; /32 and /128 are not saved. */
 export function hostMask(): Plain<Network> {
-  return word(
-    'an address, with /LENGTH or /MASK for a network',
-    (text, { family }) => {
+  const format = ({ address, mask }: Network) => {
+    const length = maskLength(mask)
+    return length === mask.length * 32 ? formatAny(address) : `${formatAny(address)}/${length}`
+  }
+  return option({
+    words: 1,
+    expects: 'an address, with /LENGTH or /MASK for a network',
+    parse: ([text], { family }) => {
       const slash = text.indexOf('/')
       const written = slash < 0 ? text : text.slice(0, slash)
-      // A lone 0 is every address; other short forms mean one thing here and another in -s, and are not taken.
-      const short = family === 4 && written.split('.').length !== 4 && written !== '0'
-      const address = short ? undefined : parseLoose(written, family)
+      const address = family === 4 ? aton(written) : parseStrict(written, 6)
       if (address === undefined) return unexpected(text, EXPECTS_NETWORK[family])
-      const all = family === 4 ? 32 : 128
-      const mask = slash < 0 ? maskWords(all, family) : parseMask(text.slice(slash + 1), family)
-      if (mask === undefined || maskLength(mask) === undefined)
+      const mask = slash < 0 ? hostOf(family) : readHostMask(text.slice(slash + 1), family)
+      if (mask === undefined)
         return new Problem(
-          `${shown(text.slice(slash + 1))} is no mask without holes: expected a length from 0 to ${all}`,
+          `${shown(text.slice(slash + 1))} is no mask: expected a length from 0 to ${family === 4 ? 32 : 128}, or a mask`,
         )
       return { address, mask }
     },
-    ({ address, mask }) => {
-      const length = maskLength(mask)
-      return length === mask.length * 32 ? formatAny(address) : `${formatAny(address)}/${length}`
-    },
-  )
+    format,
+    formatNamed: (network) => (network.address.every((word) => word === 0) ? 'anywhere' : format(network)),
+  })
+}
+
+const hostOf = (family: Family) => maskWords(family === 4 ? 32 : 128, family)
+
+function aton(text: string): readonly number[] | undefined {
+  const address = parseAton(text)
+  return address === undefined ? undefined : [address]
+}
+
+/** A length; or a mask, which counts as that of a host where it has holes. */
+function readHostMask(text: string, family: Family): readonly number[] | undefined {
+  const length = parseNumber(text, family === 4 ? 32 : 128)
+  if (length !== undefined) return maskWords(length, family)
+  const mask = family === 4 ? aton(text) : parseStrict(text, 6)
+  return mask === undefined || maskLength(mask) !== undefined ? mask : hostOf(family)
 }
 
 /** Value and mask as int32. */

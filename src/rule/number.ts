@@ -25,3 +25,31 @@ export function parseDecimal(text: string, max: number): number | undefined {
   const value = Number(text)
   return value <= max ? value : undefined
 }
+
+const DOUBLE =
+  /^\s*([+-]?)(0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?\d+)?|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)(.*)$/is
+
+/** What strtod reads, and what stands behind it; undefined where the text does not begin with a number. */
+export function readDouble(text: string): { readonly value: number; readonly rest: string } | undefined {
+  const found = DOUBLE.exec(text)
+  if (found === null) return undefined
+  const [, sign, digits, rest] = found
+  const size = /^0x/i.test(digits)
+    ? hexadecimal(digits)
+    : /^i/i.test(digits)
+      ? Number.POSITIVE_INFINITY
+      : Number(digits)
+  return { value: sign === '-' ? -size : size, rest }
+}
+
+function hexadecimal(text: string): number {
+  const [, whole, fraction = '', power = '0'] = /^0x([0-9a-f]*)\.?([0-9a-f]*)(?:p([+-]?\d+))?$/i.exec(
+    text,
+  ) as unknown as string[]
+  return Number.parseInt(`${whole}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length)
+}
+
+/** The 32 bits that a processor makes of a number by way of 64 bits: what is too large for those is 0. */
+export function wrapped32(value: number): number {
+  return Math.abs(value) < 2 ** 63 ? Number(BigInt.asUintN(32, BigInt(Math.trunc(value)))) : 0
+}

@@ -35,6 +35,8 @@ export interface Kind<T> {
   parse(words: readonly string[], context: ParseContext): T | Problem
   /** As iptables-save prints it, behind the option's name; '' for an option without a value. */
   format(value: T): string
+  /** As `iptables -L` prints it without -n, where that is a name. */
+  formatNamed?(value: T): string
 }
 
 interface Traits<T, Negated extends boolean> {

@@ -1,25 +1,25 @@
 // How RATEEST and rateest write an estimator's name and bytes a second.
 
-import { type Option, option, Problem, shown, unexpected, word } from './option.ts'
+import { readDouble, wrapped32 } from './number.ts'
+import { type Option, option, quoted, unexpected, word } from './option.ts'
 
 const NAME_MAX = 15
-const EXPECTS_NAME = `a name without blanks and quotes, of which ${NAME_MAX} bytes count`
 
-/** What could not be read again as it is saved is no name. */
 export function estimatorName(): Option<string, false, false> {
   return word<string>(
-    EXPECTS_NAME,
-    (text) => {
-      if (text === '' || /[\s"'\\]/.test(text))
-        return new Problem(`${shown(text)} can be no estimator's name: expected ${EXPECTS_NAME}`)
-      return Buffer.from(text).toString('utf8', 0, NAME_MAX)
-    },
+    `a name, of which ${NAME_MAX} bytes count`,
+    (text) => Buffer.from(text).toString('utf8', 0, NAME_MAX),
     (name) => name,
   )
 }
 
+/** Saved as it is, so that names with blanks or quotes cannot be read again; `whole`, they can. */
+export function savedName(name: string, whole: boolean): string {
+  return whole && /^$|[\s"'\\]/.test(name) ? quoted(name) : name
+}
+
 const EXPECTS_RATE = 'a rate such as 8bit, 5kbit, 1.5mbit or 2MBps (bits a second where no unit is given)'
-const UNIT = /^\s*\+?((?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?:([kmgt])(i?))?(bit|bps|)$/i
+const UNIT = /^(?:([kmgt])(i?))?(bit|bps|)$/i
 const POWERS = ' kmgt'
 
 /** Whole bytes a second in 32 bits, as Linux keeps them: what is above that wraps. May be left out, which is 0. */
@@ -30,12 +30,12 @@ export function byteRate(): Option<number, false, false> {
     expects: EXPECTS_RATE,
     parse: ([text]) => {
       if (text === undefined) return 0
-      const [, digits, power = ' ', binary, unit] = UNIT.exec(text) ?? []
+      const read = readDouble(text)
+      const [, power = ' ', binary, unit] = UNIT.exec(read?.rest ?? 'none') ?? []
       const scale = (binary ? 1024 : 1000) ** POWERS.indexOf(power.toLowerCase())
-      const bytes = Math.floor((Number(digits) * scale) / (unit?.toLowerCase() === 'bps' ? 1 : 8))
-      if (digits === undefined || (unit === '' && power !== ' ') || !(bytes < 2 ** 64))
+      if (read === undefined || unit === undefined || (unit === '' && power !== ' '))
         return unexpected(text, EXPECTS_RATE)
-      return bytes % 2 ** 32
+      return wrapped32((read.value * scale) / (unit.toLowerCase() === 'bps' ? 1 : 8))
     },
     format: formatByteRate,
   })

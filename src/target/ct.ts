@@ -7,7 +7,7 @@ import { HELPER_NAMES, helperNumber, helpersOf } from '../conntrack/helper/index
 import { ZONE_MARK, ZONE_ORIGINAL, ZONE_REPLY } from '../conntrack/record.ts'
 import { TunfilterError } from '../errors.ts'
 import { CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
-import { CONTINUE, defineTarget, NotThere } from '../rule/define.ts'
+import { CONTINUE, defineTarget, NotTaken } from '../rule/define.ts'
 import { protocolName } from '../rule/names.ts'
 import { isNumber, parseNumber } from '../rule/number.ts'
 import { flag, Problem, shown, text, unexpected, word } from '../rule/option.ts'
@@ -122,7 +122,10 @@ export const ct = defineTarget({
     // Linux has helpers that are not here: they are refused as those are that nobody has.
     if (o.helper === '' || helperNumber(o.helper, family, protocol) !== 0) return undefined
     const where = `for ${protocol === undefined ? 'every protocol' : protocolName(protocol)} of IPv${family}`
-    return new NotThere(`No such helper "${o.helper}" ${where}: expected one of ${helpersOf(family, protocol)}`)
+    return new NotTaken(
+      'missing',
+      `No such helper "${o.helper}" ${where}: expected one of ${helpersOf(family, protocol)}`,
+    )
   },
   list: (o) => {
     const words = ['CT']

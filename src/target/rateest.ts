@@ -4,9 +4,10 @@
 
 import { TunfilterError } from '../errors.ts'
 import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { readDouble, wrapped32 } from '../rule/number.ts'
 import { type Problem, shown, unexpected, word } from '../rule/option.ts'
 import { RATE_ESTIMATORS, RateEstimator, SHORTEST_MS } from '../rule/rate-estimator.ts'
-import { estimatorName } from '../rule/rate-words.ts'
+import { estimatorName, savedName } from '../rule/rate-words.ts'
 
 const LONGEST = 5
 const EWMA_MAX = 30
@@ -16,15 +17,12 @@ const UNITS: Readonly<Record<string, number>> = {
   ...{ ms: 1000, msec: 1000, msecs: 1000 },
   ...{ us: 1, usec: 1, usecs: 1, '': 1 },
 }
-const TIME = /^\s*\+?(0x[0-9a-f]+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)([a-z]*)$/i
 
 /** Microseconds; of 32 bits, as Linux has them. */
 function readTime(text: string): number | Problem {
-  const [, digits, unit = ''] = TIME.exec(text) ?? []
-  const scale = UNITS[unit.toLowerCase()]
-  const time = Math.floor(Number(digits) * scale)
-  if (digits === undefined || scale === undefined || !(time < 2 ** 64)) return unexpected(text, EXPECTS_TIME)
-  return time % 2 ** 32
+  const read = readDouble(text)
+  const scale = UNITS[read?.rest.toLowerCase() ?? 'none']
+  return read === undefined || scale === undefined ? unexpected(text, EXPECTS_TIME) : wrapped32(read.value * scale)
 }
 
 /** `250.0ms`, `4.0s`: the shortest interval times 2^power, in 32 bits of microseconds. */
@@ -71,9 +69,9 @@ export const rateest = defineTarget({
       ? '--rateest-ewmalog does not go with the interval: expected at least one and a half of it'
       : undefined
   },
-  saved: (o) => {
+  saved: (o, whole) => {
     const [interval, ewma] = timesOf(o['rateest-interval'], o['rateest-ewmalog'])
-    return ` --rateest-name ${o['rateest-name']} --rateest-interval ${interval} --rateest-ewmalog ${ewma}`
+    return ` --rateest-name ${savedName(o['rateest-name'], whole)} --rateest-interval ${interval} --rateest-ewmalog ${ewma}`
   },
   shares: ({ 'rateest-name': name, 'rateest-interval': interval, 'rateest-ewmalog': ewma }) => {
     const times = timesOf(interval, ewma)

@@ -4,7 +4,7 @@
 import { NO } from '../ipset/ask.ts'
 import { SET_TIMEOUT } from '../ipset/extensions.ts'
 import { TIMEOUT_MAX } from '../ipset/settings.ts'
-import { CONTINUE, defineTarget, type TargetFunction } from '../rule/define.ts'
+import { CONTINUE, defineTarget, NotTaken, type TargetFunction } from '../rule/define.ts'
 import { flag, u32 } from '../rule/option.ts'
 import { askOf, setReference } from '../rule/set-reference.ts'
 
@@ -36,7 +36,8 @@ export const setTarget = defineTarget({
     }
     const mapped = MAPPED.find((name) => o[name])
     if (o['map-set'] === undefined) return mapped && only(mapped, 'map-set')
-    if (table !== 'mangle') return `--map-set cannot stand in table ${table}: expected mangle`
+    if (mapped !== undefined && table !== 'mangle')
+      return new NotTaken('tables', `--map-set cannot stand in table ${table}: expected mangle`)
     return mapped === undefined
       ? `it is not said what to map: expected ${MAPPED.map((name) => `--${name}`).join(', ')}`
       : undefined

@@ -5,8 +5,21 @@
 import { ACCEPT } from '../hook/hook.ts'
 import { ECN, MSS, SACK_PERMITTED, TIMESTAMP, WINDOW_SCALE } from '../local/syn-options.ts'
 import { CONTINUE, defineTarget } from '../rule/define.ts'
-import { flag, u8, u16 } from '../rule/option.ts'
+import { flag, u32, word } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
+
+/** Of 32 bits that may be given those that the option has room for count. */
+const wrapped = (bits: number) => {
+  const { expects, parse, format } = u32().kind
+  return word<number>(
+    expects,
+    (text, context) => {
+      const value = parse([text], context)
+      return typeof value === 'number' ? (value & bits) >>> 0 : value
+    },
+    format,
+  )
+}
 
 export const synproxy = defineTarget({
   name: 'SYNPROXY',
@@ -18,8 +31,8 @@ export const synproxy = defineTarget({
   options: {
     'sack-perm': flag().help('the server takes selective acknowledgements'),
     timestamp: flag().help('the server takes time stamps; without them no other option but the MSS is agreed on'),
-    wscale: u8().help("the server's window scale"),
-    mss: u16().help("the server's maximum segment size"),
+    wscale: wrapped(0xff).help("the server's window scale"),
+    mss: wrapped(0xffff).help("the server's maximum segment size"),
     ecn: flag().help('the server takes ECN'),
   },
   list: (o) => {

@@ -34,7 +34,8 @@ export const tosTarget = defineTarget({
     const { value, mask } = o['set-tos'] ?? { value: 0, mask: 0 }
     const two = (n: number) => `0x${n.toString(16).padStart(2, '0')}`
     const name = numeric ? undefined : tosName({ value, mask })
-    if (name !== undefined) return `TOS set${name}`
+    // The blanks are the real tool's.
+    if (name !== undefined) return ` TOS set${name}`
     if (!numeric && value === 0) return `TOS and ${two(~mask & 0xff)}`
     if (!numeric && value === mask) return `TOS or ${two(value)}`
     if (!numeric && mask === 0) return `TOS xor ${two(value)}`

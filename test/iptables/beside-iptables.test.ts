@@ -6,9 +6,10 @@ import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
-import { ACCEPTED, fileOf, REFUSED, REFUSED_HERE } from './cases.ts'
+import { ACCEPTED, fileOf } from './cases.ts'
 import { ruleFile } from './generate.ts'
 import { judge, needsIptables, tablesOf } from './real-tools.ts'
+import { REFUSED, REFUSED_HERE } from './refused.ts'
 
 const saved = (text: string, counters = false) =>
   tablesOf(save(parseRestore(text, { file: 'rules', family: 4, counters }), { counters }))

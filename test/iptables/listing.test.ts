@@ -16,12 +16,8 @@ import { needsIptables } from './real-tools.ts'
 const cases = Number(process.env.TUNFILTER_GENERATED ?? 400)
 const seed = Number(process.env.TUNFILTER_SEED ?? 1)
 
-/**
- * What they list otherwise: addresses and types by a name of their own, four characters of a timeout policy's name, no blank before
- * eui64, an interval of hashlimit that counts for nothing without rate-match.
- */
-const SHOWN_OTHERWISE =
-  /--ct(orig|repl)(src|dst) (0|::)( |$)|--icmp-type 0xff|:00( |$)|--timeout \S{5}|eui64|hashlimit-rate-interval/
+/** What they list otherwise: addresses by a name of their own, four characters of a timeout policy's name. */
+const SHOWN_OTHERWISE = /--timeout \S{5}/
 
 /** Numbers, and names: addresses are not looked up here. */
 const FORMS = ['-nvL own', '-L own'] as const

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/errors.ts'
 import { parseRestore, type RestoreOptions } from '../../src/iptables/restore.ts'
 import { save } from '../../src/iptables/save.ts'
-import { ACCEPTED, fileOf, REFUSED } from './cases.ts'
+import { ACCEPTED, fileOf } from './cases.ts'
+import { REFUSED } from './refused.ts'
 
 const parse = (text: string, options: Partial<RestoreOptions> = {}) =>
   parseRestore(text, { file: 'rules.v4', family: 4, ...options })

@@ -86,3 +86,27 @@ test('damaged rule files are refused with complaints, or read; nothing else is t
   expect(refused).toBeGreaterThan(500)
   expect(read).toBeGreaterThan(0)
 })
+
+test('what iptables-save loses of a rule is kept where it is saved to be read again, and tells rules from each other', () => {
+  const rules = [
+    '! -i +',
+    '-p tcp -m tcp ! --dport 0:65535',
+    '-p tcp -m tcp --tcp-flags NONE SYN',
+    '-p esp -m esp ! --espspi 0:4294967295',
+    '-p ipcomp -m ipcomp --ipcompspi 0:4294967295',
+    '-m connbytes --connbytes 0:0 --connbytes-mode bytes --connbytes-dir both',
+    '-m conntrack --ctorigsrcport 5:0',
+    '-m hashlimit --hashlimit-upto 5/min --hashlimit-burst 5 --hashlimit-name a --hashlimit-rate-interval 7',
+    '-p tcp -m osf --genre "Windows XP"',
+    '-j RATEEST --rateest-name "a b" --rateest-interval 250.0ms --rateest-ewmalog 1.0s',
+  ].map((rule) => `-A INPUT ${rule}`)
+  const whole = save(parse(fileOf(`filter ${rules.join(' ; ')}`)), { whole: true })
+  expect(whole.match(/^-A.*/gm)).toEqual(rules)
+  expect(save(parse(whole), { whole: true })).toBe(whole)
+  for (const rule of rules.slice(0, 4)) {
+    const lossy = save(parse(fileOf(`filter ${rule}`))).match(/^-A (.*)/m)?.[1]
+    expect(`-A ${lossy}`).not.toBe(rule)
+    expect(() => parse(fileOf(`filter ${rule} ; -D ${lossy}`)), rule).toThrow('no such rule')
+    expect(save(parse(fileOf(`filter ${rule} ; -D ${rule.slice(3)}`)))).not.toContain('-A')
+  }
+})

@@ -38,10 +38,21 @@ describe('limit', () => {
     expect(burst(99)).toBe(5)
   })
 
-  test('holds rates so slow and bursts so large that 32 bits would overflow', () => {
-    const { burst, wait } = limited('--limit 1/day --limit-burst 10000')
-    expect(burst(20_000)).toBe(10_000)
-    wait(86_399_999)
+  test('a burst that overflows 32 bits is what is left of it, or refused where that is less than one packet', () => {
+    // 40 hours are 32 bits of credit and 2.7 packets more.
+    const { burst, wait } = limited('--limit 1/hour --limit-burst 40')
+    expect(burst(20)).toBe(2)
+    wait(3_600_000)
+    expect(burst(20)).toBe(1)
+    expect(() => limited('--limit 1/day')).toThrow('so slow a rate has no burst of 5')
+    expect(() => limited('--limit 1/hour --limit-burst 38')).toThrow('so slow a rate has no burst of 38')
+  })
+
+  test('counts slow rates by whole seconds', () => {
+    // A packet each 51.428 s.
+    const { burst, wait } = limited('--limit 70/hour --limit-burst 1')
+    expect(burst(2)).toBe(1)
+    wait(50_999)
     expect(burst(1)).toBe(0)
     wait(1)
     expect(burst(2)).toBe(1)
