@@ -8,7 +8,7 @@
 const BESIDE = { bench: ['bench/main'], judge: ['test/kernel/judge/main'] }
 const beside = BESIDE[process.env.TUNFILTER_BUILD]
 const root = beside ? '.' : 'src'
-const entries = beside ?? ['index', 'cli/main', 'gateway/worker']
+const entries = beside ?? ['index', 'cli/main', 'gateway/worker', 'gateway/queue-worker']
 
 export default {
   input: Object.fromEntries(entries.map((entry) => [entry, `${root}/${entry}.ts`])),

@@ -2,7 +2,7 @@
 // written. Every device may hand in up to a batch, so that a flood on one does not starve the others.
 
 import type { Device } from './device/device.ts'
-import { type Links, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
+import { type Link, type Links, RX_BYTES, RX_ERRORS, RX_PACKETS } from './device/link.ts'
 import { Batch } from './packet/batch.ts'
 import { Packet } from './packet/packet.ts'
 import type { Slab } from './packet/slab.ts'
@@ -29,12 +29,15 @@ export class Devices {
     this.#way = way
     this.#notice = notice
     this.#packet = new Packet(ends.slab)
+    // Of what devices have not taken for themselves.
+    this.#slab.reserve = this.#slab.free >> 2
   }
 
   /** Takes a batch from each device; gives how many packets there were. */
   receive(): number {
     let received = 0
     const { all } = this.#links
+    this.#settle()
     for (let i = 1; i < all.length; i++) {
       const { alive, device } = all[i]
       if (alive && device !== undefined) received += this.#receive(all[i].index, device)
@@ -73,7 +76,7 @@ export class Devices {
   /** Names free slots in the batch's descriptors; a quarter stays free for packets of the router's own. */
   #fill(rx: Batch, wanted: number): number {
     const slab = this.#slab
-    const reserve = slab.slots >> 2
+    const { reserve } = slab
     // What waits to be sent gives its slots back, or the devices that come first would starve the others.
     if (slab.free < reserve + rx.capacity) this.flush()
     const most = Math.min(wanted, slab.free - reserve)
@@ -89,9 +92,24 @@ export class Devices {
       const link = all[i]
       if (link.tx.count === 0) continue
       link.flush(this.#slab, dropped)
-      while (link.untold.length > 0)
-        this.#notice(`${link.name}: transmit failed (errno ${link.untold.shift()}); counted from now on`)
+      this.#tell(link)
     }
+  }
+
+  /** Takes over what devices that write later have written. */
+  #settle(): void {
+    const { all } = this.#links
+    const { dropped } = this.#ends
+    for (let i = 1; i < all.length; i++) {
+      const link = all[i]
+      link.settle(this.#slab, dropped)
+      this.#tell(link)
+    }
+  }
+
+  #tell(link: Link): void {
+    while (link.untold.length > 0)
+      this.#notice(`${link.name}: transmit failed (errno ${link.untold.shift()}); counted from now on`)
   }
 
   #failed(index: number, errno: number): void {

@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly random?: Random
   /** Packets that can be under way at once; 1024 when left out. */
   readonly slots?: number
+  /** Where packets lie, of `Slab.shared(slots)`: memory that devices share with other threads. */
+  readonly memory?: SharedArrayBuffer
   /** Rules are walked one by one: slower, with the same outcome. For who wants to be sure of that. */
   readonly interpretRules?: boolean
   /** Where lines of LOG go; nowhere when left out. */

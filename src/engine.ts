@@ -96,7 +96,7 @@ export class Engine {
     this.time.set(this.#clock.now())
     this.#ticked = this.time.now
     this.sysctl = sysctls(config.sysctl)
-    this.slab = new Slab(options.slots ?? 1024)
+    this.slab = new Slab(options.slots ?? 1024, options.memory)
     this.links = buildLinks(config, devices)
     for (const device of devices.values()) device.attach?.(this.slab)
     checkDeviceSysctls(this.sysctl, this.links)

@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { controlPath } from '../control/path.ts'
 import { TunfilterError } from '../errors.ts'
+import { WORKERS_MAX } from '../gateway/workers-max.ts'
 
 interface Options {
   readonly config: string
@@ -14,6 +15,7 @@ interface Options {
   readonly ipset?: string
   readonly nflog?: string
   readonly io?: 'auto' | 'uring' | 'read'
+  readonly workers?: number
   readonly busyPoll?: number
 }
 
@@ -31,6 +33,11 @@ export function upCommand(): Command {
       new Option('--io <way>', 'how packets come and go: io_uring where the kernel has it, or one of them')
         .choices(['auto', 'uring', 'read'])
         .default('auto'),
+    )
+    .option(
+      '--workers <n>',
+      "threads that read and write packets, each its queue of every device; the configuration's, or 1",
+      workers,
     )
     .option(
       '--busy-poll <us>',
@@ -53,6 +60,11 @@ Signals:
       const control = options.control === true ? controlPath() : options.control
       process.exitCode = await up({ ...options, control })
     })
+}
+
+function workers(text: string): number {
+  if (/^\d{1,2}$/.test(text) && Number(text) >= 1 && Number(text) <= WORKERS_MAX) return Number(text)
+  throw new InvalidArgumentError(`Expected 1 to ${WORKERS_MAX} threads.`)
 }
 
 function microseconds(text: string): number {

@@ -23,7 +23,7 @@ export class FloodDevice implements Device {
   #next = 0
   #left = 0
   #slab: Slab | undefined
-  #slots = new Int32Array(0)
+  #slots: Int32Array<ArrayBufferLike> = new Int32Array(0)
 
   constructor(name: string) {
     this.name = name

@@ -30,6 +30,14 @@ export interface Device {
    */
   transmit(slab: Slab, tx: Batch): number
 
+  /**
+   * Only of a device that writes later: transmit takes packets out of the batch, slots and all, and this gives them back once they are
+   * written, in descriptors as transmit leaves them with other devices.
+   * @param done is empty, and filled
+   * @returns how many there are
+   */
+  written?(done: Batch): number
+
   close(): void
 }
 

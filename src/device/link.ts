@@ -49,6 +49,7 @@ export class Link {
   /** The device takes packets with a checksum to complete, and large ones to segment. */
   readonly offload: boolean
   readonly tx = new Batch()
+  readonly #done = new Batch()
   readonly counters: Float64Array
   /** False once the device failed for good (deleted, namespace gone). */
   alive = true
@@ -87,15 +88,27 @@ export class Link {
       dropped[REASON['device-error']] += tx.count
     } else {
       device.transmit(slab, tx)
-      this.#count(dropped)
+      this.#count(tx, dropped)
     }
     for (let i = 0; i < tx.count; i++) slab.give(tx.start(i))
     tx.count = 0
   }
 
+  /** The same end for packets that a device took to write them later, and has written by now. */
+  settle(slab: Slab, dropped: Float64Array): void {
+    const { device } = this
+    if (device?.written === undefined) return
+    const done = this.#done
+    while (device.written(done) > 0) {
+      this.#count(done, dropped)
+      for (let i = 0; i < done.count; i++) slab.give(done.start(i))
+      done.count = 0
+    }
+  }
+
   /** Each packet by its descriptor: a length for what left, a negative errno for what did not. */
-  #count(dropped: Float64Array): void {
-    const { tx, counters } = this
+  #count(tx: Batch, dropped: Float64Array): void {
+    const { counters } = this
     let packets = 0
     let bytes = 0
     for (let i = 0; i < tx.count; i++) {

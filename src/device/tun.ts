@@ -24,6 +24,8 @@ export interface TunOptions {
   readonly offload?: boolean
   /** `auto`, which is the default: by io_uring where the kernel has it and allows it (Linux 6.7), else by read and write. */
   readonly io?: TunIo
+  /** The device has several queues, and this opens one more. */
+  readonly multiQueue?: boolean
 }
 
 export type TunIo = 'auto' | 'uring' | 'read'
@@ -45,18 +47,24 @@ export class TunDevice implements Device {
   #waiting: Int32Array | undefined
   #place = 0
 
-  /** Throws NativeError, or ERR_NATIVE_MISSING. */
-  constructor(options: TunOptions) {
+  /**
+   * Throws NativeError, or ERR_NATIVE_MISSING.
+   * @param opened a descriptor that another thread's TunDevice of these options opened, to be taken over
+   */
+  constructor(options: TunOptions, opened?: number) {
     this.#native = loadNative()
-    const { name, netns, persist, offload = true, io = 'auto' } = options
-    const tun = this.#native.openTun({ name, netns, persist, vnetHdr: true })
+    const { name, netns, persist, multiQueue, offload = true, io = 'auto' } = options
+    const tun =
+      opened === undefined
+        ? this.#native.openTun({ name, netns, persist, multiQueue, vnetHdr: true })
+        : { name, fd: opened, created: false }
     this.name = tun.name
     this.fd = tun.fd
     this.#tun = tun.fd
     this.#io = io
     this.created = tun.created
     this.vnet = offload
-    this.#setOffload(offload)
+    if (opened === undefined) this.#setOffload(offload)
   }
 
   /** What the kernel is told to hand over undone: all that it knows of (UDP segmentation came with Linux 6.2). */
@@ -77,14 +85,13 @@ export class TunDevice implements Device {
   }
 
   /**
-   * Opens the ring, which takes RING_SLOTS slots of the slab for as long as the device is open. Throws NativeError where `uring` was
+   * Opens the ring, which takes `ahead` slots of the slab for as long as the device is open. Throws NativeError where `uring` was
    * wanted and cannot be, and with `auto` for what is no sign of an old or closed kernel.
+   * @param ahead a power of two, or 0 for none
    */
-  attach(slab: Slab): void {
-    if (this.#io === 'read' || this.#ring !== undefined) return
-    // A router with few slots needs them for its packets.
-    if (this.#io === 'auto' && slab.free < 4 * RING_SLOTS) return
-    const starts = Int32Array.from({ length: RING_SLOTS }, () => slab.take())
+  attach(slab: Slab, ahead: number = this.#readAhead(slab)): void {
+    if (this.#io === 'read' || this.#ring !== undefined || ahead === 0) return
+    const starts = Int32Array.from({ length: ahead }, () => slab.take())
     try {
       this.#ring = this.#native.openRing(this.#tun, slab.bytes, starts, MAX_PACKET + 1)
       this.fd = this.#native.ringFd(this.#ring)
@@ -92,6 +99,11 @@ export class TunDevice implements Device {
       for (const start of starts) if (start >= 0) slab.give(start)
       if (this.#io === 'uring' || !NO_RING.has((error as NativeError).code)) throw error
     }
+  }
+
+  /** A router with few slots needs them for its packets. */
+  #readAhead(slab: Slab): number {
+    return this.#io === 'auto' && slab.free < 4 * RING_SLOTS ? 0 : RING_SLOTS
   }
 
   /** How packets come and go, for people. */

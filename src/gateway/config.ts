@@ -12,6 +12,8 @@ import { gatewaySchema, keysAt } from './schema.ts'
 
 export interface GatewayConfig extends RouterConfig {
   readonly devices: Readonly<Record<string, GatewayDevice>>
+  /** Threads that read and write packets, each its queue of every device; 1 when left out. */
+  readonly workers?: number
 }
 
 /** A device as `up` opens it. The kernel's end of a TUN device is what the gateway's clients and servers see of it. */

@@ -16,34 +16,44 @@ const MAIN_TABLE = 254
 
 export interface OpenedDevices {
   readonly devices: ReadonlyMap<string, TunDevice>
+  /** The queues of each device; the first is the one in `devices`. */
+  readonly queues: ReadonlyMap<string, readonly TunDevice[]>
   /** The configuration with the devices' MTUs as they are. */
   readonly config: GatewayConfig
   /** One line a device, for the log. */
   readonly notes: readonly string[]
 }
 
-/** All devices or none. Throws ERR_DEVICE, which names the device, or ERR_NATIVE_MISSING. */
-export function openDevices(config: GatewayConfig, io: TunIo): OpenedDevices {
+/**
+ * All devices or none. Throws ERR_DEVICE, which names the device, or ERR_NATIVE_MISSING.
+ * @param workers how many queues each device has
+ */
+export function openDevices(config: GatewayConfig, io: TunIo, workers: number): OpenedDevices {
   const native = loadNative()
-  const devices = new Map<string, TunDevice>()
+  const queues = new Map<string, TunDevice[]>()
   const actual: Record<string, GatewayDevice> = {}
   const notes: string[] = []
   let current = ''
   try {
     for (const [name, device] of Object.entries(config.devices)) {
       current = name
-      const tun = new TunDevice({ name, netns: device.netns, persist: device.persist, offload: device.offload, io })
-      devices.set(name, tun)
-      const mtu = setUp(native, name, device, tun.created)
+      const { netns, persist, offload } = device
+      const options = { name, netns, persist, offload, io, multiQueue: workers > 1 }
+      const opened: TunDevice[] = []
+      queues.set(name, opened)
+      while (opened.length < workers) opened.push(new TunDevice(options))
+      const [{ created }] = opened
+      const mtu = setUp(native, name, device, created)
       actual[name] = { ...device, mtu }
-      notes.push(note(native, name, actual[name], tun.created))
+      notes.push(note(native, name, actual[name], created))
     }
   } catch (cause) {
-    for (const device of devices.values()) device.close()
+    for (const tun of [...queues.values()].flat()) tun.close()
     if (!(cause instanceof Error) || !('syscall' in cause)) throw cause
     throw new TunfilterError('ERR_DEVICE', `device ${current}: ${cause.message}`, { cause })
   }
-  return { devices, config: { ...config, devices: actual }, notes }
+  const devices = new Map([...queues].map(([name, [first]]) => [name, first]))
+  return { devices, queues, config: { ...config, devices: actual }, notes }
 }
 
 /** Sets up the kernel's end; returns the device's MTU. */

@@ -17,6 +17,7 @@ import type { Family } from '../rule/model.ts'
 import type { PlainRun } from '../rule/run.ts'
 import type { GatewayConfig } from './config.ts'
 import type { FlowsReport } from './flow-source.ts'
+import type { QueueWorkerData } from './queues.ts'
 
 export interface RuleText {
   readonly file: string
@@ -36,6 +37,8 @@ export interface WorkerData {
   /** Packets that rules hand to NFLOG are reported. */
   readonly nflog: boolean
   readonly io: TunIo
+  /** Threads for I/O; 1: this one does it itself. */
+  readonly workers: number
   /** How long an idle worker looks again and again before it sleeps, in microseconds. */
   readonly busyPoll: number
   /** Wakes the worker from its poll. */
@@ -82,6 +85,8 @@ export type Order =
   | { readonly kind: 'stop' }
 
 export type Report =
+  /** Threads for I/O are to be started (gateway/queue-worker.ts), one for each. */
+  | { readonly kind: 'workers'; readonly data: readonly QueueWorkerData[] }
   | {
       readonly kind: 'started'
       readonly devices: readonly string[]

@@ -3,6 +3,7 @@
 
 import { z } from 'zod'
 import { canonical, readDestination, readOwn } from './family.ts'
+import { WORKERS_MAX } from './workers-max.ts'
 
 /** A string that `read` understands. */
 function text(read: (value: string) => unknown, expected: string) {
@@ -96,6 +97,7 @@ const quota = integer(0, Number.MAX_SAFE_INTEGER)
 
 const gateway = {
   devices: byName(mapping(device), 'a mapping of device names'),
+  workers: integer(1, WORKERS_MAX).optional(),
   routes: listOf(mapping(route)).optional(),
   tables: byName(integer(1, 0xffffffff), 'a mapping of names to numbers of tables').optional(),
   policyRules: listOf(

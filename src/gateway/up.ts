@@ -15,7 +15,7 @@ import { ControlServer } from '../control/server.ts'
 import { iptablesXml } from '../control/xml.ts'
 import { loadNative, type Native } from '../device/native.ts'
 import type { TunIo } from '../device/tun.ts'
-import { RefusedError, TunfilterError } from '../errors.ts'
+import { TunfilterError } from '../errors.ts'
 import { parseRestore } from '../iptables/restore.ts'
 import { save } from '../iptables/save.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
@@ -28,15 +28,9 @@ import { type GatewayConfig, readConfig } from './config.ts'
 import { SharedFlowSource } from './flow-source.ts'
 import { type LogFormat, openLog } from './log.ts'
 import { NflogFile } from './nflog-file.ts'
-import {
-  ISSUED,
-  type Order,
-  type Report,
-  type ReportedError,
-  type RuleText,
-  UNREAD,
-  type WorkerData,
-} from './orders.ts'
+import { ISSUED, type Order, type Report, type RuleText, UNREAD, type WorkerData } from './orders.ts'
+import type { QueueWorkerData } from './queues.ts'
+import { revived } from './reported.ts'
 import { RuleSender } from './rule-sender.ts'
 import { type State, StateFile } from './state.ts'
 import { printTotals } from './summary.ts'
@@ -51,6 +45,8 @@ export interface UpOptions {
   readonly logFormat?: LogFormat
   /** How packets come and go; `auto` when left out. */
   readonly io?: TunIo
+  /** Threads that read and write packets, each its queue of every device; the configuration's, or 1, when left out. */
+  readonly workers?: number
   /** Microseconds for which an idle data plane looks again and again before it sleeps; 0 when left out. */
   readonly busyPoll?: number
   /** Path of the control socket; there is none when it is left out. */
@@ -145,6 +141,7 @@ class Gateway {
       keepsSets: state !== undefined,
       nflog: options.nflog !== undefined,
       io,
+      workers: options.workers ?? config.workers ?? 1,
       busyPoll,
       ...channel,
     }
@@ -152,6 +149,7 @@ class Gateway {
     this.ended = new Promise((resolve, reject) => {
       this.#worker.on('message', (report: Report) => {
         if (report.kind === 'failed') reject(revived(report.error))
+        else if (report.kind === 'workers') for (const data of report.data) this.#startWorker(data, reject)
         else if (report.kind === 'started')
           this.#begin(report, given).catch((error: Error) => {
             this.#failed = true
@@ -173,6 +171,17 @@ class Gateway {
       })
     })
     for (const [signal, listener] of this.#signals) process.on(signal, listener)
+  }
+
+  /** Of I/O. What it says and how it fails is that it cannot go on, and nobody can without it. */
+  #startWorker(workerData: QueueWorkerData, reject: (error: Error) => void): void {
+    const worker = new Worker(new URL('./queue-worker.js', import.meta.url), { workerData, resourceLimits: YOUNG })
+    worker.on('message', (report: Extract<Report, { kind: 'failed' }>) => reject(revived(report.error)))
+    worker.on('error', (error) => {
+      this.#failed = true
+      reject(error)
+      this.#order({ kind: 'stop' })
+    })
   }
 
   readonly #signals: readonly (readonly [NodeJS.Signals, () => void])[] = [
@@ -289,7 +298,7 @@ class Gateway {
     }
   }
 
-  #hear(report: Exclude<Report, { kind: 'failed' | 'started' }>): void {
+  #hear(report: Exclude<Report, { kind: 'failed' | 'workers' | 'started' }>): void {
     const log = this.#log
     switch (report.kind) {
       case 'flows':
@@ -365,10 +374,6 @@ function countRules({ tables }: RuleSet): number {
 
 function readRules(file: string): RuleText {
   return { file, text: readText(file) }
-}
-
-function revived({ code, message, complaints }: ReportedError): Error {
-  return complaints === undefined ? new TunfilterError(code, message) : new RefusedError(code, complaints)
 }
 
 /** A reader that went away is no reason for a gateway to end. */

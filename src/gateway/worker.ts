@@ -10,23 +10,17 @@ import type { Conntrack } from '../conntrack/conntrack.ts'
 import { EventWriter } from '../conntrack/events.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
+import type { Queues } from '../device/queues.ts'
 import { Together } from '../device/together.ts'
 import { RING_SLOTS } from '../device/tun.ts'
 import { Engine } from '../engine.ts'
-import { RefusedError, TunfilterError } from '../errors.ts'
+import { TunfilterError } from '../errors.ts'
 import type { NflogPacket } from '../nfnetlink/nflog.ts'
 import { openDevices } from './devices.ts'
 import { inlineMore } from './inlining.ts'
-import {
-  DATA_PLANE_NICE,
-  ISSUED,
-  type Order,
-  type Report,
-  type ReportedError,
-  UNREAD,
-  UNREAD_MAX,
-  type WorkerData,
-} from './orders.ts'
+import { DATA_PLANE_NICE, ISSUED, type Order, type Report, UNREAD, UNREAD_MAX, type WorkerData } from './orders.ts'
+import { type SharedDevices, shareDevices } from './queues.ts'
+import { reported } from './reported.ts'
 import { RuleTaker } from './rule-taker.ts'
 import { SetSteps } from './set-steps.ts'
 
@@ -45,7 +39,11 @@ const LIST_ROUND = 256
 /** Packets that can be under way at once. */
 const SLOTS = 1024
 
-const { config, awaitedChanges, sets, accounting, keepsSets, nflog, io, busyPoll, eventFd, shared } =
+/** How long workers may take to begin, and to end. */
+const START_MS = 10_000
+const STOP_MS = 1000
+
+const { config, awaitedChanges, sets, accounting, keepsSets, nflog, io, workers, busyPoll, eventFd, shared } =
   workerData as WorkerData
 const port = parentPort!
 const report = (message: Report) => port.postMessage(message)
@@ -71,13 +69,6 @@ function nflogPackets(packets: readonly NflogPacket[]): void {
   report({ kind: 'nflog', packets })
 }
 
-function reported(error: unknown): ReportedError {
-  const code = error instanceof TunfilterError ? error.code : 'ERR_INTERNAL'
-  // Of a mistake in the program the stack is wanted too.
-  const message = error instanceof TunfilterError ? error.message : String((error as Error).stack ?? error)
-  return error instanceof RefusedError ? { code, message, complaints: error.complaints } : { code, message }
-}
-
 class DataPlane {
   readonly #native = loadNative()
   readonly #engine: Engine
@@ -85,8 +76,10 @@ class DataPlane {
   /** Triples for poll: the eventfd, then the devices in the order of `#links`. */
   readonly #fds: Int32Array
   readonly #links: readonly Link[]
-  /** Where every device has a ring. */
-  readonly #together: Together | undefined
+  /** With several workers. */
+  readonly #queues: Queues | undefined
+  /** Where every device has a ring, or workers do the I/O. */
+  readonly #together: Together | Queues | undefined
   /** It has just looked whether something came in. */
   #looked = false
   readonly #io: string
@@ -99,28 +92,32 @@ class DataPlane {
   readonly #sets: SetSteps
 
   constructor() {
-    const opened = openDevices(config, io)
+    const opened = openDevices(config, io, workers)
     this.#notes = opened.notes
+    let queues: SharedDevices | undefined
     try {
       const notice = (line: string) => report({ kind: 'notice', line })
+      if (workers > 1) queues = shareDevices(opened.queues, SLOTS, eventFd, { workers, io, busyPoll })
+      const devices = queues?.devices ?? opened.devices
       // What the kernel reads ahead lies in slots of its own.
-      const slots = SLOTS + (io === 'read' ? 0 : RING_SLOTS * opened.devices.size)
-      this.#engine = Engine.open({ config: opened.config, devices: opened.devices, slots, log: logLine, notice })
-      this.#io = [...new Set([...opened.devices.values()].map((device) => device.io))].join(', ')
+      const slots = queues?.slots ?? SLOTS + (io === 'read' ? 0 : RING_SLOTS * devices.size)
+      const { memory } = queues ?? {}
+      this.#engine = Engine.open({ config: opened.config, devices, slots, memory, log: logLine, notice })
       if (nflog) this.#engine.nflogOthers(nflogPackets)
       if (accounting !== '') this.#engine.nfacct(['restore'], accounting)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
     } catch (error) {
-      for (const device of opened.devices.values()) device.close()
+      for (const device of [...opened.queues.values()].flat()) device.close()
       throw error
     }
+    this.#queues = queues?.queues
+    const ways = queues === undefined ? [...opened.devices.values()].map((device) => device.io) : begun(queues)
+    this.#io = [...new Set(ways), ...(workers > 1 ? [`${workers} workers`] : [])].join(', ')
     this.#rules = new RuleTaker(this.#engine)
     this.#sets = new SetSteps(this.#engine.sets)
     this.#links = this.#engine.links.all.filter(({ device }) => device?.fd !== undefined)
-    this.#together = Together.of(
-      this.#links.map(({ device }) => device),
-      eventFd,
-    )
+    const waited = this.#links.map(({ device }) => device)
+    this.#together = this.#queues ?? Together.of(waited, eventFd)
     this.#fds = Int32Array.from([eventFd, POLLIN, 0, ...this.#links.flatMap(({ device }) => [device!.fd!, POLLIN, 0])])
   }
 
@@ -311,7 +308,9 @@ class DataPlane {
   /** Handles what waits in the devices already; a peer that never stops sending does not keep it up. */
   #drain(): void {
     const end = performance.now() + DRAIN_MS
+    if (this.#awaitedChanges === 0) this.#queues?.drain(() => this.#step(), DRAIN_MS)
     while (this.#awaitedChanges === 0 && this.#step() > 0 && performance.now() < end);
+    if (this.#queues?.stop(STOP_MS) === true) this.#step()
     while (this.#listing !== undefined) this.#listSome(this.#listing)
   }
 
@@ -326,6 +325,20 @@ class DataPlane {
     lostPackets = 0
   }
 }
+
+/** The control side, where threads are started, starts the workers. Gives how packets come and go by them. */
+function begun({ queues, data }: SharedDevices): readonly string[] {
+  report({ kind: 'workers', data })
+  const ways = queues.started(START_MS)
+  if (ways !== undefined) return ways
+  queues.stop(STOP_MS)
+  throw queues.failed
+    ? new ToldError()
+    : new TunfilterError('ERR_WORKERS', `the workers did not begin within ${START_MS / 1000} s`)
+}
+
+/** Something failed, and that was told already. */
+class ToldError extends Error {}
 
 function named(counters: object): string {
   return Object.entries(counters)
@@ -345,6 +358,6 @@ let plane: DataPlane | undefined
 try {
   plane = new DataPlane()
 } catch (error) {
-  report({ kind: 'failed', error: reported(error) })
+  if (!(error instanceof ToldError)) report({ kind: 'failed', error: reported(error) })
 }
 plane?.run()

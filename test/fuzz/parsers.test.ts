@@ -32,7 +32,7 @@ import { encodeAll, parsePacket } from '../support/packet/index.ts'
 const INPUTS = Number(process.env.INPUTS ?? 60_000)
 const SEED = Number(process.env.SEED ?? 1)
 
-const Base = DataView as new (buffer: ArrayBuffer) => DataView
+const Base = DataView as new (buffer: ArrayBufferLike) => DataView
 
 /** Reads and writes outside of [low, high) are errors. */
 class WatchedView extends Base {
