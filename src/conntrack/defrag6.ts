@@ -1,5 +1,6 @@
 // IPv6's fragments (RFC 8200, 4.5) as Linux's nf_conntrack_reasm reassembles them for conntrack: the whole packet has no fragment
-// header, also when it was the only one (an atomic fragment, RFC 6946). A fragment that contradicts where the packet ends is
+// header, also when it was the only one (an atomic fragment, RFC 6946). One that begins the packet and has not the whole header of
+// the upper layer goes on as it is, an atomic one too: its receiver has to answer it (RFC 8200, 4.5). A fragment that contradicts where the packet ends is
 // dropped alone; overlaps end the queue (RFC 5722). One whose length is no multiple of eight ends its queue too, and goes on
 // as it is, since its receiver has to answer it.
 
@@ -13,6 +14,7 @@ import * as extension from '../wire/ipv6-extension.ts'
 import * as vnet from '../wire/vnet.ts'
 import { Defrag, PASS } from './defrag.ts'
 import type { DefragEvents } from './defrag-settings.ts'
+import { Quoted6, upperHeader } from './quoted6.ts'
 
 /** Of both addresses, the identification, and the link where addresses are the link's own. */
 const KEY_WORDS = 10
@@ -40,7 +42,8 @@ export class Defrag6 extends Defrag {
     if (view.getUint16(start + ipv6.PAYLOAD_LENGTH) === 0) return PASS
     const at = fragmentHeaderOf(view, start, behind)
     if (at < 0 || at === behind) return PASS
-    if (at + extension.FRAGMENT_HEADER > behind) return isCutAtBegin(view, at, behind) ? PASS : BAD
+    if (lacksUpperHeader(view, start, behind)) return PASS
+    if (at + extension.FRAGMENT_HEADER > behind) return BAD
     const word = view.getUint16(at + extension.FRAGMENT_OFFSET)
     this.isLast = (word & extension.MORE) === 0
     this.offset = word & extension.OFFSET_BYTES
@@ -121,9 +124,11 @@ function nextHeaderBefore(view: DataView, start: number, at: number): number {
   return field
 }
 
-/** A first fragment whose header is cut off behind the offset goes on as it is, for whatever it may be. */
-function isCutAtBegin(view: DataView, at: number, behind: number): boolean {
-  return at + 4 <= behind && (view.getUint16(at + extension.FRAGMENT_OFFSET) & extension.OFFSET_BYTES) === 0
+const chain = new Quoted6()
+
+/** The upper layer begins in this fragment, and is cut off in its header or before it. */
+function lacksUpperHeader(view: DataView, start: number, behind: number): boolean {
+  return chain.read(view, start, behind) && !chain.later && chain.transport + upperHeader(chain.protocol) > behind
 }
 
 const BAD = REASON['fragment-bad']

@@ -83,6 +83,8 @@ export class GreKeys {
 export function keysAt(view: DataView, transport: number, end: number): number {
   if (transport === 0 || transport + gre.HEADER > end) return 0
   if ((view.getUint16(transport + gre.FLAGS) & gre.VERSION_MASK) !== gre.PPTP_VERSION) return 0
-  if (transport + gre.PPTP_HEADER > end || view.getUint16(transport + gre.PROTOCOL) !== gre.PROTOCOL_PPP) return -1
+  // What is cut off before the call's number says nothing.
+  if (transport + gre.PPTP_HEADER > end) return 0
+  if (view.getUint16(transport + gre.PROTOCOL) !== gre.PROTOCOL_PPP) return -1
   return view.getUint16(transport + gre.CALL_ID)
 }

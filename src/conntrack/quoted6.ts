@@ -1,8 +1,19 @@
 // The packet that an ICMPv6 error quotes, as far as it is there: where its upper layer begins. Follows the extension headers as
 // Linux's ipv6_skip_exthdr does, which is what conntrack and NAT go by.
 
+import * as icmpv6 from '../wire/icmpv6.ts'
+import * as ip from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import * as extension from '../wire/ipv6-extension.ts'
+import * as tcp from '../wire/tcp.ts'
+import * as udp from '../wire/udp.ts'
+
+/** Bytes of the upper layer that a first fragment has to have (RFC 8200, 4.5). */
+export function upperHeader(protocol: number): number {
+  if (protocol === ip.PROTO_TCP) return tcp.MIN_HEADER
+  if (protocol === ip.PROTO_UDP) return udp.HEADER
+  return protocol === ip.PROTO_ICMPV6 ? icmpv6.HEADER : 1
+}
 
 /** Reused for packet after packet. */
 export class Quoted6 {

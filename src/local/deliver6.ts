@@ -2,8 +2,9 @@
 // layer. Nothing listens here, so what is due is an answer, or silence. Fragments come this far, behind INPUT, before they
 // are put together, unless conntrack did it (ip6_protocol_deliver_rcu).
 
+import { upperHeader } from '../conntrack/quoted6.ts'
 import { checkOptions6, OPTIONS_FINE, type OptionBounds, UNKNOWN_OPTION } from '../packet/options6.ts'
-import { NO_PROTOCOL, type Packet } from '../packet/packet.ts'
+import { NO_FLOW, NO_PROTOCOL, type Packet } from '../packet/packet.ts'
 import type { Routing6 } from '../route/routing6.ts'
 import * as type from '../route/type.ts'
 import type { Sysctl } from '../sysctl.ts'
@@ -29,6 +30,8 @@ export class Delivery6 {
   readonly #routing: () => Routing6
   readonly #optionBounds: OptionBounds
   readonly #router: boolean
+  /** Conntrack looks at checksums. */
+  readonly #verifies: boolean
   readonly #ignoreEcho: boolean
   readonly #ignoreMulticastEcho: boolean
   readonly #ignoreAnycastEcho: boolean
@@ -41,6 +44,7 @@ export class Delivery6 {
       length: sysctl['net.ipv6.max_dst_opts_length'],
       number: sysctl['net.ipv6.max_dst_opts_number'],
     }
+    this.#verifies = sysctl['net.netfilter.nf_conntrack_checksum'] !== 0
     this.#router = sysctl['net.ipv6.conf.all.forwarding'] !== 0
     this.#ignoreEcho = sysctl['net.ipv6.icmp.echo_ignore_all'] !== 0
     this.#ignoreMulticastEcho = sysctl['net.ipv6.icmp.echo_ignore_multicast'] !== 0
@@ -226,7 +230,16 @@ export class Delivery6 {
     const length = p.view.getUint16(p.transport + udp.LENGTH) || room
     if (length < udp.HEADER || length > room) return false
     p.length -= room - length
+    if (this.#isThoughtWrong(p, length)) return false
     return p.view.getUint16(p.transport + udp.CHECKSUM) !== 0 && this.#local.sumIsRight(p, p.transport, length)
+  }
+
+  /**
+   * Linux remembers the sum of the whole packet that it made for conntrack. Of a datagram that is longer than it would sum up again
+   * it believes that sum, and takes the checksum for wrong where a rule has changed the header since (HL, TOS, DSCP).
+   */
+  #isThoughtWrong(p: Packet, length: number): boolean {
+    return p.unsummed % 0xffff !== 0 && length > SUMMED_AGAIN && p.ct !== NO_FLOW && this.#verifies && !p.partial
   }
 
   /** UDP-Lite's checksum covers as much as its header says (RFC 3828), 0 for all, and has to be there. */
@@ -240,6 +253,8 @@ export class Delivery6 {
 }
 
 const PROTO_PIM = 103
+/** Bytes of a datagram whose checksum Linux looks at anew on its way up. */
+const SUMMED_AGAIN = 76
 
 /** The offset that the sender of an impossible fragment header is told of, or -1. */
 function fragmentIsWrong(p: Packet, at: number): number {
@@ -268,12 +283,6 @@ function wrongPart(p: Packet, at: number): number {
   if (offset + length > ip.MAX_PACKET) return at + extension.FRAGMENT_OFFSET - start
   if ((word & extension.MORE) !== 0 && (length & 7) !== 0) return ipv6.PAYLOAD_LENGTH
   return -1
-}
-
-function upperHeader(protocol: number): number {
-  if (protocol === ip.PROTO_TCP) return tcp.MIN_HEADER
-  if (protocol === ip.PROTO_UDP) return udp.HEADER
-  return protocol === ip.PROTO_ICMPV6 ? icmpv6.HEADER : 1
 }
 
 /** Options of neighbour discovery: type, length in units of eight bytes, never 0. */

@@ -188,8 +188,8 @@ export class Local6 {
     if (answer === undefined) return
     attach(answer, p)
     this.#conntrack.close(p)
-    // Linux makes this one without a socket, and without a label.
-    this.#sendReset(answer, p, 0, 0, false)
+    // Linux makes this one without a label.
+    this.#sendReset(answer, p, 0, 0)
   }
 
   /** A segment for a port that nothing listens on. */
@@ -199,7 +199,7 @@ export class Local6 {
     if (answer === undefined) return
     const speaker = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
     const label = this.#label(answer, speaker, (p.dport << 16) | p.sport)
-    this.#sendReset(answer, p, label, trafficClass, true)
+    this.#sendReset(answer, p, label, trafficClass)
   }
 
   #reset(p: Packet, trafficClass: number): Packet | undefined {
@@ -210,14 +210,15 @@ export class Local6 {
     return answer
   }
 
-  #sendReset(answer: Packet, p: Packet, label: number, trafficClass: number, socket: boolean): void {
+  /** Neither kind has a socket in Linux. */
+  #sendReset(answer: Packet, p: Packet, label: number, trafficClass: number): void {
     const speaker = wordsOf(p.destination, p.destination1, p.destination2, p.destination3)
     const flow = (trafficClass << 20) | label
     this.#writeHeader(answer, tcp.MIN_HEADER, ip.PROTO_TCP, this.#hopLimit, flow, speaker)
     const at = answer.start + ipv6.HEADER
     const pseudo = ipv6.pseudoSum(answer.view, answer.start, ip.PROTO_TCP, tcp.MIN_HEADER)
     answer.view.setUint16(at + tcp.CHECKSUM, checksum(answer.view, at, tcp.MIN_HEADER, pseudo))
-    this.#send(answer, socket)
+    this.#send(answer, false)
   }
 
   // ── answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────

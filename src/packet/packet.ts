@@ -98,6 +98,8 @@ export class Packet {
   trace = 0
   /** Largest fragment seen while this packet was reassembled, 0 if it was not; with DF in the upper half word. */
   fragmentMax = 0
+  /** By how much rules have changed the sum of the IPv6 header's words: Linux's sum of the packet, once made, does not follow. */
+  unsummed = 0
   /** It came from a socket of the router's own (match owner asks). */
   socket = false
   /** How deep the router's own packets are nested: an answer to an answer ... */
@@ -130,6 +132,7 @@ export class Packet {
     this.begins = false
     this.trace = 0
     this.fragmentMax = 0
+    this.unsummed = 0
     this.socket = false
     this.depth = 0
   }

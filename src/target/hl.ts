@@ -28,9 +28,13 @@ export const hl = defineTarget({
   target: (o) => {
     const set = o['hl-set']
     const by = (o['hl-inc'] ?? 0) - (o['hl-dec'] ?? 0)
-    return ({ view, start }) => {
-      const at = start + HOP_LIMIT
-      view.setUint8(at, set ?? Math.max(0, Math.min(255, view.getUint8(at) + by)))
+    return (p) => {
+      const { view } = p
+      const at = p.start + HOP_LIMIT
+      const before = view.getUint8(at)
+      const after = set ?? Math.max(0, Math.min(255, before + by))
+      view.setUint8(at, after)
+      p.unsummed += after - before
       return CONTINUE
     }
   },

@@ -8,7 +8,13 @@ import { trafficClass, writeTrafficClass } from '../wire/ipv6.ts'
 /** Clears the bits of `mask` and XORs `value` in. */
 export function changeTos(p: Packet, mask: number, value: number): void {
   const { view, start } = p
-  if (p.family === 6) return writeTrafficClass(view, start, (trafficClass(view, start) & ~mask) ^ value)
+  if (p.family === 6) {
+    const before = trafficClass(view, start)
+    const after = (before & ~mask) ^ value
+    writeTrafficClass(view, start, after)
+    p.unsummed += (after - before) << 4
+    return
+  }
   const before = view.getUint8(start + TOS)
   const after = (before & ~mask) ^ value
   view.setUint8(start + TOS, after)

@@ -45,8 +45,10 @@ describe('kernel and engine', () => {
     const pairs = new Correspondence()
     pairs.translate(packet('icmp 10.0.0.2 > 10.0.0.1 echo-request id 1 seq 1 ipid 7'))
     const of = (ipid: number) => sent(`icmp 10.0.0.1 > 10.0.0.2 echo-reply id 1 seq 1 ipid ${ipid}`)
-    expect(compareSent('', of(100), of(200), pairs)).toEqual([])
     expect(compareSent('', of(7), of(200), pairs)).toHaveLength(1)
+    // What was handed in earlier says nothing about a packet of the router's own.
+    expect(compareSent('', of(100), of(200), pairs)).toEqual([])
+    expect(compareSent('', of(7), of(200), pairs)).toEqual([])
   })
 
   test('are compared by the tables that the engine has', () => {

@@ -20,10 +20,13 @@ const classOf = (port: number) => (port < 512 ? 0 : port < 1024 ? 1 : 2)
 export class Correspondence {
   private readonly toEngine = new Map<number, number>()
   private readonly toKernel = new Map<number, number>()
-  /** IP ids that were handed in: a packet with one of these was forwarded, and keeps it. */
+  /** IP ids that were handed in. */
   private readonly ids = new Set<number>()
-  /** The same of ICMP errors: an error of the router's own may by chance have the id of some other packet. */
-  private readonly errorIds = new Set<number>()
+  /**
+   * Those of the packets that what is compared next answers to: a packet with one of these was forwarded, and keeps it. Not those of
+   * earlier packets: the router's own may have the same by chance.
+   */
+  private readonly lately = new Set<number>()
   /** Those that were the same on both sides, in packets that were. */
   private readonly equal = new Set<number>()
   /** Identifications of IPv6 that were handed in, and what the others, of fragments that the router made, correspond to. */
@@ -35,16 +38,19 @@ export class Correspondence {
 
   /** The packet for the engine that corresponds to one for the kernel. To be called for all that goes in. */
   translate(bytes: Uint8Array): Uint8Array {
-    if (bytes.length >= 6) this.ids.add((bytes[4]! << 8) | bytes[5]!)
+    if (bytes.length >= 6) {
+      this.ids.add((bytes[4]! << 8) | bytes[5]!)
+      this.lately.add((bytes[4]! << 8) | bytes[5]!)
+    }
     const packet = decode(bytes)
     if (packet.proto === 'raw') return bytes
     for (let each: Packet | Raw | undefined = packet; each !== undefined && each.proto !== 'raw'; each = each.inner) {
       const id = fragmentId(each)
       if (id !== undefined && !this.fragmentToEngine.has(id)) this.fragments.add(id)
     }
-    if (packet.inner !== undefined && typeof packet.fields.ipid === 'number') this.errorIds.add(packet.fields.ipid)
     for (const port of [packet.sourcePort, packet.destinationPort, packet.fields.id])
       if (typeof port === 'number') this.ports.add(port)
+    if (this.toEngine.size === 0 && this.fragmentToEngine.size === 0) return bytes
     return encode(this.mapped(packet, (port) => this.toEngine.get(port) ?? port))
   }
 
@@ -61,13 +67,17 @@ export class Correspondence {
     if (ours.proto === 'raw' || theirs.proto === 'raw' || !this.learn(ours, theirs)) return false
     const expected = this.mapped(ours, (port) => this.toEngine.get(port) ?? port)
     const id = theirs.fields.ipid ?? 0
-    const ids = expected.inner === undefined ? this.ids : this.errorIds
-    if (!ids.has(Number(expected.fields.ipid ?? 0)) && !ids.has(Number(id))) expected.fields.ipid = id
+    if (!this.lately.has(Number(expected.fields.ipid ?? 0)) && !this.lately.has(Number(id))) expected.fields.ipid = id
     try {
       return hexOf(encode(expected)) === hexOf(engine)
     } catch {
       return false
     }
+  }
+
+  /** All that left because of what was handed in has been compared. */
+  settle(): void {
+    this.lately.clear()
   }
 
   /** A LOG line without the IP id of a packet of the router's own. */
@@ -188,6 +198,7 @@ export function compareSent(where: string, kernel: Sent, engine: Sent, correspon
       differences.push({ where: `${where}, packet ${i + 1} out of ${device}`, kernel: text(a), engine: text(b) })
     }
   }
+  correspondence.settle()
   return differences
 }
 

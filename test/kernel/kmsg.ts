@@ -5,6 +5,8 @@ import { closeSync, constants, openSync, readFileSync, readSync, writeFileSync }
 
 const ALL_NETNS = '/proc/sys/net/netfilter/nf_log_all_netns'
 
+const TRACES = / (-j|--jump) TRACE\b/
+
 export class KernelLog {
   private readonly fd: number
   private readonly tag: string
@@ -40,7 +42,7 @@ export class KernelLog {
    * rules that ask for them, and are then taken for this rig's.
    */
   tagged(rules: string): string {
-    this.traces = / (-j|--jump) TRACE\b/.test(rules)
+    this.traces = TRACES.test(rules)
     return rules
       .split('\n')
       .map((line) => {
@@ -51,6 +53,13 @@ export class KernelLog {
         )
       })
       .join('\n')
+  }
+
+  /** The same of both families' rules, which are loaded together. */
+  taggedAll(rules: readonly string[]): string[] {
+    const tagged = rules.map((text) => this.tagged(text))
+    this.traces = rules.some((text) => TRACES.test(text))
+    return tagged
   }
 
   /** What iptables-save prints, without the tag. */

@@ -85,6 +85,21 @@ interface Far {
   readonly fd: number
 }
 
+const FAMILIES = [4, 6] as const
+
+/** What a program reads, in a command of its own. */
+const fed = (command: string, input: string) => `{ ${command} <<'END_OF_ITS_INPUT'\n${input}\nEND_OF_ITS_INPUT\n}`
+
+/** Between the outputs of several programs. */
+const NEXT = '<NEXT>'
+const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count'
+
+export interface RigState {
+  readonly counters: ReadonlyMap<4 | 6, string>
+  readonly conntrack: string
+  readonly sets: string
+}
+
 export interface RigOptions {
   /**
    * How long nothing has to come before it is taken for nothing, in milliseconds; 3 when left out. The kernel has nearly
@@ -172,13 +187,62 @@ export class KernelRig implements Subject {
 
   /** Loads the rules instead of all that was there before: a table that they do not name is emptied. */
   async load(rules: string, family: 4 | 6 = 4): Promise<void> {
+    const text = await this.restored(this.log_?.tagged(rules) ?? rules, family)
+    if (text !== '') await this.shell.run(`${commandOf(family)}-legacy-restore -w`, text)
+  }
+
+  /** What iptables-restore has to read for these rules to be all that there are; '' where none ever were. */
+  private async restored(rules: string, family: 4 | 6): Promise<string> {
     const named = new Set([...rules.matchAll(/^\*\s*(\w+)/gm)].map(([, table]) => table!))
     const known = this.tables[family]
     if (family === 6 && named.size > 0 && known.size === 0) await until(performance.now() + LISTENER_REPORTS)
     const rest = [...known].filter((table) => !named.has(table)).map(emptyTable)
     for (const table of named) known.add(table)
-    const text = [this.log_?.tagged(rules) ?? rules, ...rest].join('\n')
-    if (known.size > 0) await this.shell.run(`${commandOf(family)}-legacy-restore -w`, text)
+    return known.size === 0 ? '' : [rules, ...rest].join('\n')
+  }
+
+  /**
+   * As `reset` and `load` for both families, in one go: sets (what `ipset restore` reads) and rules as given, no flows, no log lines.
+   * For many cases, of which each would otherwise be a dozen programs.
+   */
+  async begin(rules: Readonly<Record<4 | 6, string>>, sets = ''): Promise<void> {
+    // A rule with connbytes switches accounting on, and it stays on when the rule is gone.
+    const lines = [`echo ${this.accounting} > /proc/sys/net/netfilter/nf_conntrack_acct`]
+    if (sets !== '') lines.push(fed('ipset restore', sets))
+    const tagged = this.log_?.taggedAll([rules[4], rules[6]]) ?? [rules[4], rules[6]]
+    for (const [i, family] of FAMILIES.entries()) {
+      const text = await this.restored(tagged[i]!, family)
+      if (text !== '') lines.push(fed(`${commandOf(family)}-legacy-restore -w`, text))
+    }
+    // Flushing walks a large table even where there is nothing in it.
+    const flush = 'conntrack -F -f ipv4; conntrack -F -f ipv6'
+    lines.push(`{ read n < ${COUNT}; [ $n = 0 ] || { ${flush}; } >/dev/null 2>&1; }`)
+    await this.shell.run(lines.join(' && '))
+    this.drain(0)
+    this.log_?.read()
+  }
+
+  /** Takes away all rules, then all sets: those that rules name cannot go. */
+  async end(): Promise<void> {
+    const lines: string[] = []
+    for (const family of FAMILIES) {
+      const text = await this.restored('', family)
+      if (text !== '') lines.push(fed(`${commandOf(family)}-legacy-restore -w`, text))
+    }
+    await this.shell.run([...lines, 'ipset flush', 'ipset destroy'].join(' && '))
+  }
+
+  /** Counters of the families, flows, and with `sets` what `ipset save` prints: what is to be compared of many cases. */
+  async state(families: readonly (4 | 6)[], sets: boolean): Promise<RigState> {
+    const flows = families.map((family) => `conntrack -L -o extended -f ipv${family}`).join('; ')
+    const commands = [
+      ...families.map((family) => `${commandOf(family)}-legacy-save -c`),
+      `{ read n < ${COUNT}; [ $n = 0 ] || { ${flows}; } 2>/dev/null; }`,
+      sets ? 'ipset save' : 'true',
+    ]
+    const texts = (await this.shell.run(`{ ${commands.join(` && echo '${NEXT}' && `)}; }`)).split(`${NEXT}\n`)
+    const counters = new Map(families.map((family, i) => [family, this.log_?.untagged(texts[i]!) ?? texts[i]!]))
+    return { counters, conntrack: texts[families.length]!, sets: texts[families.length + 1]! }
   }
 
   async ip(command: string): Promise<void> {
@@ -261,16 +325,8 @@ export class KernelRig implements Subject {
   }
 
   /** Forgets flows and rules, so that the next case finds the namespace as new: some milliseconds instead of a new one. */
-  async reset(): Promise<void> {
-    await this.load('', 4)
-    await this.load('', 6)
-    // A rule with connbytes switches accounting on, and it stays on when the rule is gone.
-    this.sysctl(this.netns, 'net.netfilter.nf_conntrack_acct', this.accounting)
-    // Flushing walks a large table even where there is nothing in it.
-    const flows = this.native.readSysctl(this.netns, 'net.netfilter.nf_conntrack_count')
-    if (Number(flows) > 0) await this.shell.run('(conntrack -F -f ipv4; conntrack -F -f ipv6) 2>/dev/null')
-    this.drain(0)
-    this.log_?.read()
+  reset(): Promise<void> {
+    return this.begin({ 4: '', 6: '' })
   }
 
   async close(): Promise<void> {

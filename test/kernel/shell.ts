@@ -52,7 +52,9 @@ export class NamespaceShell {
     }
     const status = Number(END.exec(this.output)?.[1])
     if (status !== 0)
-      throw new Error(`${command}: status ${status}: ${this.errors.replace(END, '').trim()}\n${input ?? ''}`)
+      throw new Error(
+        `${command.split('\n')[0]}: status ${status}: ${this.errors.replace(END, '').trim()}\n${input ?? ''}`,
+      )
     return this.output.replace(END, '')
   }
 

@@ -15,7 +15,7 @@ import {
 } from '../compare.ts'
 import { KernelRig } from '../rig.ts'
 import { type Case, said } from './case.ts'
-import { Hosts } from './hosts.ts'
+import { Hosts, type Made } from './hosts.ts'
 import { familyOf, type Network } from './network.ts'
 import { rulesText } from './rules.ts'
 import type { Step } from './traffic.ts'
@@ -23,7 +23,9 @@ import type { Step } from './traffic.ts'
 export interface Outcome {
   readonly differences: Difference[]
   /** What went in and what the kernel let out, as the steps of a scenario. */
-  readonly lines: readonly string[]
+  readonly lines: () => readonly string[]
+  /** Steps that were played. */
+  readonly steps: number
   /** Packets that were handed in. */
   readonly packets: number
   /** How many of them by kind, for the count that is printed in the end. */
@@ -35,6 +37,9 @@ export class KernelRefuses extends Error {}
 
 /** A router is not kept longer, in milliseconds: what it still waits for (fragments) would be told of in a later case. */
 const RIG_AGE = 20_000
+
+/** What a case may have under way, of which no one fills a tenth. */
+const ROOM = { slots: 128, flows: 512 }
 
 /** Keeps one kernel's router for cases that have the same network. */
 export class Judge {
@@ -51,14 +56,13 @@ export class Judge {
   async #rigFor({ config }: Network): Promise<KernelRig> {
     const wanted = JSON.stringify(config)
     const fresh = performance.now() - this.#opened < RIG_AGE
-    if (this.#rig !== undefined && this.#network === wanted && fresh) await this.#rig.reset()
-    else {
+    if (this.#rig === undefined || this.#network !== wanted || !fresh) {
       await this.close()
       this.#rig = await KernelRig.open(config, { silence: this.#silence, patience: this.#silence })
       this.#network = wanted
       this.#opened = performance.now()
     }
-    return this.#rig as KernelRig
+    return this.#rig
   }
 
   async close(): Promise<void> {
@@ -69,9 +73,9 @@ export class Judge {
   /** Runs a case through both. Throws what says that either refused the rules. */
   async run(one: Case): Promise<Outcome> {
     const rig = await this.#rigFor(one.network)
-    const engine = new EngineSubject(one.network.config, one.seed)
+    const engine = new EngineSubject(one.network.config, one.seed, ROOM)
     const kinds = new Map<string, number>()
-    const lines: string[] = []
+    const seen: Seen[] = []
     const sets = one.rules.map((each) => each.sets).join('')
     let packets = 0
     try {
@@ -80,7 +84,9 @@ export class Judge {
       const hosts = new Hosts(one.traffic.flows)
       const differences: Difference[] = []
       let passed = performance.now()
+      let steps = 0
       for (const [i, step] of one.traffic.steps.entries()) {
+        steps = i + 1
         const made = hosts.packets(step)
         if (made === undefined) continue
         const { device } = made
@@ -88,7 +94,7 @@ export class Judge {
         const kind = kindOf(one, step)
         kinds.set(kind, (kinds.get(kind) ?? 0) + made.packets.length)
         const left = rig.exchange(device, made.packets, 0)
-        lines.push(...made.packets.map((bytes) => `  - in ${device}: ${describePacket(bytes)}`), ...outOf(left))
+        seen.push([made, left])
         // The kernel's clock does not stand still.
         const now = performance.now()
         engine.pause(Math.round(now - passed))
@@ -102,15 +108,19 @@ export class Judge {
         hosts.saw(step, device, left)
       }
       if (differences.length === 0) differences.push(...(await compareStates(one, rig, engine, pairs)))
-      return { differences, packets, kinds, lines }
+      return { differences, packets, kinds, steps, lines: () => seen.flatMap(linesOf) }
     } finally {
       engine.close()
-      if (sets !== '') {
-        await rig.reset()
-        await rig.shellRun('ipset flush; ipset destroy; ipset destroy 2>/dev/null || true')
-      }
+      if (sets !== '') await rig.end()
     }
   }
+}
+
+/** What went in, and what left. */
+type Seen = readonly [Made, Sent]
+
+function linesOf([{ device, packets }, left]: Seen): string[] {
+  return [...packets.map((bytes) => `  - in ${device}: ${describePacket(bytes)}`), ...outOf(left)]
 }
 
 function outOf(left: Sent): string[] {
@@ -119,37 +129,33 @@ function outOf(left: Sent): string[] {
 }
 
 async function load({ rules }: Case, rig: KernelRig, engine: EngineSubject): Promise<void> {
-  for (const { family, rules: set, sets } of rules) {
-    const text = rulesText(set)
-    if (sets !== '') {
-      await rig.shellRun('ipset restore', sets)
-      const restored = runIpset(engine.engine.sets, ['restore'], { stdin: sets })
-      if (restored.status !== 0) throw new Error(restored.stderr)
-    }
-    try {
-      await rig.load(text, family)
-    } catch (error) {
-      throw new KernelRefuses((error as Error).message.split('\n')[0])
-    }
-    engine.load(text, family)
+  const texts = { 4: '', 6: '' }
+  for (const { family, rules: set } of rules) texts[family] = rulesText(set)
+  const sets = rules.map((each) => each.sets).join('')
+  try {
+    await rig.begin(texts, sets)
+  } catch (error) {
+    throw new KernelRefuses((error as Error).message.split('\n')[0])
   }
+  if (sets !== '') {
+    const restored = runIpset(engine.engine.sets, ['restore'], { stdin: sets })
+    if (restored.status !== 0) throw new Error(restored.stderr)
+  }
+  for (const { family } of rules) engine.load(texts[family], family)
 }
 
 async function compareStates(one: Case, rig: KernelRig, engine: EngineSubject, pairs: Correspondence) {
   const differences: Difference[] = []
-  for (const { family } of one.rules)
+  const families = one.rules.map(({ family }) => family)
+  const withSets = one.rules.some(({ sets }) => sets !== '')
+  const { counters, conntrack, sets } = await rig.state(families, withSets)
+  for (const family of families)
+    differences.push(...compareCounters(`counters of IPv${family}`, counters.get(family)!, engine.counters(family)))
+  if (withSets)
     differences.push(
-      ...compareCounters(`counters of IPv${family}`, await rig.counters(family), engine.counters(family)),
+      ...compareLines('sets', setLines(pairs.text(sets)), setLines(runIpset(engine.engine.sets, ['save']).stdout)),
     )
-  if (one.rules.some(({ sets }) => sets !== ''))
-    differences.push(
-      ...compareLines(
-        'sets',
-        setLines(pairs.text(await rig.shellRun('ipset save'))),
-        setLines(runIpset(engine.engine.sets, ['save']).stdout),
-      ),
-    )
-  differences.push(...compareConntrack('flows', await rig.conntrack(), engine.conntrack(), pairs, 2))
+  differences.push(...compareConntrack('flows', conntrack, engine.conntrack(), pairs, 2))
   const log = rig.log()?.map((line) => pairs.text(pairs.logged(line)))
   if (log !== undefined) {
     const ours = engine.log().map((line) => pairs.logged(line))

@@ -110,7 +110,7 @@ async function tryCase(one: Case): Promise<void> {
   const again = await judge.run(small)
   progress('')
   const { lines, differences } = again.differences.length > 0 ? again : outcome
-  console.log(`${caseText(small)}\n${lines.join('\n')}\n${differenceText(differences)}\n`)
+  console.log(`${caseText(small)}\n${lines().join('\n')}\n${differenceText(differences)}\n`)
 }
 
 for (; run < cases && disagreed.length < most; run++) {

@@ -18,41 +18,48 @@ export async function shrink(
 ): Promise<Case> {
   let small = refused ? { ...one, traffic: { flows: [], steps: [] } } : one
   let tries = 0
-  const holds = async (candidate: Case) => {
+  const attempt = async (candidate: Case) => {
+    if (tries >= TRIES_MAX) return false
     progress(++tries)
     try {
-      const { differences } = await judge.run(candidate)
-      return !refused && differences.length > 0
+      const { differences, steps } = await judge.run(candidate)
+      if (refused || differences.length === 0) return false
+      // What would have come behind what they disagree about says nothing.
+      const played = candidate.traffic.steps.slice(0, steps)
+      small = { ...candidate, traffic: { ...candidate.traffic, steps: played } }
+      return true
     } catch (error) {
-      return refused && error instanceof KernelRefuses
+      if (!refused || !(error instanceof KernelRefuses)) return false
+      small = candidate
+      return true
     }
   }
-  const attempt = async (candidate: Case) => {
-    if (tries >= TRIES_MAX || !(await holds(candidate))) return false
-    small = candidate
-    return true
-  }
+  await attempt(small)
   for (let again = true; again && tries < TRIES_MAX; ) {
     again = false
     for (let size = Math.ceil(small.traffic.steps.length / 2); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0)
-      for (let at = small.traffic.steps.length - size; at >= 0; at -= size) {
-        const steps = small.traffic.steps.toSpliced(at, size)
+      for (let at = small.traffic.steps.length - size; at > -size; at -= size) {
+        const steps = small.traffic.steps.toSpliced(Math.max(0, at), size)
+        if (steps.length === small.traffic.steps.length) continue
         if (await attempt({ ...small, traffic: { ...small.traffic, steps } })) again = true
       }
     for (const f of small.rules.keys())
-      for (const [t, [, lines]] of small.rules[f]!.rules.tables.entries())
-        for (let line = lines.length - 1; line >= 0; line--)
-          if (await attempt({ ...small, rules: without(small.rules, f, t, line) })) again = true
+      for (const t of small.rules[f]!.rules.tables.keys()) {
+        const count = () => small.rules[f]!.rules.tables[t]![1].length
+        for (let size = count(); size >= 1; size = size > 1 ? Math.ceil(size / 2) : 0)
+          for (let line = count() - size; line > -size; line -= size)
+            if (await attempt({ ...small, rules: without(small.rules, f, t, Math.max(0, line), size) })) again = true
+      }
     await sleep(0)
   }
   return small
 }
 
-function without(all: readonly FamilyRules[], f: number, table: number, line: number): FamilyRules[] {
+function without(all: readonly FamilyRules[], f: number, table: number, line: number, size: number): FamilyRules[] {
   return all.map((each, i) => {
     if (i !== f) return each
     const tables = each.rules.tables.map(
-      ([name, lines], t) => [name, t === table ? lines.toSpliced(line, 1) : lines] as const,
+      ([name, lines], t) => [name, t === table ? lines.toSpliced(line, size) : lines] as const,
     )
     return { ...each, rules: { tables } }
   })

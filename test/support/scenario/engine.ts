@@ -15,6 +15,21 @@ const START = 1_700_000_000_123
 /** As the kernel's rig has it. */
 const BASELINE = { 'net.ipv6.auto_flowlabels': 0 }
 
+/** Room for less than an engine has by itself: for thousands of engines of which none sees much. */
+export interface Room {
+  /** Packets at a time, in fragments too. */
+  readonly slots: number
+  readonly flows: number
+}
+
+let parsed: readonly [text: string, config: RouterConfig] | undefined
+
+/** Thousands of cases have the configuration of the one before. */
+function parsedOnce(text: string): RouterConfig {
+  if (parsed?.[0] !== text) parsed = [text, parseConfig(text, 'scenario')]
+  return parsed[1]
+}
+
 export class EngineSubject implements Subject {
   readonly slack = 0
   readonly engine: Engine
@@ -22,16 +37,17 @@ export class EngineSubject implements Subject {
   private readonly devices: Map<string, MemoryDevice>
   private lines: string[] = []
 
-  constructor(config: RouterConfig, seed = 1) {
+  constructor(config: RouterConfig, seed = 1, room?: Room) {
     // Through the program's own parser: a scenario's configuration is one that `up` and `replay` take.
-    const sysctl = { ...BASELINE, ...config.sysctl }
-    const parsed = parseConfig(stringify({ ...config, sysctl }), 'scenario')
+    const sysctl = { ...BASELINE, ...(room && { 'net.netfilter.nf_conntrack_max': room.flows }), ...config.sysctl }
+    const parsed = parsedOnce(stringify({ ...config, sysctl }))
     this.devices = new Map(Object.keys(parsed.devices).map((name) => [name, new MemoryDevice(name)]))
     this.engine = Engine.open({
       config: parsed,
       devices: this.devices,
       clock: this.clock,
       random: seededRandom(seed),
+      ...(room && { slots: room.slots }),
       log: (_level, line) => this.lines.push(line),
     })
   }
