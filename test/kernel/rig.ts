@@ -94,6 +94,14 @@ const fed = (command: string, input: string) => `{ ${command} <<'END_OF_ITS_INPU
 const NEXT = '<NEXT>'
 const COUNT = '/proc/sys/net/netfilter/nf_conntrack_count'
 
+/** So many packets do not come of one that goes in, but in a loop (a copy of a copy of what the router says to itself). */
+const ENDLESS = 5000
+/** A device's queue (`txQueueLength`), in batches of SLOTS. */
+const BATCHES = 64
+
+/** The kernel goes on and on: only the end of its namespace stops it. */
+export class EndlessError extends Error {}
+
 export interface RigState {
   readonly counters: ReadonlyMap<4 | 6, string>
   readonly conntrack: string
@@ -270,16 +278,18 @@ export class KernelRig implements Subject {
     const wait = Int32Array.from(this.far.flatMap(({ fd }) => [fd, POLLIN, 0]))
     for (;;) {
       const count = [...sent.values()].reduce((sum, packets) => sum + packets.length, 0)
+      if (count > ENDLESS) throw new EndlessError(`more than ${ENDLESS} packets came of one`)
       const timeout = count < expected ? this.patience : this.silence
       if (this.native.poll(wait, this.far.length, timeout) <= 0) return
       if (!this.collect(sent)) return
     }
   }
 
+  /** What is there by now; no more than is there at once, however fast more comes. */
   private collect(sent: Map<string, Uint8Array[]>): boolean {
     let any = false
     for (const { name, fd } of this.far) {
-      for (;;) {
+      for (let batches = 0; batches < BATCHES; batches++) {
         const count = this.native.readBatch(fd, this.slab, this.descriptors, SLOTS, STRIDE - 1, false)
         if (count <= 0) break
         any = true

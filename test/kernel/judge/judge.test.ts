@@ -32,7 +32,11 @@ afterAll(async () => {
 })
 
 describe('generated networks, rules and conversations', () => {
-  test(...needsKernel(`${CASES} of them, of IPv4, IPv6 and both, go through the engine as through Linux`), async () => {
+  const [title, options] = needsKernel(
+    `${CASES} of them, of IPv4, IPv6 and both, go through the engine as through Linux`,
+  )
+  // How long a hundred cases take is the machine's affair.
+  test(title, { ...options, timeout: 600_000 }, async () => {
     const [quick, patient] = [judge(0.5), judge(20)]
     let packets = 0
     for (let seed = SEED; seed < SEED + CASES; seed++) {

@@ -13,7 +13,7 @@ import {
   compareSent,
   type Difference,
 } from '../compare.ts'
-import { KernelRig } from '../rig.ts'
+import { EndlessError, KernelRig } from '../rig.ts'
 import { type Case, said } from './case.ts'
 import { Hosts, type Made } from './hosts.ts'
 import { familyOf, type Network } from './network.ts'
@@ -31,6 +31,9 @@ export interface Outcome {
   /** How many of them by kind, for the count that is printed in the end. */
   readonly kinds: ReadonlyMap<string, number>
 }
+
+/** The kernel's packets go round without end, and all that could be compared is how many of them there were. */
+export class Endless extends Error {}
 
 /** iptables or ipset refused rules that are taken here. */
 export class KernelRefuses extends Error {}
@@ -65,6 +68,14 @@ export class Judge {
     return this.#rig
   }
 
+  #exchange(rig: KernelRig, device: string, packets: readonly Uint8Array[]): Sent {
+    try {
+      return rig.exchange(device, packets, 0)
+    } catch (error) {
+      throw error instanceof EndlessError ? new Endless(error.message) : error
+    }
+  }
+
   async close(): Promise<void> {
     await this.#rig?.close()
     this.#rig = undefined
@@ -93,7 +104,7 @@ export class Judge {
         packets += made.packets.length
         const kind = kindOf(one, step)
         kinds.set(kind, (kinds.get(kind) ?? 0) + made.packets.length)
-        const left = rig.exchange(device, made.packets, 0)
+        const left = this.#exchange(rig, device, made.packets)
         seen.push([made, left])
         // The kernel's clock does not stand still.
         const now = performance.now()
@@ -109,9 +120,12 @@ export class Judge {
       }
       if (differences.length === 0) differences.push(...(await compareStates(one, rig, engine, pairs)))
       return { differences, packets, kinds, steps, lines: () => seen.flatMap(linesOf) }
+    } catch (error) {
+      if (error instanceof Endless) await this.close()
+      throw error
     } finally {
       engine.close()
-      if (sets !== '') await rig.end()
+      if (sets !== '' && this.#rig === rig) await rig.end()
     }
   }
 }
