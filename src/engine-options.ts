@@ -2,6 +2,7 @@
 
 import type { RouterConfig } from './config.ts'
 import type { Device } from './device/device.ts'
+import type { Watch } from './hook/way.ts'
 import type { Packet } from './packet/packet.ts'
 import type { Random } from './random.ts'
 import type { LogSink } from './rule/environment.ts'
@@ -21,6 +22,11 @@ export interface EngineOptions {
   readonly memory?: SharedArrayBuffer
   /** Rules are walked one by one: slower, with the same outcome. For who wants to be sure of that. */
   readonly interpretRules?: boolean
+  /**
+   * Told of every step of the hooks that a packet comes to, before and after it. Packets of an established flow whose whole way is known
+   * come to none, unless rules are interpreted.
+   */
+  readonly watch?: Watch
   /** Where lines of LOG go; nowhere when left out. */
   readonly log?: LogSink
   /** Something that an operator should know, once each time that it begins: a device that failed, a full flow table. */

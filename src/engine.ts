@@ -110,7 +110,7 @@ export class Engine {
     this.#queues.onVerdict = () => this.#judged()
     const { sysctl, time } = this
     const credit = new IcmpCredit(time, sysctl)
-    const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit }
+    const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit, watch: options.watch }
     this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
     const routing6 = new Routing6(this.links, tables(6), rules(6), sysctl, time, random())
     const { stats } = this.conntrack

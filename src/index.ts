@@ -34,6 +34,7 @@ export {
   PRIORITY_SECURITY,
   PRIORITY_SNAT,
 } from './hook/hook.ts'
+export type { Step, Watch } from './hook/way.ts'
 export type { NflogListener, NflogOptions, NflogPacket } from './nfnetlink/nflog.ts'
 export type { QueueChange, QueuedPacket, QueueListener, QueueOptions } from './nfnetlink/nfqueue.ts'
 export type { SeenPacket } from './nfnetlink/seen.ts'

@@ -6,7 +6,7 @@ import type { Conntrack } from './conntrack/conntrack.ts'
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING } from './hook/hook.ts'
-import { HELD, type Queued, type Step, Way } from './hook/way.ts'
+import { HELD, type Queued, type Step, type Watch, Way } from './hook/way.ts'
 import type { Mouth } from './local/local.ts'
 import type { IcmpCredit } from './local/rate.ts'
 import type { Synproxy } from './local/synproxy.ts'
@@ -38,6 +38,7 @@ export interface FamilyParts<Tracker, Router> {
   readonly random: () => number
   /** Told what an operator should know. */
   readonly notice: (message: string) => void
+  readonly watch: Watch | undefined
 }
 
 export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implements Mouth, QueuedWay {
@@ -54,6 +55,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
   /** A fragment at PREROUTING or OUTPUT: ACCEPT with a whole packet, STOLEN when it is held or was dropped. */
   protected abstract readonly defragment: (p: Packet, hook: number) => number
   readonly #notice: (message: string) => void
+  readonly #watch: Watch | undefined
   /** What the route of the packet that walks OUTPUT was chosen by: addresses and mark. */
   #before: Packet
   #way: Way
@@ -74,6 +76,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
     this.queues = parts.queues
     this.routing = parts.routing
     this.#notice = parts.notice
+    this.#watch = parts.watch
     this.#before = parts.ends.packet()
     this.#way = new Way(this.#queued)
   }
@@ -87,6 +90,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
     const { conntrack, nat } = this
     const { way, tracked, known, tracksAtOnce } = registered(program, users, {
       queued: this.#queued,
+      watch: this.#watch,
       drop: (p, reason) => this.drop(p, reason),
       notice: this.#notice,
       nat: (p, at, table) => nat.input(p, at, table),

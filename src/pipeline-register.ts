@@ -3,7 +3,7 @@
 
 import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
-import { type Queued, SETTLED, type Step, Way } from './hook/way.ts'
+import { type Queued, SETTLED, type Step, type Watch, Way } from './hook/way.ts'
 import type { Packet } from './packet/packet.ts'
 import { REASON } from './packet/reason.ts'
 import { KnownWays } from './pipeline-known.ts'
@@ -75,6 +75,7 @@ export interface Registered {
   synproxy(p: Packet): number
   /** A rule queued the packet. */
   readonly queued: Queued
+  readonly watch: Watch | undefined
   drop(p: Packet, reason: number): void
   /** Told what an operator should know. */
   notice(message: string): void
@@ -95,7 +96,7 @@ export interface RegisteredWay {
 }
 
 export function registered(program: Program, users: readonly UserHook[], parts: Registered): RegisteredWay {
-  const way = new Way(parts.queued)
+  const way = new Way(parts.queued, parts.watch)
   const { defragment, conntrack } = parts
   if (defragment !== undefined) {
     const step = {
@@ -167,6 +168,7 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
       : KnownWays.of(way, tracked, memory, program.entries.counters, conntrack)
   const tracksAtOnce =
     tracked > 0 &&
+    parts.watch === undefined &&
     way
       .steps(PREROUTING)
       .slice(0, tracked - 1)

@@ -1,10 +1,11 @@
-// What a rule set costs: in memory, with an engine of its own for each variant, their rounds taken in turn (rounds.ts);
-// on request in the kernel beside them (kernel-cost.ts). What is counted (outcomes, rules tested, hottest, dead) is the same in
+// What a rule set costs: in memory, with an engine of its own for each variant, their rounds taken in turn (rounds.ts), one of them with
+// a stop-watch at every hook and chain (timed.ts); on request in the kernel beside them (kernel-cost.ts). What is counted (outcomes, rules tested, hottest, dead) is the same in
 // every run; only the nanoseconds are the machine's.
 
 import { setImmediate } from 'node:timers/promises'
 import type { RouterConfig } from '../config.ts'
 import { inlineMore } from '../gateway/inlining.ts'
+import { HOOK_NAMES } from '../hook/hook.ts'
 import type { Rule, RuleSet } from '../rule/model.ts'
 import { countRules, grown } from './grown.ts'
 import { BesideKernel, type KernelCost } from './kernel-cost.ts'
@@ -21,6 +22,7 @@ import {
 } from './rounds.ts'
 import { shadowedIn, textOf } from './shadowed.ts'
 import { counting, type Tested } from './tested.ts'
+import { type Spent, Timed, type TimedStep } from './timed.ts'
 
 export interface Subject {
   /** What it is called: its file. */
@@ -47,10 +49,19 @@ export interface RulePlace {
 
 export interface HookCost {
   readonly hook: string
+  /** Those that came to its rules. */
   readonly packets: number
   readonly tests: number
   /** Of all rules tested; of 1. */
   readonly share: number
+  readonly spent: Spent
+  /** What stands at the hook besides its chains. */
+  readonly steps: readonly TimedStep[]
+}
+
+export interface ChainCost extends Tested {
+  readonly share: number
+  readonly spent: Spent
 }
 
 export interface Cost {
@@ -59,7 +70,9 @@ export interface Cost {
   readonly timings: Timings
   readonly outcome: Outcome
   readonly hooks: readonly HookCost[]
-  readonly chains: readonly (Tested & { readonly share: number })[]
+  readonly chains: readonly ChainCost[]
+  /** Outside the hooks: receiving, routing, sending. */
+  readonly elsewhere: Spent
   /** Packets of the run in which rules tested were counted; fewer than outcome.packets for very many rules. */
   readonly testedPackets: number
   /** By packets, the most first. */
@@ -112,12 +125,17 @@ export async function costOf(subjects: readonly Subject[], options: CostOptions)
   const { variant: without } = await open(undefined)
   const bases: Variant[] = []
   const scaled: { times: number; skipped?: string; variant?: Variant }[][] = []
-  const counted: Omit<Cost, 'timings' | 'scaled'>[] = []
+  const counted: Counted[] = []
+  const timed: Timed[] = []
   for (const subject of subjects) {
     progress(`${subject.name}: every packet, counted`, 0)
     const { lane, variant } = await open(subject.rules)
     bases.push(variant)
     counted.push(count(subject, lane, options))
+    await setImmediate()
+    const stopwatch = new Timed(subject.rules, { config, sets, flows })
+    timed.push(stopwatch)
+    variants.push(variantOf(stopwatch, variant.rules, traffic))
     const more: (typeof scaled)[number] = []
     for (const times of options.scale ? TIMES : []) {
       const rules = countRules(subject.rules) * times
@@ -143,7 +161,7 @@ export async function costOf(subjects: readonly Subject[], options: CostOptions)
       },
       withoutRules: timingsOf(without),
       subjects: subjects.map((_, i) => ({
-        ...counted[i],
+        ...withTimes(counted[i], timed[i]),
         timings: timingsOf(bases[i]),
         scaled: scaled[i].map(({ times, skipped = '', variant }) =>
           variant === undefined ? { times, skipped } : { times, ...timingsOf(variant) },
@@ -161,8 +179,44 @@ function isMeasured(times: number): (of: readonly { readonly times: number; read
   return (of) => of.some((one) => one.times === times && one.skipped === undefined)
 }
 
+/** A rule set's cost but for what is measured. */
+interface Counted extends Omit<Cost, 'timings' | 'scaled' | 'hooks' | 'chains' | 'elsewhere'> {
+  readonly hooks: readonly Omit<HookCost, 'spent' | 'steps'>[]
+  readonly chains: readonly Omit<ChainCost, 'spent'>[]
+}
+
+/** Hooks in the order of a packet's way, those without rules too where something stands there. */
+function withTimes(counted: Counted, timed: Timed): Omit<Cost, 'timings' | 'scaled'> {
+  const times = timed.chains()
+  const chains = counted.chains.map((of) => ({
+    ...of,
+    spent: times.find((one) => one.hook === of.hook && one.table === of.table && one.chain === of.chain)?.spent ?? NONE,
+  }))
+  const steps = timed.steps()
+  const hooks = HOOK_NAMES.flatMap((hook): HookCost[] => {
+    const own = steps.filter((step) => step.hook === hook)
+    const its = times.filter((chain) => chain.hook === hook)
+    const found = counted.hooks.find((one) => one.hook === hook)
+    if (own.length + its.length === 0 && found === undefined) return []
+    const spent = sumOf([...own, ...its].map((one) => one.spent))
+    return [{ ...(found ?? { hook, packets: 0, tests: 0, share: 0 }), spent, steps: own }]
+  })
+  return { ...counted, hooks, chains, elsewhere: timed.elsewhere() }
+}
+
+const NONE: Spent = { new: undefined, established: undefined }
+
+function sumOf(all: readonly Spent[]): Spent {
+  const sum = (kind: keyof Spent) =>
+    all.reduce<number | undefined>((total, spent) => {
+      const more = spent[kind]
+      return more === undefined ? total : (total ?? 0) + more
+    }, undefined)
+  return { new: sum('new'), established: sum('established') }
+}
+
 /** What is counted of a rule set, after its engine has seen every packet once. */
-function count({ name, rules }: Subject, lane: Lane, options: CostOptions): Omit<Cost, 'timings' | 'scaled'> {
+function count({ name, rules }: Subject, lane: Lane, options: CostOptions): Counted {
   const places: (RulePlace & { readonly packets: number })[] = []
   const shadowed: (RulePlace & { readonly by: number })[] = []
   let shadowedComplete = true
@@ -195,9 +249,7 @@ function count({ name, rules }: Subject, lane: Lane, options: CostOptions): Omit
     name,
     rules: places.length,
     outcome: { ...lane.outcome, reasons: { ...lane.outcome.reasons } },
-    hooks: [...hooks]
-      .map(([hook, sum]) => ({ hook, ...sum, share: share(sum.tests) }))
-      .sort((a, b) => b.share - a.share),
+    hooks: [...hooks].map(([hook, sum]) => ({ hook, ...sum, share: share(sum.tests) })),
     chains: tested.map((of) => ({ ...of, share: share(of.tests) })).sort((a, b) => b.tests - a.tests),
     testedPackets: packets,
     hottest: places

@@ -6,6 +6,7 @@
 
 import type { RouterConfig } from '../config.ts'
 import { Engine } from '../engine.ts'
+import type { Watch } from '../hook/way.ts'
 import { REASON, REASONS, type ReasonName } from '../packet/reason.ts'
 import { seededRandom } from '../random.ts'
 import type { RuleSet } from '../rule/model.ts'
@@ -44,6 +45,8 @@ export interface LaneOptions {
   readonly sets?: string
   readonly flows: number
   readonly interpreted?: boolean
+  /** Told of every step of the hooks. */
+  readonly watch?: Watch
 }
 
 export class Lane implements Runner {
@@ -55,7 +58,7 @@ export class Lane implements Runner {
   #left: Arrival[] = []
   readonly #droppedBefore = new Float64Array(REASONS.length)
 
-  constructor({ config, rules, sets = '', flows, interpreted }: LaneOptions) {
+  constructor({ config, rules, sets = '', flows, interpreted, watch }: LaneOptions) {
     this.#devices = new Map(Object.keys(config.devices).map((name) => [name, new FloodDevice(name)]))
     const sysctl = {
       // Tables that are nearly full let go of flows that are not assured.
@@ -75,6 +78,7 @@ export class Lane implements Runner {
       clock: this.#clock,
       random: seededRandom(SEED),
       interpretRules: interpreted,
+      watch,
     })
     this.engine.loadSets(sets)
     if (rules !== undefined) this.engine.loadRules(rules)

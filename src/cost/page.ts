@@ -2,7 +2,7 @@
 
 import type { Cost, CostReport } from './cost.ts'
 import { COLOURS, escaped, type Line, type Point, plotSvg } from './plot.ts'
-import { percent, testedRows, timingRows } from './print.ts'
+import { percent, testedHead, testedRows, timingRows } from './print.ts'
 import type { Timings } from './rounds.ts'
 
 const STYLE = `body{font:14px system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -35,8 +35,9 @@ function subjectSection(cost: Cost): string {
   const place = ({ table: of, number, text }: Cost['dead'][number]) => [of, String(number), text]
   return `<h2>${escaped(cost.name)}</h2>
 ${table([['packets', '', ''], ...shares])}
-<p>Rules tested a packet, walked one by one; the share is of all rules tested.</p>
-${table([['hook and chain', 'packets in', 'rules a packet', 'share'], ...testedRows(cost, LISTED)])}
+<p>Nanoseconds of a packet at each place, on average of all packets, new and established; rules tested by a packet that comes in, walked
+one by one, and the share of all rules tested.</p>
+${table([testedHead(cost), ...testedRows(cost, LISTED)])}
 <h3>Hottest rules</h3>
 ${table([['table', 'rule', '', 'packets'], ...hottest.map((rule) => [...place(rule), rule.packets.toLocaleString('en')])], 2)}
 <h3>Never matched in this traffic: ${dead.length}</h3>

@@ -3,6 +3,7 @@
 import type { Cost, CostReport, RulePlace } from './cost.ts'
 import type { KernelCost } from './kernel-cost.ts'
 import type { Timing, Timings } from './rounds.ts'
+import type { Spent } from './timed.ts'
 
 /** Lines of a list of rules that may be long. */
 const LISTED = 10
@@ -96,31 +97,42 @@ function printOutcome({ outcome }: Cost): string {
 }
 
 function printTested(cost: Cost, named: string): string {
-  const rows: Row[] = [
-    ['rules tested, one by one', 'packets in', 'a packet', 'share'],
-    ...testedRows(cost, LISTED).map((row) => row.slice(0, 4)),
-  ]
-  if (rows.length === 1) return ''
+  const rows: Row[] = [testedHead(cost), ...testedRows(cost, LISTED)]
   const part =
     cost.testedPackets < cost.outcome.packets ? `  (counted with ${whole(cost.testedPackets)} packets)\n` : ''
   return `${named}${aligned(rows)}${part}`
 }
 
-/** Hooks, and under each its chains: name, packets, rules a packet, share. */
-export function testedRows({ hooks, chains }: Cost, most: number): Row[] {
-  const numbers = (packets: number, tests: number, share: number) => [
+export function testedHead({ timings }: Cost): Row {
+  const columns = timings.established === undefined ? ['ns, new', ''] : ['ns, new', 'ns, est.']
+  return ['of a packet, where', ...columns, 'packets in', 'rules tested', 'share']
+}
+
+/** Hooks, and under each what stands there, the chains with the most rules tested first; then what is no hook. */
+export function testedRows({ hooks, chains, elsewhere }: Cost, most: number): Row[] {
+  const numbers = ({ packets, tests, share }: { packets: number; tests: number; share: number }) => [
     whole(packets),
     packets === 0 ? '-' : (tests / packets).toFixed(1),
     percent(share),
   ]
-  return hooks.flatMap(({ hook, packets, tests, share }) => {
-    const own = chains.filter((chain) => chain.hook === hook)
-    const rows: Row[] = [[hook, ...numbers(packets, tests, share)]]
-    for (const chain of own.slice(0, most))
-      rows.push([`  ${chain.table} ${chain.chain}`, ...numbers(chain.packets, chain.tests, chain.share)])
-    if (own.length > most) rows.push([`  and ${whole(own.length - most)} chains more`, '', '', ''])
-    return rows
+  const rows = hooks.flatMap((at): Row[] => {
+    const own = chains.filter((chain) => chain.hook === at.hook)
+    const empty = at.packets === 0 ? ['', '', ''] : numbers(at)
+    return [
+      [at.hook, ...spentCells(at.spent), ...empty],
+      ...at.steps.map(({ step, spent }) => [`  ${step}`, ...spentCells(spent), '', '', '']),
+      ...own
+        .slice(0, most)
+        .map((chain) => [`  ${chain.table} ${chain.chain}`, ...spentCells(chain.spent), ...numbers(chain)]),
+      ...(own.length > most ? [[`  and ${whole(own.length - most)} chains more`, '', '', '', '', '']] : []),
+    ]
   })
+  return [...rows, ['outside the hooks', ...spentCells(elsewhere), '', '', '']]
+}
+
+/** Averages of all packets: so they can be added. */
+function spentCells(spent: Spent): Row {
+  return [spent.new, spent.established].map((value) => (value === undefined ? '' : whole(Math.round(value))))
 }
 
 function printRules(cost: Cost, named: string): string[] {

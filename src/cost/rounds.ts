@@ -65,9 +65,10 @@ export interface RoundsOptions {
 }
 
 const ROUNDS_LEAST = 5
-const WARM_UP = 3
+/** Rounds that are run before those that count. */
+export const WARM_UP = 3
 /** Packets that a round should have, so that its time can be told. */
-const ROUND_PACKETS = 20_000
+export const ROUND_PACKETS = 20_000
 
 export function variantOf(runner: Runner, rules: number, traffic: Traffic): Variant {
   return { runner, rules, established: firstTime(runner, traffic).length, new: [], again: [] }

@@ -29,14 +29,23 @@ export const HELD = -2
 
 export type Queued = (p: Packet, hook: number, step: Step, verdict: number) => number
 
+/** Told of every step that a packet comes to, before and after it: for who measures, and for who wants to see a packet's way. */
+export interface Watch {
+  enter(p: Packet, hook: number, step: Step): void
+  /** The verdict is the step's; the packet's slot may be gone when it is not ACCEPT. */
+  leave(p: Packet, hook: number, step: Step, verdict: number): void
+}
+
 export class Way {
   readonly #queued: Queued
+  readonly #watch: Watch | undefined
   readonly #steps: Step[][] = HOOK_NAMES.map(() => [])
   /** Reason of the step that said the last verdict other than ACCEPT. */
   reason = 0
 
-  constructor(queued: Queued) {
+  constructor(queued: Queued, watch?: Watch) {
     this.#queued = queued
+    this.#watch = watch
   }
 
   /** Steps of equal priority stand in the order of their registration. */
@@ -44,7 +53,7 @@ export class Way {
     const steps = this.#steps[hook]
     let at = steps.length
     while (at > 0 && steps[at - 1].priority > step.priority) at--
-    steps.splice(at, 0, step)
+    steps.splice(at, 0, this.#watch === undefined ? step : watched(step, this.#watch))
   }
 
   steps(hook: number): readonly Step[] {
@@ -86,4 +95,14 @@ export class Way {
     const behind = steps.findIndex(({ priority }) => priority > step.priority)
     return behind < 0 ? steps.length : behind
   }
+}
+
+function watched(step: Step, watch: Watch): Step {
+  const run = (p: Packet, hook: number) => {
+    watch.enter(p, hook, step)
+    const verdict = step.run(p, hook)
+    watch.leave(p, hook, step, verdict)
+    return verdict
+  }
+  return { ...step, run }
 }

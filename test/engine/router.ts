@@ -5,6 +5,7 @@ import * as f from '../../src/conntrack/record.ts'
 import type { Device } from '../../src/device/device.ts'
 import { MemoryDevice } from '../../src/device/memory.ts'
 import { Engine } from '../../src/engine.ts'
+import type { Watch } from '../../src/hook/way.ts'
 import { seededRandom } from '../../src/random.ts'
 import { VirtualClock } from '../../src/time.ts'
 import { parseAddress } from '../../src/wire/address.ts'
@@ -24,6 +25,7 @@ export interface RouterOptions {
   readonly slots?: number
   readonly seed?: number
   readonly interpretRules?: boolean
+  readonly watch?: Watch
   /** Instead of memory devices, by name. */
   readonly devices?: Readonly<Record<string, Device>>
 }
@@ -47,6 +49,7 @@ export class Router {
       random: seededRandom(options.seed ?? 1),
       slots: options.slots ?? 64,
       interpretRules: options.interpretRules,
+      watch: options.watch,
       log: (_level, line) => this.log.push(line),
       notice: (message) => this.notices.push(message),
     })
