@@ -217,10 +217,10 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     const key = f.keyIn(p.protocol, p.zone, 0)
     const reply = this.invert(p.protocol, ports)
     if (reply === NOT_INVERTIBLE) return NO_FLOW
-    let ct = this.total < flows.max ? flows.allocate() : -1
+    let ct = this.total < flows.max ? flows.allocate(p.protocol) : -1
     if (ct < 0) {
       const hash = this.hashOf(p, ports, key)
-      if (this.gc.earlyDrop(hash) || this.beside?.gc.earlyDrop(hash)) ct = flows.allocate()
+      if (this.gc.earlyDrop(hash) || this.beside?.gc.earlyDrop(hash)) ct = flows.allocate(p.protocol)
       if (ct < 0) {
         this.stats[STAT_DROP]++
         this.onFull?.()

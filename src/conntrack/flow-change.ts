@@ -182,7 +182,7 @@ class Changes {
     const conntrack = this.#conntrack
     const { flows } = conntrack
     const { words } = flows
-    const ct = flows.allocate()
+    const ct = flows.allocate(protocol)
     if (ct < 0) return { done: [0], refused: 'ENOMEM' }
     const base = ct * f.WORDS
     writeTuples(conntrack, ct, protocol, [original, reply])
@@ -190,12 +190,12 @@ class Changes {
       flows.release(ct)
       return { done: [0], refused: 'EEXIST' }
     }
-    flows.sequences.fill(0, ct * f.SEQUENCE_WORDS, (ct + 1) * f.SEQUENCE_WORDS)
     const tracker = base + f.TRACKER
     // Nothing was seen of either side's window, so nothing is held against it.
-    if (protocol === ip.PROTO_TCP)
+    if (protocol === ip.PROTO_TCP) {
+      flows.sequences.clear(ct)
       for (const direction of [0, 1]) r.setOptions(words, tracker, direction, r.LIBERAL | r.SACK_PERMITTED)
-    else if (protocol === ip.PROTO_UDP) words[tracker] = (conntrack.time.now - 1) | 0
+    } else if (protocol === ip.PROTO_UDP) words[tracker] = (conntrack.time.now - 1) | 0
     const refused = this.#apply(ct, set)
     if (refused !== undefined) {
       flows.release(ct)

@@ -3,31 +3,47 @@
 // What always holds: a confirmed flow stands in the index under its original and its reply tuple, an unconfirmed one
 // under neither; a record is either in use or on the free list; the flow's id is its record's number.
 //
-// Both arrays are SharedArrayBuffers, reserved whole at the start: the system hands out pages as they are first touched,
-// so a large bound costs nothing until it is used and growth never pauses.
+// The arrays are SharedArrayBuffers, reserved whole at the start: the system hands out pages as they are first touched,
+// so a large bound costs nothing until it is used and growth never pauses. Only what TCP needs is made block by block (sequences.ts).
 //
 // An index entry is one int32: 0 for empty, otherwise (record << 1 | direction) + 1 in the low bits and in the bits that
 // are left the hash's top bits as a tag, so that a look-up touches one cache line of the index and, but for one false
 // tag in hundreds, only the record that it wants. Removal shifts the cluster back: no tombstones, no rebuilds.
-// The hash is seeded; who does not know the seed cannot build a cluster.
+// At the bound the index is between half and three quarters full, which is 5 entries to look at on average, at the most 8.5, for a
+// tuple that is not there. The hash is keyed (tuple-hash.ts); who does not know the key cannot build a cluster.
 
 import { TunfilterError } from '../errors.ts'
+import { PROTO_TCP } from '../wire/ipv4.ts'
 import { FlowView, type SharedFlows } from './flow-view.ts'
 import * as f from './record.ts'
+import { BLOCK, Sequences } from './sequences.ts'
+import { hashKeys, hashTuple } from './tuple-hash.ts'
+
+/** Records of blocks that have no words for TCP, and of those that have. */
+const PLAIN = 0
+const SEQUENCED = 1
 
 export class FlowTable extends FlowView {
-  /** What only TCP keeps, f.SEQUENCE_WORDS a flow; memory that no flow of it touched costs nothing. */
-  readonly sequences: Int32Array<SharedArrayBuffer>
+  /** What only TCP keeps. */
+  readonly sequences: Sequences
   /** The neighbours in the chain by source, two words a flow: record + 1 of the next and of the one before, 0 for none. */
   readonly #neighbours: Int32Array<SharedArrayBuffer>
   readonly #index: Int32Array<SharedArrayBuffer>
-  readonly #mask: number
+  /** Places in the index: four quarters of a power of two, or three of them. */
+  readonly #places: number
+  readonly #quarters: number
+  readonly #homeMask: number
   /** For hashes: a secret. */
-  protected readonly seed: number
+  protected readonly keys: Int32Array
   /** Bits of an entry that name record and direction; the others are the tag. */
   readonly #entryMask: number
-  /** First record of the free list, -1 for none; linked through word 0. */
-  #free = -1
+  /** First records of the free lists, of PLAIN and SEQUENCED ones, -1 for none; linked through word 0. */
+  readonly #free = Int32Array.of(-1, -1)
+  /** The blocks that records were never given out of before: the next of them, and where the block ends. */
+  readonly #fresh = new Int32Array(2)
+  readonly #freshEnd = new Int32Array(2)
+  /** First record of the blocks that nothing was given out of. */
+  #untouched = 0
   /** Heads of the chains by source, record + 1, 0 for none; made when NAT first needs it. */
   readonly #bySource: Int32Array<SharedArrayBuffer>
   readonly #bySourceMask: number
@@ -47,13 +63,16 @@ export class FlowTable extends FlowView {
       addresses,
     })
     this.header[2] = Math.imul(seed, 0x9e3779b1)
-    this.seed = seed
-    // Two entries a flow: at the bound the index is between a third and two thirds full.
-    const entries = 1 << (32 - Math.clz32(Math.max(15, 3 * max - 1)))
-    this.#mask = entries - 1
+    this.keys = hashKeys(seed)
+    // Two entries a flow.
+    const enough = Math.max(16, Math.ceil((8 * max) / 3))
+    const power = 1 << (32 - Math.clz32(enough - 1))
+    this.#quarters = (power >> 2) * 3 >= enough ? 3 : 4
+    this.#places = (power >> 2) * this.#quarters
+    this.#homeMask = power - 1
     this.#entryMask = (1 << (32 - Math.clz32(2 * max))) - 1
-    this.#index = new Int32Array(new SharedArrayBuffer(entries * 4))
-    this.sequences = new Int32Array(new SharedArrayBuffer(max * f.SEQUENCE_WORDS * 4))
+    this.#index = new Int32Array(new SharedArrayBuffer(this.#places * 4))
+    this.sequences = new Sequences(max)
     this.#neighbours = new Int32Array(new SharedArrayBuffer(max * 8))
     const heads = 1 << (31 - Math.clz32(Math.max(16, max)))
     this.#bySourceMask = heads - 1
@@ -67,7 +86,7 @@ export class FlowTable extends FlowView {
 
   /** The memory behind the table, for who wants to advise the system about it. */
   get arrays(): readonly Int32Array<SharedArrayBuffer>[] {
-    return [this.words, this.sequences, this.#neighbours, this.#index, this.#bySource]
+    return [this.words, ...this.sequences.made, this.#neighbours, this.#index, this.#bySource]
   }
 
   /** What another thread needs to read the table (FlowView). */
@@ -77,16 +96,14 @@ export class FlowTable extends FlowView {
     return { words, header, max, addresses, extensions: { accounts, stamps, labels, extras } }
   }
 
-  /** A cleared record, or -1 when all are in use. */
-  allocate(): number {
-    let ct = this.#free
+  /** A cleared record, or -1 when all are in use. @param protocol of the flow that it is for */
+  allocate(protocol = 0): number {
+    const kind = protocol === PROTO_TCP ? SEQUENCED : PLAIN
+    let ct = this.#unused(kind)
+    if (ct < 0) ct = this.#unused(kind ^ 1)
+    if (ct < 0) return -1
+    if (kind === SEQUENCED) this.sequences.provide(ct)
     const { words, header } = this
-    if (ct >= 0) {
-      this.#free = words[ct * f.WORDS]
-    } else {
-      if (header[1] === this.max) return -1
-      ct = header[1]++
-    }
     header[0]++
     const base = ct * f.WORDS
     words.fill(0, base, base + f.WORDS)
@@ -95,24 +112,42 @@ export class FlowTable extends FlowView {
     return ct
   }
 
+  /** A record that is in no use, of a block of this kind, or -1. */
+  #unused(kind: number): number {
+    const free = this.#free[kind]
+    if (free >= 0) {
+      this.#free[kind] = this.words[free * f.WORDS]
+      return free
+    }
+    if (this.#fresh[kind] === this.#freshEnd[kind]) {
+      if (this.#untouched === this.max) return -1
+      this.#fresh[kind] = this.#untouched
+      this.#untouched = Math.min(this.#untouched + BLOCK, this.max)
+      this.#freshEnd[kind] = this.#untouched
+    }
+    const ct = this.#fresh[kind]++
+    if (ct >= this.header[1]) this.header[1] = ct + 1
+    return ct
+  }
+
   /** Gives a record back that stands in no index. */
   release(ct: number): void {
     const base = ct * f.WORDS
+    const kind = this.sequences.has(ct) ? SEQUENCED : PLAIN
     this.words[base + f.STATUS] = 0
-    this.words[base] = this.#free
-    this.#free = ct
+    this.words[base] = this.#free[kind]
+    this.#free[kind] = ct
     this.header[0]--
   }
 
   /** @param ports sport << 16 | dport  @param key protocol and zone as f.key() packs them */
   hash(source: number, destination: number, ports: number, key: number): number {
-    let h = Math.imul(source ^ this.seed, 0x85ebca6b)
-    h = Math.imul((h ^ (h >>> 15)) + destination, 0xc2b2ae35)
-    h = Math.imul((h ^ (h >>> 13)) + ports, 0x27d4eb2f)
-    h = Math.imul((h ^ (h >>> 15)) + key, 0x165667b1)
-    h ^= h >>> 13
-    h = Math.imul(h, 0x85ebca6b)
-    return h ^ (h >>> 16)
+    return hashTuple(this.keys, source, destination, ports, key)
+  }
+
+  /** Where in the index the entry of a hash stands, or behind it. */
+  #home(hash: number): number {
+    return Math.imul(hash & this.#homeMask, this.#quarters) >>> 2
   }
 
   /** The flow that has this tuple, as record << 1 | direction, or -1. @param key of that direction, f.keyIn() */
@@ -120,10 +155,10 @@ export class FlowTable extends FlowView {
     const h = this.hash(source, destination, ports, key)
     const index = this.#index
     const words = this.words
-    const mask = this.#mask
+    const places = this.#places
     const entryMask = this.#entryMask
     const tag = h & ~entryMask
-    for (let at = h & mask; ; at = (at + 1) & mask) {
+    for (let at = this.#home(h); ; at = at + 1 === places ? 0 : at + 1) {
       const entry = index[at]
       if (entry === 0) return -1
       if ((entry & ~entryMask) !== tag) continue
@@ -163,7 +198,8 @@ export class FlowTable extends FlowView {
    * walks along here.
    */
   near(hash: number, step: number): number {
-    const entry = this.#index[(hash + step) & this.#mask]
+    const at = this.#home(hash) + step
+    const entry = this.#index[at < this.#places ? at : at % this.#places]
     return entry === 0 ? -1 : ((entry & this.#entryMask) - 1) >> 1
   }
 
@@ -178,33 +214,39 @@ export class FlowTable extends FlowView {
   #put(entry: number): void {
     const h = this.#hashOf(entry)
     const index = this.#index
-    let at = h & this.#mask
-    while (index[at] !== 0) at = (at + 1) & this.#mask
+    const places = this.#places
+    let at = this.#home(h)
+    while (index[at] !== 0) at = at + 1 === places ? 0 : at + 1
     index[at] = (h & ~this.#entryMask) | (entry + 1)
   }
 
   #take(entry: number): void {
     const index = this.#index
-    const mask = this.#mask
+    const places = this.#places
     const entryMask = this.#entryMask
-    let at = this.#hashOf(entry) & mask
+    let at = this.#home(this.#hashOf(entry))
     while ((index[at] & entryMask) !== entry + 1) {
       if (index[at] === 0) return
-      at = (at + 1) & mask
+      at = at + 1 === places ? 0 : at + 1
     }
     // Backward shift: whatever stands behind the hole and may stand in it moves there, until the cluster ends.
     let hole = at
     for (;;) {
-      at = (at + 1) & mask
+      at = at + 1 === places ? 0 : at + 1
       const next = index[at]
       if (next === 0) break
-      const home = this.#hashOf((next & entryMask) - 1) & mask
-      if (((at - home) & mask) >= ((at - hole) & mask)) {
+      const home = this.#home(this.#hashOf((next & entryMask) - 1))
+      if (this.#behind(at, home) >= this.#behind(at, hole)) {
         index[hole] = next
         hole = at
       }
     }
     index[hole] = 0
+  }
+
+  /** How many places after `from` the place `at` comes. */
+  #behind(at: number, from: number): number {
+    return at < from ? at - from + this.#places : at - from
   }
 
   // Chains by the original source: NAT asks them for a mapping that the same source address and port already has.

@@ -1,6 +1,6 @@
 // The flow table of IPv6. Its records are IPv4's, word for word, so that trackers, timeouts, early drop, listing and NAT's
 // bookkeeping are the same code: where an IPv4 record has an address, an IPv6 record has a digest of one, 32 bits made of
-// the address's four words and the table's secret. The addresses themselves stand in an array beside the records.
+// the address's four words under the table's secret keys. The addresses themselves stand in an array beside the records.
 //
 // What always holds: a record's digests are those of its addresses. Equal digests do not make equal addresses, so whoever
 // finds something by digests compares the addresses too (`findAt`, `same`); unequal ones never belong to the same address. So the
@@ -11,6 +11,7 @@
 
 import { FlowTable } from './flows.ts'
 import * as f from './record.ts'
+import { digest } from './tuple-hash.ts'
 
 /** Words of an address. */
 export const ADDRESS_WORDS = 4
@@ -34,11 +35,7 @@ export class FlowTable6 extends FlowTable {
 
   /** What stands for an address in the records. */
   digest(word0: number, word1: number, word2: number, word3: number): number {
-    let h = Math.imul(word0 ^ this.seed, 0x9e3779b1)
-    h = Math.imul((h ^ (h >>> 15)) + word1, 0x85ebca6b)
-    h = Math.imul((h ^ (h >>> 13)) + word2, 0xc2b2ae35)
-    h = Math.imul((h ^ (h >>> 15)) + word3, 0x27d4eb2f)
-    return h ^ (h >>> 16)
+    return digest(this.keys, word0, word1, word2, word3)
   }
 
   /** Where in `addresses` the source address of a direction is; the destination's follows. */

@@ -1,8 +1,7 @@
 // Layout of one IPv4 flow's record: 16 int32 words, one cache line, which is all that a look-up, NAT and most trackers read.
 // The tuples stand first, each three words; the reply tuple is the original's inverse until NAT changes it. The words from
-// TRACKER on belong to the flow's protocol tracker. What only TCP needs stands in an array of its own, SEQUENCE_WORDS a flow
-// (FlowTable.sequences, tcp-record.ts); what only few flows have, in the arrays of extensions.ts, which are made when first
-// needed.
+// TRACKER on belong to the flow's protocol tracker. What only TCP needs stands in arrays of its own, SEQUENCE_WORDS a flow
+// (sequences.ts, tcp-record.ts); what only few flows have, in the arrays of extensions.ts, which are made when first needed.
 
 export const WORDS = 16
 
@@ -34,8 +33,8 @@ export const TRACKER_WORDS = 3
 /** Words of an IPv6 flow's addresses (flows6.ts), and of one of its tuples' two. */
 export const ADDRESS_WORDS = 16
 export const TUPLE_ADDRESS_WORDS = 8
-/** Words of a flow in FlowTable.sequences. */
-export const SEQUENCE_WORDS = 11
+/** Words of a TCP flow that stand beside its record (sequences.ts). */
+export const SEQUENCE_WORDS = 10
 
 // Status bits, with the meaning and the numbers of Linux's ip_conntrack_status.
 export const EXPECTED = 1 << 0

@@ -3,13 +3,13 @@
 //
 //   0     state (4 bits), and of the last segment: kind (3), direction (1); retransmissions of it (8), its window (16)
 //   1     OPTIONS of the original sender (16 bits: flags 8, window scale 4); above, OPTIONS of a SYN that was let pass
-//   2     OPTIONS of the reply sender
+//   2     OPTIONS of the reply sender (16 bits); above, the length of the segment that was last noted
 //
-// and eleven in FlowTable.sequences, where `seq` is the index of the first:
+// and ten beside it (sequences.ts), where `seq` is the index of the first:
 //
 //   0- 3  the original direction's sender: END, MAX_END, MAX_WINDOW, MAX_ACK
 //   4- 7  the reply direction's sender, likewise
-//   8-10  the segment that was last noted: sequence number, acknowledgement, end
+//   8- 9  the segment that was last noted: sequence number, acknowledgement
 
 /** Words of one sender. */
 export const SENDER_WORDS = 4
@@ -24,7 +24,6 @@ export const MAX_ACK = 3
 
 export const LAST_SEQUENCE = 8
 export const LAST_ACK_NUMBER = 9
-export const LAST_END = 10
 export const NOW = 0
 /** Plus the direction. */
 export const OPTIONS = 1
@@ -45,6 +44,9 @@ export const SIMULTANEOUS = 0x80
 
 export const SCALE_SHIFT = 8
 export const PASSED_SHIFT = 16
+/** The word whose upper half is a segment's length. */
+const LENGTH = OPTIONS + 1
+const LENGTH_SHIFT = 16
 
 /** Whether sequence number a stands before b: they are compared by difference (RFC 9293, 3.4). */
 export function before(a: number, b: number): boolean {
@@ -115,6 +117,18 @@ export function flags(words: Int32Array, at: number, direction: number): number 
 
 export function scale(words: Int32Array, at: number, direction: number): number {
   return (words[at + OPTIONS + direction] >>> SCALE_SHIFT) & 0xf
+}
+
+/**
+ * Sequence numbers that the segment takes which was last noted. That is less than 65,536 with SYN and FIN: headers are a part of
+ * what a packet's length field counts, but for IPv6's own, and TCP's is as long as what both flags count for at least.
+ */
+export function lastLength(words: Int32Array, at: number): number {
+  return words[at + LENGTH] >>> LENGTH_SHIFT
+}
+
+export function setLastLength(words: Int32Array, at: number, length: number): void {
+  words[at + LENGTH] = (words[at + LENGTH] & 0xffff) | (length << LENGTH_SHIFT)
 }
 
 /** Flags and scale of a sender. */

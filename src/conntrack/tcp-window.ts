@@ -11,6 +11,7 @@ import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as f from './record.ts'
 import { type AdjustedFlows, sequenceOffset } from './seqadj.ts'
+import { type Sequences, sequencesAt } from './sequences.ts'
 import * as r from './tcp-record.ts'
 import { KIND_ACK, SYN_RECV, SYN_SENT } from './tcp-states.ts'
 
@@ -19,9 +20,9 @@ export const IN_WINDOW = 0
 export const STALE = 1
 export const OUT_OF_WINDOW = 2
 
-/** The arrays that a connection's words are in. */
+/** Where a connection's words are. */
 export interface TcpWords extends AdjustedFlows {
-  readonly sequences: Int32Array
+  readonly sequences: Sequences
 }
 
 /** How far back an acknowledgement may lie, at least: a window of 64 KiB and a segment. */
@@ -91,10 +92,11 @@ function highestAcknowledged(p: Packet, acknowledgement: number): number {
 
 /** What a SYN tells of its sender. Scaling needs both sides' consent: the reply's SYN settles it. */
 export function beginSender(flows: TcpWords, ct: number, p: Packet, end: number, window: number): void {
-  const { words, sequences } = flows
+  const { words } = flows
+  const sequences = flows.sequences.of(ct)
   const at = ct * f.WORDS + f.TRACKER
   const { direction } = p
-  const sender = ct * f.SEQUENCE_WORDS + direction * r.SENDER_WORDS
+  const sender = sequencesAt(ct) + direction * r.SENDER_WORDS
   sequences[sender + r.END] = end
   sequences[sender + r.MAX_END] = end
   sequences[sender + r.MAX_WINDOW] = window || 1
@@ -113,9 +115,10 @@ export function beginSender(flows: TcpWords, ct: number, p: Packet, end: number,
  * @param liberal net.netfilter.nf_conntrack_tcp_be_liberal
  */
 export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number, liberal: boolean): number {
-  const { words, sequences } = flows
+  const { words } = flows
+  const sequences = flows.sequences.of(ct)
   const at = ct * f.WORDS + f.TRACKER
-  const seq = ct * f.SEQUENCE_WORDS
+  const seq = sequencesAt(ct)
   const { view, transport, direction } = p
   const sender = seq + direction * r.SENDER_WORDS
   const receiver = seq + (direction ^ 1) * r.SENDER_WORDS
@@ -186,7 +189,7 @@ export function checkWindow(flows: TcpWords, ct: number, p: Packet, kind: number
     sequences[receiver + r.MAX_END] = window === 0 ? limit + 1 : limit
   if (ack === sequences[receiver + r.END]) words[at + r.OPTIONS + (direction ^ 1)] &= ~r.UNACKNOWLEDGED
 
-  if (kind === KIND_ACK) countRetransmission(flows, at, seq, direction, sequence, ack, end, rawWindow)
+  if (kind === KIND_ACK) countRetransmission(words, sequences, at, seq, direction, sequence, ack, end, rawWindow)
   return IN_WINDOW
 }
 
@@ -239,7 +242,8 @@ function judge(
 }
 
 function countRetransmission(
-  { words, sequences }: TcpWords,
+  words: Int32Array,
+  sequences: Int32Array,
   at: number,
   seq: number,
   direction: number,
@@ -252,7 +256,7 @@ function countRetransmission(
     r.lastDirection(words, at) === direction &&
     sequences[seq + r.LAST_SEQUENCE] === sequence &&
     sequences[seq + r.LAST_ACK_NUMBER] === ack &&
-    sequences[seq + r.LAST_END] === end &&
+    r.lastLength(words, at) === ((end - sequence) | 0) &&
     r.lastWindow(words, at) === window
   ) {
     r.setRetransmissions(words, at, r.retransmissions(words, at) + 1)
@@ -261,7 +265,7 @@ function countRetransmission(
   r.setLastDirection(words, at, direction)
   sequences[seq + r.LAST_SEQUENCE] = sequence
   sequences[seq + r.LAST_ACK_NUMBER] = ack
-  sequences[seq + r.LAST_END] = end
+  r.setLastLength(words, at, (end - sequence) | 0)
   r.setLastWindow(words, at, window)
   r.setRetransmissions(words, at, 0)
 }

@@ -9,6 +9,7 @@ import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
 import { checksumWrong } from './checksum.ts'
 import * as f from './record.ts'
+import { type Sequences, sequencesAt } from './sequences.ts'
 import * as r from './tcp-record.ts'
 import {
   BAD,
@@ -47,7 +48,7 @@ export class TcpTracker implements Tracker {
   readonly name = 'tcp'
   readonly #tracking: Tracking
   readonly #words: Int32Array
-  readonly #sequences: Int32Array
+  readonly #sequences: Sequences
   readonly #verify: boolean
   readonly #liberal: boolean
   readonly #loose: boolean
@@ -155,9 +156,9 @@ export class TcpTracker implements Tracker {
     const to = nextState(0, kind, 0)
     if (to === BAD || (to !== SYN_SENT && !this.#loose)) return false
     const words = this.#words
-    const sequences = this.#sequences
+    const sequences = this.#sequences.of(ct)
     const at = ct * f.WORDS + f.TRACKER
-    const seq = ct * f.SEQUENCE_WORDS
+    const seq = sequencesAt(ct)
     words.fill(0, at, at + f.TRACKER_WORDS)
     sequences.fill(0, seq, seq + f.SEQUENCE_WORDS)
     const window = p.view.getUint16(p.transport + tcp.WINDOW)
@@ -190,20 +191,26 @@ export class TcpTracker implements Tracker {
       kind === KIND_SYN_ACK &&
       r.lastKind(words, at) === KIND_SYN &&
       r.lastDirection(words, at) !== p.direction &&
-      p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT) === this.#sequences[ct * f.SEQUENCE_WORDS + r.LAST_END]
+      p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT) === this.#lastEnd(ct)
     )
+  }
+
+  /** Sequence number after the segment that was noted last. */
+  #lastEnd(ct: number): number {
+    const first = this.#sequences.of(ct)[sequencesAt(ct) + r.LAST_SEQUENCE]
+    return (first + r.lastLength(this.#words, ct * f.WORDS + f.TRACKER)) | 0
   }
 
   /** The connection goes on as if that SYN had been its first segment. */
   #takePassedSyn(p: Packet, ct: number): void {
     const words = this.#words
-    const sequences = this.#sequences
+    const sequences = this.#sequences.of(ct)
     const at = ct * f.WORDS + f.TRACKER
-    const seq = ct * f.SEQUENCE_WORDS
+    const seq = sequencesAt(ct)
     const opener = r.lastDirection(words, at)
     const sender = seq + opener * r.SENDER_WORDS
-    sequences[sender + r.END] = sequences[seq + r.LAST_END]
-    sequences[sender + r.MAX_END] = sequences[seq + r.LAST_END]
+    sequences[sender + r.END] = this.#lastEnd(ct)
+    sequences[sender + r.MAX_END] = sequences[sender + r.END]
     sequences[sender + r.MAX_WINDOW] = r.lastWindow(words, at) || 1
     r.setPassed(words, at, r.passed(words, at) & ~r.CHALLENGE_EXPECTED)
     r.setOptions(words, at, opener, r.passed(words, at))
@@ -214,13 +221,14 @@ export class TcpTracker implements Tracker {
 
   #notePassed(p: Packet, ct: number, kind: number, state: number): void {
     const words = this.#words
-    const sequences = this.#sequences
+    const sequences = this.#sequences.of(ct)
     const at = ct * f.WORDS + f.TRACKER
-    const seq = ct * f.SEQUENCE_WORDS
+    const seq = sequencesAt(ct)
     const { view, transport } = p
     r.setLast(words, at, kind, p.direction)
-    sequences[seq + r.LAST_SEQUENCE] = view.getInt32(transport + tcp.SEQUENCE)
-    sequences[seq + r.LAST_END] = segmentEnd(p)
+    const sequence = view.getInt32(transport + tcp.SEQUENCE)
+    sequences[seq + r.LAST_SEQUENCE] = sequence
+    r.setLastLength(words, at, (segmentEnd(p) - sequence) | 0)
     r.setLastWindow(words, at, view.getUint16(transport + tcp.WINDOW))
     if (kind === KIND_SYN && p.direction === 0) {
       // The receiver may answer with a challenge (RFC 5961, 4), which in LAST_ACK looks as if it acknowledged the FIN.
@@ -245,10 +253,10 @@ export class TcpTracker implements Tracker {
   /** RFC 5961, 3: only a RST that stands exactly where its receiver waits is sure to end the connection. */
   #judgeReset(p: Packet, ct: number, state: number): number {
     const words = this.#words
-    const sequences = this.#sequences
+    const sequences = this.#sequences.of(ct)
     const record = ct * f.WORDS
     const at = record + f.TRACKER
-    const seq = ct * f.SEQUENCE_WORDS
+    const seq = sequencesAt(ct)
     const status = words[record + f.STATUS]
     const sequence = p.view.getInt32(p.transport + tcp.SEQUENCE)
     const ack = p.view.getInt32(p.transport + tcp.ACKNOWLEDGEMENT)
@@ -265,13 +273,13 @@ export class TcpTracker implements Tracker {
       if (((sequence - expected) | 0) < 0 && !this.#trustResets) return RESET_BAD
       if (!established || sequence === expected) return RESET_CHECKED
       // Right behind its sender's own last segment, which is not acknowledged yet.
-      if (last === KIND_ACK && r.lastDirection(words, at) === p.direction && sequence === sequences[seq + r.LAST_END])
+      if (last === KIND_ACK && r.lastDirection(words, at) === p.direction && sequence === this.#lastEnd(ct))
         return RESET_CHECKED
       doubted = RESET_DOUBTED
     }
     const answersSyn = (status & f.SEEN_REPLY) !== 0 && last === KIND_SYN && r.lastDirection(words, at) !== p.direction
     const answersAck = (status & f.ASSURED) === 0 && last === KIND_ACK
-    if ((answersSyn || answersAck) && ack === sequences[seq + r.LAST_END]) return doubted | RESET_BELIEVED
+    if ((answersSyn || answersAck) && ack === this.#lastEnd(ct)) return doubted | RESET_BELIEVED
     // The client's answer to a challenge of its SYN.
     if (
       state === SYN_SENT &&

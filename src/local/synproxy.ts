@@ -21,6 +21,7 @@ import * as event from '../conntrack/events.ts'
 import { COOKIE, ECHO, PROXIED, PROXY_WORDS, STAMP_OFFSET } from '../conntrack/extensions.ts'
 import * as f from '../conntrack/record.ts'
 import { setWord, streamMoves } from '../conntrack/seqadj.ts'
+import { sequencesAt } from '../conntrack/sequences.ts'
 import * as r from '../conntrack/tcp-record.ts'
 import { CLOSE, SYN_RECV, SYN_SENT } from '../conntrack/tcp-states.ts'
 import { LOOPBACK } from '../device/link.ts'
@@ -233,7 +234,7 @@ export abstract class Synproxy {
       options.has = stamped
       options.stamp = echo
       options.echo = stamp
-      const offered = flows.sequences[ct * f.SEQUENCE_WORDS + r.MAX_WINDOW] & 0xffff
+      const offered = flows.sequences.of(ct)[sequencesAt(ct) + r.MAX_WINDOW] & 0xffff
       this.#send(answer, p, true, tcp.ACK, ack, (sequence + 1) | 0, offered)
     }
     streamMoves(flows, ct, 1, (proxied[at + COOKIE] - sequence) | 0)

@@ -6,6 +6,7 @@
 import type { Conntrack } from '../conntrack/conntrack.ts'
 import { MASTER } from '../conntrack/extensions.ts'
 import * as f from '../conntrack/record.ts'
+import { sequencesAt } from '../conntrack/sequences.ts'
 import * as tcp from '../conntrack/tcp-record.ts'
 import { SYN_SENT, TIME_WAIT } from '../conntrack/tcp-states.ts'
 import * as ip from '../wire/ipv4.ts'
@@ -203,8 +204,8 @@ export abstract class Binding {
     const status = words[base + f.STATUS]
     if (tcp.state(words, base + f.TRACKER) < TIME_WAIT) return false
     if ((status & f.FIXED_TIMEOUT) !== 0 || (status & f.SRC_NAT) === 0) return false
-    const end = sequences[other * f.SEQUENCE_WORDS + tcp.END]
-    if (((sequences[ct * f.SEQUENCE_WORDS + tcp.END] - end) | 0) <= 0) return false
+    const end = sequences.of(other)[sequencesAt(other) + tcp.END]
+    if (((sequences.of(ct)[sequencesAt(ct) + tcp.END] - end) | 0) <= 0) return false
     conntrack.kill(other)
     return true
   }
