@@ -48,6 +48,14 @@ static napi_value set_offload(napi_env env, napi_callback_info info) {
   return tun_set_offload(fd, (unsigned)bits, &f) < 0 ? js_fail(env, "setOffload", NULL, NULL, &f) : NULL;
 }
 
+static napi_value steer_queues(napi_env env, napi_callback_info info) {
+  napi_value v;
+  struct fail f;
+  int fd;
+  if (!js_arguments(env, info, &v, 1) || !js_fd(env, v, &fd)) return NULL;
+  return tun_steer(fd, &f) < 0 ? js_fail(env, "steerQueues", NULL, NULL, &f) : NULL;
+}
+
 /* Runs fn in the namespace and throws what it says. */
 static napi_value run(napi_env env, const char *call, const char *target, const char *netns, netns_call fn, void *arg) {
   struct fail f;
@@ -304,6 +312,7 @@ static napi_value list_routes(napi_env env, napi_callback_info info) {
 void define_net_calls(napi_env env, napi_value exports) {
   js_define(env, exports, "openTun", open_tun);
   js_define(env, exports, "setOffload", set_offload);
+  js_define(env, exports, "steerQueues", steer_queues);
   js_define(env, exports, "setLink", set_link);
   js_define(env, exports, "deleteLink", delete_link);
   js_define(env, exports, "addAddress", add_address);

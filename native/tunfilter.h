@@ -52,6 +52,9 @@ struct tun_args {
 int tun_open(void *tun_args, struct fail *f);
 int tun_set_offload(int fd, unsigned bits, struct fail *f);
 
+/* ---- steer.c ---- */
+int tun_steer(int fd, struct fail *f);
+
 /* ---- link.c and list.c, over netlink.c ---- */
 struct address {
   uint8_t family; /* AF_INET, AF_INET6; 0: none */

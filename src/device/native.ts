@@ -167,6 +167,11 @@ export interface Native {
   openTun(options: OpenTunOptions): OpenedTun
   /** TUNSETOFFLOAD: TUN_F_ bits that this program is ready to receive. EINVAL: the kernel does not know one. */
   setOffload(fd: number, bits: number): void
+  /**
+   * Has a device of several queues give a flow's packets to one of them for good, by addresses and ports (of fragments by addresses).
+   * EPERM: no CAP_BPF, and unprivileged programs are switched off; ENOSYS, EINVAL: the kernel has no such thing.
+   */
+  steerQueues(fd: number): void
 
   /** ENODEV: no such device. */
   setLink(netns: Netns, link: LinkSettings): void

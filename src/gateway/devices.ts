@@ -42,18 +42,32 @@ export function openDevices(config: GatewayConfig, io: TunIo, workers: number): 
       const opened: TunDevice[] = []
       queues.set(name, opened)
       while (opened.length < workers) opened.push(new TunDevice(options))
-      const [{ created }] = opened
+      const [{ created, fd }] = opened
+      const steered = workers === 1 || steer(native, fd)
       const mtu = setUp(native, name, device, created)
       actual[name] = { ...device, mtu }
-      notes.push(note(native, name, actual[name], created))
+      notes.push(`${note(native, name, actual[name], created)}${steered ? '' : ' steered by the kernel'}`)
     }
   } catch (cause) {
     for (const tun of [...queues.values()].flat()) tun.close()
     if (!(cause instanceof Error) || !('syscall' in cause)) throw cause
-    throw new TunfilterError('ERR_DEVICE', `device ${current}: ${cause.message}`, { cause })
+    const differs = workers > 1 && cause.syscall === 'TUNSETIFF' && (cause as NativeError).code === 'EINVAL'
+    const hint = differs ? `; --workers ${workers} needs a device of several queues (ip tuntap add multi_queue)` : ''
+    throw new TunfilterError('ERR_DEVICE', `device ${current}: ${cause.message}${hint}`, { cause })
   }
   const devices = new Map([...queues].map(([name, [first]]) => [name, first]))
   return { devices, queues, config: { ...config, devices: actual }, notes }
+}
+
+/** A flow's packets come by one queue for good; false where the kernel does not let us say so, and moves flows itself. */
+function steer(native: Native, fd: number): boolean {
+  try {
+    native.steerQueues(fd)
+    return true
+  } catch (error) {
+    if (['EPERM', 'EACCES', 'ENOSYS', 'EINVAL', 'ENOTTY'].includes((error as NativeError).code)) return false
+    throw error
+  }
 }
 
 /** Sets up the kernel's end; returns the device's MTU. */

@@ -187,3 +187,33 @@ describe.each(['read', 'uring'] as const)('a TUN device by %s', (io) => {
     },
   )
 })
+
+test(...needsTun('a flow of a steered device comes by one queue, whichever the other side was written to'), () => {
+  const netns = `/proc/self/fd/${own(native.anonymousNetns())}`
+  const queues = [0, 1].map(() => new TunDevice({ name: 'tun0', netns, io: 'read', multiQueue: true }))
+  opened.push(...queues)
+  native.steerQueues(queues[1]!.fd)
+  native.writeSysctl(netns, 'net.ipv6.conf.tun0.addr_gen_mode', '1')
+  native.setLink(netns, { name: 'tun0', up: true })
+  native.addAddress(netns, { name: 'tun0', address: '10.9.0.1', prefixLength: 24 })
+  const slab = new Slab(64)
+  const came = new Map<number, Set<number>>()
+  for (const by of [0, 1, 0])
+    for (let host = 10; host < 42; host++) {
+      const { start, length } = echo(slab, host)
+      slab.bytes[start + 15] = host
+      slab.view.setUint16(start + 10, 0)
+      slab.view.setUint16(start + 10, ~referenceSum(slab.bytes, start, 20) & 0xffff)
+      const tx = new Batch()
+      tx.push(start, length)
+      expect(queues[by]!.transmit(slab, tx)).toBe(1)
+      slab.give(start)
+      const rx = slots(slab, 1)
+      const answered = queues.findIndex((queue) => queue.receive(slab, rx, 1) === 1)
+      expect([slab.bytes[rx.start(0) + 19], slab.bytes[rx.start(0) + 20]]).toEqual([host, 0])
+      slab.give(rx.start(0))
+      came.set(host, (came.get(host) ?? new Set()).add(answered))
+    }
+  expect([...came.values()].map(({ size }) => size)).toEqual(Array(32).fill(1))
+  expect(new Set([...came.values()].flatMap((queue) => [...queue])).size).toBe(2)
+})
