@@ -145,6 +145,7 @@ const chains: Part = {
 const queues: Part = {
   name: 'queues',
   tasks: () => [{}],
+  limit: () => 600,
   measure: async (_, options) => (await import('./path/queues.ts')).queues(options),
 }
 

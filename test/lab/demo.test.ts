@@ -56,6 +56,7 @@ const CHECKS = [
 describe('the demo', () => {
   for (const [who, command] of [
     ['as root', ['bash', ...ARGUMENTS]],
+    ['with two workers', ['bash', ...ARGUMENTS, '--workers', '2']],
     ['as nobody in particular, in a user namespace', ['unshare', '--user', '--map-root-user', 'bash', ...ARGUMENTS]],
   ] as const) {
     test(...needsLab(`sends real clients through the gateway, ${who}, and leaves nothing behind`), () => {
