@@ -170,7 +170,9 @@ export class Routing6 {
 
   #inputRoute(p: Packet): Route6 | undefined {
     const { destination, destination1, destination2, destination3, inLink } = p
-    const strict = ipv6.isLinkLocal(destination)
+    // The loopback address too is that of a device, which nothing from outside comes in by.
+    const strict =
+      ipv6.isLinkLocal(destination) || ipv6.isLoopback(destination, destination1, destination2, destination3)
     if (this.#plain)
       return strict
         ? this.#onLink(inLink, destination, destination1, destination2, destination3)

@@ -63,6 +63,13 @@ const HOUSEWORK = cpus()
   .concat('true')
   .join('')
 
+/**
+ * The kernel puts an address of IPv6 in force by work of its own, later on a busy machine. Until then it is marked as tentative, nothing is
+ * said by it, and nothing for it arrives. The fifth field of a line are its marks.
+ */
+const ADDRESSES_IN_FORCE =
+  "n=0; while grep -Eq '^([^ ]+ +){4}[4-7c-f][0-9a-f] ' /proc/net/if_inet6 && [ $n -lt 500 ]; do sleep 0.002; n=$((n+1)); done"
+
 const until = (end: number) =>
   new Promise((resolve) => {
     setTimeout(resolve, Math.max(0, end - performance.now()))
@@ -184,6 +191,8 @@ export class KernelRig implements Subject {
       }
     }
     for (const [name, value] of ofDevices) this.sysctl(netns, name, value)
+    if (Object.values(config.devices).some(({ addresses }) => addresses?.some((text) => text.includes(':'))))
+      await this.shell.run(ADDRESSES_IN_FORCE)
     for (const command of routingCommands(config)) await this.shell.run(command)
     this.drain(0)
   }
@@ -255,6 +264,7 @@ export class KernelRig implements Subject {
 
   async ip(command: string): Promise<void> {
     await this.shell.run(`ip ${command}`)
+    if (/^(-\d+ )?a/.test(command)) await this.shell.run(ADDRESSES_IN_FORCE)
   }
 
   exchange(device: string, packets: readonly Uint8Array[], expected: number): Map<string, Uint8Array[]> {
