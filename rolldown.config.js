@@ -5,7 +5,7 @@
 // builds in turn). Files stay apart, so that stack traces and profiles name the module.
 
 /** What is run beside the sources, from a folder of its own. */
-const BESIDE = { bench: ['bench/main'], judge: ['test/kernel/judge/main'] }
+const BESIDE = { bench: ['bench/main'], judge: ['test/kernel/judge/main'], fuzz: ['test/fuzz/main'] }
 const beside = BESIDE[process.env.TUNFILTER_BUILD]
 const root = beside ? '.' : 'src'
 const entries = beside ?? ['index', 'cli/main', 'gateway/worker', 'gateway/queue-worker']
