@@ -13,8 +13,8 @@ import { Wire } from './wire.ts'
 export interface FuzzOptions {
   readonly seed: number
   readonly seconds: number
-  /** Stops after so many inputs, too. */
-  readonly inputs?: number
+  /** So many inputs at least, however slow the machine; 0 when left out. */
+  readonly least?: number
 }
 
 export interface Fuzzed {
@@ -36,7 +36,7 @@ const FRESH = 4000
 const SETTINGS: readonly Readonly<Record<string, number>>[] = [{}, { 'net.netfilter.nf_conntrack_checksum': 0 }]
 
 /** @throws with the seed, the input's number and its bytes, when something throws or the routers differ */
-export function fuzz({ seed, seconds, inputs = Number.POSITIVE_INFINITY }: FuzzOptions): Fuzzed {
+export function fuzz({ seed, seconds, least = 0 }: FuzzOptions): Fuzzed {
   const chance = new Chance(seed)
   const maker = new PacketMaker6(() => chance.below(0x7fffffff))
   const coverage = new Coverage((url) =>
@@ -53,7 +53,7 @@ export function fuzz({ seed, seconds, inputs = Number.POSITIVE_INFINITY }: FuzzO
     coverage.grew()
     // As they are, first.
     const waiting = [...corpus]
-    while (performance.now() < end && done < inputs) {
+    while (performance.now() < end || done < least) {
       const batch = Array.from({ length: BATCH }, () => waiting.pop() ?? next(chance, corpus, maker))
       for (const input of batch) {
         const which = chance.below(SETTINGS.length)

@@ -29,7 +29,7 @@ function lines(from: string, to: string, six: boolean): string[] {
   const at = (address: string, port: number) => (six ? `[${address}]:${port}` : `${address}:${port}`)
   const icmp = six ? 'icmp6' : 'icmp'
   const quoted = `udp ${at(to, 53)} > ${at(from, 1000)} len 20`
-  const sctp = (chunks: string) => `ip ${from} > ${to} proto 132 hex 03e800500000000100000000${chunks}`
+  const sctp = (chunks: string, tag = '00000001') => `ip ${from} > ${to} proto 132 hex 03e80050${tag}00000000${chunks}`
   const tcp = (port: number, rest: string) => `tcp ${at(from, 1000)} > ${at(to, port)} ${rest}`
   return [
     tcp(80, 'S seq 5 <mss 1460,sackOK,ts 5 0,nop,wscale 7>'),
@@ -51,7 +51,8 @@ function lines(from: string, to: string, six: boolean): string[] {
     `${icmp} ${from} > ${to} echo-request id 7 seq 1 len 50`,
     `${icmp} ${from} > ${to} port-unreachable [ ${quoted} ]`,
     `${icmp} ${from} > ${to} time-exceeded [ tcp ${at(to, 80)} > ${at(from, 1000)} S seq 5 ]`,
-    ...Object.values(CHUNKS).map(sctp),
+    ...Object.values(CHUNKS).map((chunk) => sctp(chunk)),
+    sctp(CHUNKS.init!, '00000000'),
     sctp(`${CHUNKS.cookie}${CHUNKS.data}`),
     `ip ${from} > ${to} proto 33 hex 000100020600000000000000000000010203040500000000`,
     `ip ${from} > ${to} proto 33 hex 00010002060000020000000000000001000000000000000201020304`,
@@ -79,6 +80,37 @@ function lines(from: string, to: string, six: boolean): string[] {
   ]
 }
 
+/** What two hosts say to each other through the router, each behind what the other said before. */
+function talks(): Input[] {
+  const four = ['10.0.1.2', '198.51.100.9', '203.0.113.1'] as const
+  const six = ['2001:db8:1::2', '2001:db8:7::9', '2001:db8:2::1'] as const
+  return [four, six].flatMap(([client, server, own]) => {
+    const at = (address: string, port: number) =>
+      address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+    const there = (line: string) => ['lan', bytesOf(line)] as const
+    const back = (line: string) => ['wan', bytesOf(line)] as const
+    const [out, answer] = [`${client} > ${server} proto 132 hex 03e80050`, `${server} > ${own} proto 132 hex 005003e8`]
+    const tcp = [21, 80, 1723, 5060].map((port) => [
+      there(`tcp ${at(client, 1000)} > ${at(server, port)} S seq 5 <mss 1460,sackOK,ts 5 0,nop,wscale 7>`),
+      back(`tcp ${at(server, port)} > ${at(own, 1000)} S. seq 100 ack 6 <mss 1460,sackOK,ts 5 5,nop,wscale 7>`),
+      there(`tcp ${at(client, 1000)} > ${at(server, port)} . seq 6 ack 101`),
+      there(`tcp ${at(client, 1000)} > ${at(server, port)} P. seq 6 ack 101 hex ${hex('PORT 10,0,1,2,4,1\r\n')}`),
+    ])
+    const association = [
+      there(`ip ${out}0000000000000000${CHUNKS.init}`),
+      back(`ip ${answer}0000000100000000${CHUNKS['init-ack']}`),
+      there(`ip ${out}0000000200000000${CHUNKS.cookie}`),
+      back(`ip ${answer}0000000100000000${CHUNKS['cookie-ack']}`),
+    ]
+    return [
+      ...tcp.map((packets) => ({ packets, pause: 0 })),
+      { packets: association, pause: 0 },
+      // Both begin, and one begins anew.
+      { packets: [...association, association[0]!, back(`ip ${answer}0000000000000000${CHUNKS.init}`)], pause: 0 },
+    ]
+  })
+}
+
 export function seeds(): Input[] {
   const ways = [
     ['lan', '10.0.1.2', '198.51.100.9'],
@@ -88,8 +120,10 @@ export function seeds(): Input[] {
     ['lan', '2001:db8:1::2', '2001:db8:1::1'],
     ['wan', '2001:db8:7::9', '2001:db8:2::1'],
   ] as const
-  return ways.flatMap(([device, from, to]) =>
-    lines(from, to, from.includes(':')).map((line) => ({ packets: [[device, bytesOf(line)]] as const, pause: 0 })),
+  return talks().concat(
+    ways.flatMap(([device, from, to]) =>
+      lines(from, to, from.includes(':')).map((line) => ({ packets: [[device, bytesOf(line)]] as const, pause: 0 })),
+    ),
   )
 }
 

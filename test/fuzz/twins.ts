@@ -148,6 +148,15 @@ class Twin {
     return [...this.#said.splice(0), ...router.log.splice(0)].join('\n')
   }
 
+  /** What is known of flows, both families': all words of every record, tracker words among them. */
+  get records(): Uint8Array[] {
+    const { conntrack, conntrack6 } = this.router.engine
+    return [conntrack, conntrack6].map(
+      ({ flows: { words, used, max } }) =>
+        new Uint8Array(words.buffer, words.byteOffset, (used * words.byteLength) / max),
+    )
+  }
+
   get books(): string {
     const { engine } = this.router
     return JSON.stringify([engine.counters().dropped, engine.conntrack.flows.count, this.router.slotsOut])
@@ -169,8 +178,12 @@ export class Twins {
     if (one !== other) throw new Error(`bytes beside a packet count:\n${one}\nand with others around it:\n${other}`)
   }
 
-  /** Whether the books agree: reasons of drops, flows and slots. */
+  /** Whether the books agree: reasons of drops, slots, and all that is known of flows. */
   compare(): void {
+    const [ours, others] = this.#twins.map((twin) => twin.records)
+    for (const [i, records] of ours!.entries())
+      if (Buffer.compare(records, others![i]!) !== 0)
+        throw new Error(`bytes beside packets are kept in the records of flows`)
     const [one, other] = this.#twins.map((twin) => twin.books)
     if (one !== other) throw new Error(`bytes beside packets count:\n${one}\nand with others around them:\n${other}`)
   }
