@@ -94,6 +94,7 @@ const route = {
 }
 
 const quota = integer(0, Number.MAX_SAFE_INTEGER)
+const account = { packets: quota.optional(), bytes: quota.optional() }
 
 const gateway = {
   devices: byName(mapping(device), 'a mapping of device names'),
@@ -109,10 +110,7 @@ const gateway = {
   ).optional(),
   accounting: byName(
     z
-      .strictObject(
-        { packets: quota.optional(), bytes: quota.optional() },
-        { error: "a mapping: '{}', '{ packets: N }' or '{ bytes: N }'" },
-      )
+      .strictObject(account, { error: "a mapping: '{}', '{ packets: N }' or '{ bytes: N }'" })
       .refine(({ packets, bytes }) => packets === undefined || bytes === undefined, 'a quota of packets or of bytes'),
     'a mapping of names to accounting objects',
   ).optional(),
@@ -130,5 +128,6 @@ export const gatewaySchema = mapping(gateway)
 export function keysAt(path: readonly PropertyKey[]): string[] {
   if (path.length === 0) return Object.keys(gateway)
   if (path[0] === 'routes') return Object.keys(path.length > 2 ? nextHop : route)
+  if (path[0] === 'accounting') return Object.keys(account)
   return Object.keys(path.length === 2 ? device : path.length === 3 ? peer : peerRoute)
 }

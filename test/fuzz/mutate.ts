@@ -144,6 +144,12 @@ const INTERESTING = [0, 1, 2, 4, 5, 7, 8, 16, 19, 20, 40, 44, 60, 127, 128, 254,
 /** The bytes changed somewhere, perhaps with a part of others. */
 export function mutated(chance: Chance, from: Uint8Array, other: Uint8Array): Uint8Array {
   let bytes = Uint8Array.from(from)
+  // Cut off and nothing else: what parsers count on least.
+  if (chance.once(6)) {
+    bytes = bytes.slice(0, chance.below(Math.min(bytes.length, 200) + 1))
+    repair(bytes)
+    return bytes
+  }
   for (let n = chance.between(1, 4); n > 0; n--) {
     const near = Math.min(bytes.length, chance.once(4) ? bytes.length : 90)
     const at = near === 0 ? 0 : chance.below(near)

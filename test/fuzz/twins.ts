@@ -172,18 +172,18 @@ export class Twins {
     this.#twins = [new Twin(0xa5, sysctl), new Twin(0x5a, sysctl)]
   }
 
-  /** @throws what either throws, and where they differ */
+  /** @throws what either throws, and where they differ in what they say, or in what they know of flows */
   run(input: Input): void {
     const [one, other] = this.#twins.map((twin) => twin.run(input))
     if (one !== other) throw new Error(`bytes beside a packet count:\n${one}\nand with others around it:\n${other}`)
-  }
-
-  /** Whether the books agree: reasons of drops, slots, and all that is known of flows. */
-  compare(): void {
     const [ours, others] = this.#twins.map((twin) => twin.records)
     for (const [i, records] of ours!.entries())
       if (Buffer.compare(records, others![i]!) !== 0)
         throw new Error(`bytes beside packets are kept in the records of flows`)
+  }
+
+  /** Whether the books agree: reasons of drops, flows and slots. */
+  compare(): void {
     const [one, other] = this.#twins.map((twin) => twin.books)
     if (one !== other) throw new Error(`bytes beside packets count:\n${one}\nand with others around them:\n${other}`)
   }

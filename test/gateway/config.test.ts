@@ -104,6 +104,15 @@ sysctls: {}
     ])
   })
 
+  test('an unknown key is told beside those of its own mapping', () => {
+    expect(complaintsOf('devices: { tun0: {} }\naccounting: { web: { packet: 1 } }\n')).toEqual([
+      "g.yaml:2:22: unknown key 'packet' in accounting.web; did you mean 'packets'?",
+    ])
+    expect(complaintsOf('devices: { tun0: {} }\naccounting: { web: { x: 1 } }\n')).toEqual([
+      "g.yaml:2:22: unknown key 'x' in accounting.web; expected 'packets', 'bytes'",
+    ])
+  })
+
   test.each([
     ['', /^g.yaml:1:1: configuration: expected a mapping, not null$/],
     ['devices:\n', /^g.yaml:1:1: devices: expected a mapping of device names, not null$/],

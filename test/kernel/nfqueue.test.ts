@@ -19,7 +19,16 @@ import { HOOKS, KernelListener, needsListener } from './nfnetlink.ts'
 import { KernelRig } from './rig.ts'
 
 const CONFIG = {
-  devices: { tun0: { addresses: ['10.0.1.1/24'] }, tun1: { addresses: ['203.0.113.1/24'] } },
+  devices: {
+    tun0: { addresses: ['10.0.1.1/24'] },
+    tun1: { addresses: ['203.0.113.1/24'] },
+  },
+} as const
+const CONFIG6 = {
+  devices: {
+    tun0: { addresses: ['2001:db8:1::1/64'] },
+    tun1: { addresses: ['2001:db8:2::1/64'] },
+  },
 } as const
 
 interface Record {
@@ -35,6 +44,10 @@ interface Record {
 
 interface Case {
   readonly rules: string
+  /** Of the rules and the router; 4 when left out. */
+  readonly family?: 4 | 6
+  /** Checksums are not looked at. */
+  readonly anySum?: boolean
   /** Queue number, verdicts as nfnetlink.py has them, and further arguments. */
   readonly queues: readonly (readonly [number, string, number?, number?])[]
   /** Device and packet. */
@@ -56,7 +69,12 @@ function recordOf({ family, queue, hook, mark, priority, inDevice, outDevice, pa
 
 /** The IP id of the router's own packets is left to chance. */
 const plain = (record: Record) =>
-  record.in === '' ? { ...record, payload: record.payload.slice(0, 8) + record.payload.slice(24) } : record
+  record.in === ''
+    ? {
+        ...record,
+        payload: record.payload.slice(0, 8) + record.payload.slice(24),
+      }
+    : record
 
 /** A listener of the engine's that does what nfnetlink.py does. */
 function judgeBy(plan: string): (packet: QueuedPacket) => void {
@@ -85,11 +103,17 @@ function judgeBy(plan: string): (packet: QueuedPacket) => void {
 
 async function compare({
   rules,
+  family = 4,
+  anySum = false,
   queues,
   packets,
 }: Case): Promise<{ records: Record[]; sent: number; differences: string }> {
   const ours: Record[] = []
-  const subject = new EngineSubject(CONFIG)
+  const config = {
+    ...(family === 4 ? CONFIG : CONFIG6),
+    ...(anySum && { sysctl: { 'net.netfilter.nf_conntrack_checksum': 0 } }),
+  }
+  const subject = new EngineSubject(config)
   for (const [number, plan, maxLength, failOpen] of queues) {
     const judge = judgeBy(plan)
     subject.engine.queue(
@@ -101,13 +125,13 @@ async function compare({
       { maxLength, failOpen: failOpen === 1 },
     )
   }
-  const rig = await KernelRig.open(CONFIG, { patience: 500 })
+  const rig = await KernelRig.open(config, { patience: 500 })
   const listeners: KernelListener<Record>[] = []
   try {
     for (const [number, plan, ...more] of queues)
       listeners.push(await KernelListener.open(rig, 'nfqueue', number, plan, ...more.map(Number)))
-    subject.load(rules)
-    await rig.load(rules)
+    subject.load(rules, family)
+    await rig.load(rules, family)
     const differences: Difference[] = []
     const correspondence = new Correspondence()
     let sent = 0
@@ -119,7 +143,7 @@ async function compare({
       sent += count
       differences.push(...compareSent(line, kernel, engine, correspondence))
     }
-    differences.push(...compareCounters('end', await rig.counters(), subject.counters()))
+    differences.push(...compareCounters('end', await rig.counters(family), subject.counters(family)))
     differences.push(...compareConntrack('end', await rig.conntrack(), subject.conntrack(), correspondence, 1))
     differences.push(...compareLines('LOG', rig.log() ?? subject.log(), subject.log()))
     const theirs: Record[] = []
@@ -153,6 +177,21 @@ const SYN = ['tun0', 'tcp 10.0.1.2:1000 > 203.0.113.9:80 S seq 1'] as const
 const ECHO = ['tun0', 'icmp 10.0.1.2 > 203.0.113.9 echo-request id 1 seq 1 len 3'] as const
 const GRE = ['tun0', 'ip 10.0.1.2 > 203.0.113.9 proto 47 hex 00000800'] as const
 const ESP = ['tun0', 'ip 10.0.1.2 > 203.0.113.9 proto 50 hex 0000080000000001'] as const
+const UDPLITE = ['tun0', 'ip 10.0.1.2 > 203.0.113.9 proto 136 hex 03e800350008123441424344'] as const
+const INIT = [
+  'tun0',
+  'ip 10.0.1.2 > 203.0.113.9 proto 132 hex 03e803e800000000000000000100001411111111000100000001000100000001',
+] as const
+const UDP6 = ['tun0', 'udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 4'] as const
+const BACK6 = ['tun1', 'udp [2001:db8:2::9]:53 > [2001:db8:1::2]:1000 len 9'] as const
+const SYN6 = ['tun0', 'tcp [2001:db8:1::2]:1000 > [2001:db8:2::9]:80 S seq 1'] as const
+const ECHO6 = ['tun0', 'icmp6 2001:db8:1::2 > 2001:db8:2::9 echo-request id 1 seq 1 len 3'] as const
+const UDPLITE6 = ['tun0', 'ip 2001:db8:1::2 > 2001:db8:2::9 proto 136 hex 03e800350008123441424344'] as const
+const INIT6 = [
+  'tun0',
+  'ip 2001:db8:1::2 > 2001:db8:2::9 proto 132 hex 03e803e800000000000000000100001411111111000100000001000100000001',
+] as const
+const SNAT6 = '*nat\n-A POSTROUTING -o tun1 -j SNAT --to-source 2001:db8:2::1\nCOMMIT\n'
 const LATE: [number, string][] = [[1, 'late,accept']]
 
 /** What it shows, the case, and how many packets the listeners get, and how many leave. */
@@ -300,7 +339,11 @@ COMMIT
   ],
   [
     'through NAT too',
-    { rules: race(SNAT), queues: LATE, packets: [UDP, UDP, ['tun1', 'udp 203.0.113.9:53 > 203.0.113.1:1000 len 9']] },
+    {
+      rules: race(SNAT),
+      queues: LATE,
+      packets: [UDP, UDP, ['tun1', 'udp 203.0.113.9:53 > 203.0.113.1:1000 len 9']],
+    },
     2,
     3,
   ],
@@ -309,6 +352,149 @@ COMMIT
   ['an echo request that lost a race', { rules: race('', 'icmp'), queues: LATE, packets: [ECHO, ECHO] }, 2, 1],
   ['GRE that lost a race', { rules: race('', '47'), queues: LATE, packets: [GRE, GRE] }, 2, 2],
   ['ESP that lost a race', { rules: race('', '50'), queues: LATE, packets: [ESP, ESP] }, 2, 2],
+  [
+    'UDP-Lite that lost a race',
+    {
+      rules: race('', '136'),
+      queues: LATE,
+      packets: [UDPLITE, UDPLITE],
+      anySum: true,
+    },
+    2,
+    2,
+  ],
+  [
+    'UDP-Lite that lost a race, through NAT',
+    {
+      rules: race(SNAT, '136'),
+      queues: LATE,
+      packets: [UDPLITE, UDPLITE],
+      anySum: true,
+    },
+    2,
+    2,
+  ],
+  [
+    'an INIT of SCTP that lost a race',
+    {
+      rules: race('', '132'),
+      queues: LATE,
+      packets: [INIT, INIT],
+      anySum: true,
+    },
+    2,
+    1,
+  ],
+  [
+    'an INIT of SCTP that lost a race, through NAT',
+    {
+      rules: race(SNAT, '132'),
+      queues: LATE,
+      packets: [INIT, INIT],
+      anySum: true,
+    },
+    2,
+    1,
+  ],
+  [
+    'IPv6: a datagram that lost a race goes with the flow that won',
+    {
+      family: 6,
+      rules: race(''),
+      queues: LATE,
+      packets: [UDP6, UDP6, BACK6, UDP6],
+    },
+    2,
+    4,
+  ],
+  [
+    'IPv6: through NAT too',
+    {
+      family: 6,
+      rules: race(SNAT6),
+      queues: LATE,
+      packets: [UDP6, UDP6, ['tun1', 'udp [2001:db8:2::9]:53 > [2001:db8:2::1]:1000 len 9']],
+    },
+    2,
+    3,
+  ],
+  ['IPv6: a SYN that lost a race', { family: 6, rules: race('', 'tcp'), queues: LATE, packets: [SYN6, SYN6] }, 2, 1],
+  [
+    'IPv6: a SYN that lost a race, through NAT too',
+    {
+      family: 6,
+      rules: race(SNAT6, 'tcp'),
+      queues: LATE,
+      packets: [SYN6, SYN6],
+    },
+    2,
+    1,
+  ],
+  [
+    'IPv6: an echo request that lost a race',
+    {
+      family: 6,
+      rules: race('', 'ipv6-icmp'),
+      queues: LATE,
+      packets: [ECHO6, ECHO6],
+    },
+    2,
+    1,
+  ],
+  [
+    'IPv6: UDP-Lite that lost a race',
+    {
+      family: 6,
+      rules: race('', '136'),
+      queues: LATE,
+      packets: [UDPLITE6, UDPLITE6],
+      anySum: true,
+    },
+    2,
+    2,
+  ],
+  [
+    'IPv6: an INIT of SCTP that lost a race',
+    {
+      family: 6,
+      rules: race('', '132'),
+      queues: LATE,
+      packets: [INIT6, INIT6],
+      anySum: true,
+    },
+    2,
+    1,
+  ],
+  [
+    'IPv6: a datagram that met its answer',
+    {
+      family: 6,
+      rules: race(''),
+      queues: LATE,
+      packets: [UDP6, BACK6, UDP6, BACK6],
+    },
+    2,
+    4,
+  ],
+  [
+    'IPv6: a datagram of which NAT made something else',
+    {
+      family: 6,
+      rules: race(
+        '*nat\n-A PREROUTING -i tun0 -m statistic --mode nth --every 2 --packet 0 -j DNAT --to-destination 2001:db8:2::10\n-A PREROUTING -i tun0 -j DNAT --to-destination 2001:db8:2::11\nCOMMIT\n',
+      ),
+      queues: LATE,
+      packets: [
+        UDP6,
+        UDP6,
+        ['tun1', 'udp [2001:db8:2::10]:53 > [2001:db8:1::2]:1000 len 1'],
+        ['tun1', 'udp [2001:db8:2::11]:53 > [2001:db8:1::2]:1000 len 1'],
+        UDP6,
+      ],
+    },
+    2,
+    5,
+  ],
   ['a datagram that met its answer', { rules: race(''), queues: LATE, packets: [UDP, BACK, UDP, BACK] }, 2, 4],
   [
     'a datagram that met its answer, where NAT looks at both',
@@ -359,21 +545,18 @@ for (const [title, situation, seen, left] of CASES) {
 }
 
 test(...needsListener('IPv6: a packet is queued, rewritten and repeated as IPv4 is'), async () => {
-  const config = {
-    devices: { tun0: { addresses: ['2001:db8:1::1/64'] }, tun1: { addresses: ['2001:db8:2::1/64'] } },
-  } as const
   const rules = filter('-A FORWARD -m mark --mark 0x9 -j ACCEPT\n-A FORWARD -p udp -j NFQUEUE --queue-num 1\n')
   const bytes = packetsOf('udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:53 len 4')[0]
   const other = packetsOf('udp [2001:db8:1::2]:1000 > [2001:db8:2::9]:54 len 40 hl 9')[0]
   const plan = `accept,drop,repeat mark 9,accept payload ${Buffer.from(other).toString('hex')}`
   const ours: Record[] = []
   const judge = judgeBy(plan)
-  const subject = new EngineSubject(config)
+  const subject = new EngineSubject(CONFIG6)
   subject.engine.queue(1, (packet) => {
     ours.push(recordOf(packet))
     judge(packet)
   })
-  const rig = await KernelRig.open(config, { patience: 500 })
+  const rig = await KernelRig.open(CONFIG6, { patience: 500 })
   const listener = await KernelListener.open<Record>(rig, 'nfqueue', 1, plan)
   try {
     subject.load(rules, 6)

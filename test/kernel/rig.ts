@@ -138,8 +138,13 @@ export class KernelRig implements Subject {
   private readonly silence: number
   /** When packets last went in. */
   private sentAt = performance.now()
-  /** By how many milliseconds a pause was longer than asked for, at most: a busy machine. */
+  /**
+   * By how many milliseconds, at most, a pause was longer than asked for, or packets came later than those before them: a busy machine. Where
+   * rates are measured the kernel's clock has gone on, and a scenario's has not.
+   */
   late = 0
+  /** Since when nothing has been under way that may take its time. */
+  private idleSince = performance.now()
   private readonly tables = { 4: new Set<string>(), 6: new Set<string>() }
   private readonly patience: number
   private accounting = 0
@@ -195,6 +200,7 @@ export class KernelRig implements Subject {
       await this.shell.run(ADDRESSES_IN_FORCE)
     for (const command of routingCommands(config)) await this.shell.run(command)
     this.drain(0)
+    this.idleSince = performance.now()
   }
 
   private sysctl(netns: string, name: string, value: number): void {
@@ -206,6 +212,7 @@ export class KernelRig implements Subject {
   async load(rules: string, family: 4 | 6 = 4): Promise<void> {
     const text = await this.restored(this.log_?.tagged(rules) ?? rules, family)
     if (text !== '') await this.shell.run(`${commandOf(family)}-legacy-restore -w`, text)
+    this.idleSince = performance.now()
   }
 
   /** What iptables-restore has to read for these rules to be all that there are; '' where none ever were. */
@@ -237,6 +244,7 @@ export class KernelRig implements Subject {
     await this.shell.run(lines.join(' && '))
     this.drain(0)
     this.log_?.read()
+    this.idleSince = performance.now()
   }
 
   /** Takes away all rules, then all sets: those that rules name cannot go. */
@@ -265,6 +273,7 @@ export class KernelRig implements Subject {
   async ip(command: string): Promise<void> {
     await this.shell.run(`ip ${command}`)
     if (/^(-\d+ )?a/.test(command)) await this.shell.run(ADDRESSES_IN_FORCE)
+    this.idleSince = performance.now()
   }
 
   exchange(device: string, packets: readonly Uint8Array[], expected: number): Map<string, Uint8Array[]> {
@@ -272,6 +281,7 @@ export class KernelRig implements Subject {
     if (!far) throw new Error(`no device ${device}`)
     const sent = new Map<string, Uint8Array[]>()
     this.sentAt = performance.now()
+    const { idleSince } = this
     for (const packet of packets) {
       // A packet that TUN itself refuses (no version nibble, empty) has simply not arrived.
       this.slab.set(packet, 0)
@@ -279,7 +289,9 @@ export class KernelRig implements Subject {
       this.native.writeBatch(far.fd, this.slab, this.descriptors, 1, false)
       this.collect(sent)
     }
+    this.late = Math.max(this.late, performance.now() - idleSince)
     this.drain(expected, sent)
+    this.idleSince = performance.now()
     return sent
   }
 
@@ -324,6 +336,7 @@ export class KernelRig implements Subject {
     await until(end)
     this.late = Math.max(this.late, performance.now() - end)
     this.sentAt = end
+    this.idleSince = performance.now()
   }
 
   async counters(family: 4 | 6 = 4): Promise<string> {
