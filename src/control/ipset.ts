@@ -5,6 +5,7 @@
 
 import { requestOf } from '../ipset/arguments.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
+import { HostNames, type Named } from './host-names.ts'
 import type { ControlProgram, Conversation } from './program.ts'
 
 /** What the data plane is asked to do next for one command. */
@@ -16,6 +17,8 @@ export interface SetsStep {
   /** More of its input. */
   readonly input?: string
   readonly inputEnded?: boolean
+  /** Names of the hosts that were wanted. */
+  readonly named?: readonly Named[]
   /** The listing is for a file that is read here again, not for a person. */
   readonly complete?: boolean
   /** Nobody wants to know any more. */
@@ -23,7 +26,9 @@ export interface SetsStep {
 }
 
 export interface SetsAnswer {
-  readonly state: 'more' | 'input' | 'done'
+  readonly state: 'more' | 'input' | 'names' | 'done'
+  /** The addresses whose names are waited for. */
+  readonly wanted?: readonly string[]
   readonly stdout: string
   readonly stderr: string
   /** Exit status, once it is done. */
@@ -54,8 +59,14 @@ export class IpsetProgram implements ControlProgram, SetFamilies {
   #changes = 0
   #commands = 0
 
-  /** @param changed is called after a command that changed sets, before its answer */
-  constructor(families: Families, plane: SetsPlane, changed: () => void) {
+  readonly #hostNames: () => HostNames
+
+  /**
+   * @param changed is called after a command that changed sets, before its answer
+   * @param hostNames makes what looks names up for one command
+   */
+  constructor(families: Families, plane: SetsPlane, changed: () => void, hostNames = () => new HostNames()) {
+    this.#hostNames = hostNames
     this.#families = new Map(families)
     this.#plane = plane
     this.#changed = changed
@@ -84,6 +95,7 @@ export class IpsetProgram implements ControlProgram, SetFamilies {
     }
     const command = ++this.#commands
     let at = 0
+    let names: HostNames | undefined
     let step: SetsStep = { command, argv: args }
     for (;;) {
       const answer = await this.#step(step)
@@ -95,7 +107,10 @@ export class IpsetProgram implements ControlProgram, SetFamilies {
         return 1
       }
       if (answer.state === 'more') step = { command }
-      else if (reads === 'lines') {
+      else if (answer.state === 'names') {
+        names ??= this.#hostNames()
+        step = { command, named: await names.of(answer.wanted ?? []) }
+      } else if (reads === 'lines') {
         const some = await client.readSome().catch(() => undefined)
         step = { command, input: some, inputEnded: some === undefined }
       } else {

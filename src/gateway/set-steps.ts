@@ -23,7 +23,7 @@ export class SetSteps {
     return this.#store.slots().map(({ name, set }) => [name, set.settings.family])
   }
 
-  do({ command: id, argv, input, inputEnded, complete, left }: SetsStep): SetsAnswer {
+  do({ command: id, argv, input, inputEnded, named, complete, left }: SetsStep): SetsAnswer {
     let command = this.#commands.get(id)
     if (argv !== undefined) {
       command = new IpsetCommand(this.#store, argv, complete)
@@ -32,6 +32,7 @@ export class SetSteps {
     if (command === undefined) throw new Error(`a step of ipset's command ${id}, which has not begun`)
     if (input !== undefined) command.give(input)
     if (inputEnded) command.endInput()
+    if (named !== undefined) command.learn(named)
     let state: SetsAnswer['state'] = 'done'
     try {
       if (!left) state = this.#advance(command)
@@ -42,7 +43,13 @@ export class SetSteps {
       return { state: 'done', stdout: '', stderr, status: 1, changes: this.#store.changes }
     }
     if (state === 'done') this.#commands.delete(id)
-    const answer = { state, ...command.takePrinted(), status: command.status, changes: this.#store.changes }
+    const answer = {
+      state,
+      ...command.takePrinted(),
+      status: command.status,
+      changes: this.#store.changes,
+      ...(state === 'names' && { wanted: command.wanted }),
+    }
     // Not with each piece of a restore.
     if (this.#told === this.#store.revision || !(state === 'done' || command.interactive)) return answer
     this.#told = this.#store.revision

@@ -53,6 +53,8 @@ export class Options {
   sorted = false
   name = false
   terse = false
+  /** Addresses are listed by the names of their hosts. */
+  resolve = false
   mode: OutputMode | undefined
   file: string | undefined
 
@@ -108,7 +110,8 @@ export class Options {
         case '-r':
         case '-resolve':
         case '--resolve':
-          throw new SetError('-resolve is not supported: addresses are not looked up', { word: argv[i] })
+          this.resolve = true
+          break
         default:
           rest.push(argv[i])
       }

@@ -7,7 +7,7 @@ import { type Ask, accepts, NO, NO_PORT, plainPortOf, YES } from './ask.ts'
 import type { Addresses, Element } from './element.ts'
 import { Extensions, type Extras, SET_TIMEOUT } from './extensions.ts'
 import * as fault from './fault.ts'
-import type { IpSet, Listed, Surroundings } from './set.ts'
+import type { IpSet, Listed, MembersOptions, Surroundings } from './set.ts'
 import type { Settings } from './settings.ts'
 import { formatEther, formatIp, maskWord } from './words.ts'
 
@@ -212,12 +212,12 @@ export class BitmapSet implements IpSet {
     return limit >= size || this.#collected === 0
   }
 
-  *members(): Generator<Listed> {
+  *members({ nameOf }: MembersOptions = {}): Generator<Listed> {
     const extensions = this.#extensions
     const listed: Listed = { text: '', nomatch: false, wildcard: false, timeout: 0, extensions, place: 0 }
     for (let place = 0; place < this.#state.length; place++) {
       if (!this.#isThere(place)) continue
-      listed.text = this.#format(place)
+      listed.text = this.#format(place, nameOf)
       listed.place = place
       // Without a link address the timeout is kept as it was given, and waits.
       const waits = this.#state[place] === 2
@@ -226,10 +226,11 @@ export class BitmapSet implements IpSet {
     }
   }
 
-  #format(place: number): string {
+  #format(place: number, nameOf: MembersOptions['nameOf']): string {
     const { from, hosts } = this.#places
     if (this.settings.type.parts[0] === 'port') return String(from + place)
-    const text = formatIp([(from + place * hosts) | 0], 0, 4)
+    const address = formatIp([(from + place * hosts) | 0], 0, 4)
+    const text = nameOf?.(address) ?? address
     const macs = this.#macs
     if (macs === undefined || this.#state[place] === 2) return text
     return `${text},${formatEther(macs[2 * place], macs[2 * place + 1])}`

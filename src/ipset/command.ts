@@ -13,6 +13,7 @@ import { SetError } from './fault.ts'
 import { listSets } from './list.ts'
 import { readMemberOptions } from './member-options.ts'
 import { portions } from './portions.ts'
+import type { IpSet } from './set.ts'
 import { readSettings } from './settings.ts'
 import type { SetStore } from './store.ts'
 import { setType } from './type.ts'
@@ -50,7 +51,9 @@ export function runIpset(store: SetStore, argv: readonly string[], input: IpsetI
     const command = new IpsetCommand(store, argv)
     command.give(stdin)
     command.endInput()
-    while (command.step() !== 'done');
+    for (let state = command.step(); state !== 'done'; state = command.step())
+      // Whoever waits for nothing has no names either.
+      if (state === 'names') command.learn(command.wanted.map((address) => [address, '']))
     const { stdout, stderr } = command.takePrinted()
     if (file === undefined || reads === 'input' || command.status !== 0)
       return { status: command.status, stdout, stderr }
@@ -75,6 +78,13 @@ function withFile<T>(path: string, what: string, act: () => T): T {
   }
 }
 
+/** What a command may wait for: its turn, more input, names of hosts. */
+type Waits = 'more' | 'input' | 'names'
+
+/** Addresses that are asked for at a time, and in one command; others are printed as they are. */
+const NAMES_AT_ONCE = 256
+const NAMES_MAX = 65536
+
 const PROMPT = 'ipset> '
 
 /** One call of ipset, done in steps. What -file names is its caller's to read and write (requestOf). */
@@ -82,7 +92,7 @@ export class IpsetCommand {
   status = 0
   readonly #store: SetStore
   readonly #options = new Options()
-  readonly #steps: Iterator<'more' | 'input', void>
+  readonly #steps: Iterator<Waits, void>
   #stdout: string[] = []
   #stderr: string[] = []
   /** Input that is not looked at yet, from `#at` on. */
@@ -92,6 +102,9 @@ export class IpsetCommand {
   /** Line of the restore that is under way. */
   #line = 0
   #ended = false
+  /** Of hosts, by address, that this command has been told. */
+  readonly #names = new Map<string, string>()
+  readonly #wanted = new Set<string>()
   #interactive = false
   readonly #complete: boolean
 
@@ -107,8 +120,8 @@ export class IpsetCommand {
     return this.#interactive
   }
 
-  /** Does a bit: 'more' is left to do, 'input' is waited for (give, endInput), or it is 'done'. */
-  step(): 'more' | 'input' | 'done' {
+  /** Does a bit: 'more' is left to do, 'input' (give, endInput) or 'names' (wanted, learn) are waited for, or it is 'done'. */
+  step(): Waits | 'done' {
     const { value, done } = this.#steps.next()
     return done === true ? 'done' : value
   }
@@ -123,6 +136,17 @@ export class IpsetCommand {
     this.#inputEnded = true
   }
 
+  /** Addresses whose names are waited for. */
+  get wanted(): readonly string[] {
+    return [...this.#wanted]
+  }
+
+  /** Names of hosts, '' for those that have none. */
+  learn(names: readonly (readonly [address: string, name: string])[]): void {
+    for (const [address, name] of names) this.#names.set(address, name)
+    this.#wanted.clear()
+  }
+
   /** What was printed since it was last asked. */
   takePrinted(): { readonly stdout: string; readonly stderr: string } {
     const printed = { stdout: this.#stdout.join(''), stderr: this.#options.quiet ? '' : this.#stderr.join('') }
@@ -131,7 +155,7 @@ export class IpsetCommand {
     return printed
   }
 
-  *#run(argv: readonly string[]): Generator<'more' | 'input', void> {
+  *#run(argv: readonly string[]): Generator<Waits, void> {
     try {
       const words = this.#options.take(argv)
       if (words[0] === INTERACTIVE) return yield* this.#interact()
@@ -155,7 +179,7 @@ export class IpsetCommand {
 
   // ── input ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  *#restore(): Generator<'more' | 'input', void> {
+  *#restore(): Generator<Waits, void> {
     for (;;) {
       const line = yield* this.#nextLine()
       if (line === undefined) return
@@ -175,7 +199,7 @@ export class IpsetCommand {
   }
 
   /** Commands of a person: what one gets wrong is said, and the next is asked for. It ends well in any case. */
-  *#interact(): Generator<'more' | 'input', void> {
+  *#interact(): Generator<Waits, void> {
     this.#interactive = true
     for (;;) {
       this.#stdout.push(PROMPT)
@@ -206,7 +230,7 @@ export class IpsetCommand {
     }
   }
 
-  *#nextLine(): Generator<'more' | 'input', string | undefined> {
+  *#nextLine(): Generator<Waits, string | undefined> {
     for (;;) {
       const end = this.#input.indexOf('\n', this.#at)
       if (end >= 0) {
@@ -234,7 +258,7 @@ export class IpsetCommand {
 
   // ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  *#do(name: CommandName, words: readonly string[]): Generator<'more', void> {
+  *#do(name: CommandName, words: readonly string[]): Generator<Waits, void> {
     const store = this.#store
     switch (name) {
       case 'create':
@@ -280,7 +304,7 @@ export class IpsetCommand {
     if (warnings.length > 0) this.#stderr.push(`Warning: ${warnings.join('\n')}\n`)
   }
 
-  *#member(command: Command, [name, text, ...words]: readonly string[]): Generator<'more', void> {
+  *#member(command: Command, [name, text, ...words]: readonly string[]): Generator<Waits, void> {
     const store = this.#store
     const { exist } = this.#options
     const { settings } = store.get(setName(name)).set
@@ -305,10 +329,11 @@ export class IpsetCommand {
     this.#ended = true
   }
 
-  *#list(command: 'list' | 'save', setOrAll: string | undefined): Generator<'more', void> {
+  *#list(command: 'list' | 'save', setOrAll: string | undefined): Generator<Waits, void> {
     const store = this.#store
     const slots = setOrAll === undefined ? store.slots() : [store.get(setName(setOrAll))]
-    const { name, terse, sorted, mode } = this.#options
+    const { name, terse, sorted, mode, resolve } = this.#options
+    if (resolve && !name && !terse) for (const slot of slots) yield* this.#askNames(slot.set)
     // Within a restore both print plainly, as the real one has it.
     const usual = command === 'save' && this.#line === 0 && !this.#interactive ? 'save' : 'plain'
     for (const piece of listSets(store, slots, {
@@ -317,9 +342,26 @@ export class IpsetCommand {
       terse,
       sorted,
       complete: this.#complete,
+      nameOf: resolve ? (address) => this.#nameOf(address) : undefined,
     })) {
       this.#stdout.push(piece)
       yield 'more'
     }
+  }
+
+  /** Asks for the names of a set's addresses, before it is listed. */
+  *#askNames(set: IpSet): Generator<Waits, void> {
+    const nameOf = (address: string) => {
+      if (!this.#names.has(address) && this.#names.size + this.#wanted.size < NAMES_MAX) this.#wanted.add(address)
+      return address
+    }
+    for (const _ of set.members({ nameOf })) yield this.#wanted.size < NAMES_AT_ONCE ? 'more' : 'names'
+    if (this.#wanted.size > 0) yield 'names'
+  }
+
+  /** A name in which there is a dash would be read as a range, but for the brackets. */
+  #nameOf(address: string): string {
+    const name = this.#names.get(address) || address
+    return name.includes('-') ? `[${name}]` : name
   }
 }

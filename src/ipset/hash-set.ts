@@ -16,7 +16,7 @@ import { KeyLayout } from './key-layout.ts'
 import { listHash } from './list-hash.ts'
 import { PrefixLengths } from './prefix-lengths.ts'
 import { NOMATCH, PHYSDEV, type RecordForm, recordForm, WILDCARD } from './records.ts'
-import type { IpSet, Listed, Surroundings } from './set.ts'
+import type { IpSet, Listed, MembersOptions, Surroundings } from './set.ts'
 import type { Settings } from './settings.ts'
 import { ALL_HASHES, MemberTable, PIECE } from './table.ts'
 import { bits } from './words.ts'
@@ -321,7 +321,7 @@ export class HashSet implements IpSet {
     return false
   }
 
-  members(sorted = false): Iterable<Listed | undefined> {
-    return listHash(this, sorted)
+  members(options: MembersOptions = {}): Iterable<Listed | undefined> {
+    return listHash(this, options)
   }
 }

@@ -8,19 +8,27 @@ import type { HashSet } from './hash-set.ts'
 import type { KeyLayout } from './key-layout.ts'
 import { formatPort, hasPorts } from './port.ts'
 import { NOMATCH, PHYSDEV, WILDCARD } from './records.ts'
-import type { Listed } from './set.ts'
+import type { Listed, MembersOptions } from './set.ts'
 import { ALL_HASHES, type MemberTable, type Piece } from './table.ts'
 import { formatEther, formatIp } from './words.ts'
 
 /** Undefined now and then: nothing yet, so that who lists can do other things. */
-export function* listHash(set: HashSet, sorted: boolean): Generator<Listed | undefined> {
+export function* listHash(set: HashSet, { sorted, nameOf }: MembersOptions): Generator<Listed | undefined> {
   const listed: Listed = { text: '', nomatch: false, wildcard: false, timeout: 0, extensions: undefined, place: 0 }
   const devices = set.devices?.clone()
   const { table, surroundings } = set
-  for (const found of sorted ? inOrder(set, devices) : inTable(table)) {
+  const writing = { set, devices, nameOf }
+  for (const found of sorted ? inOrder(writing) : inTable(table)) {
     if (found === undefined) yield undefined
-    else if (!found.extensions?.hasEnded(found.place, surroundings.time.now)) yield fill(listed, set, devices, found)
+    else if (!found.extensions?.hasEnded(found.place, surroundings.time.now)) yield fill(listed, writing, found)
   }
+}
+
+/** What it takes to write members. */
+interface Writing {
+  readonly set: HashSet
+  readonly devices: DeviceNames | undefined
+  readonly nameOf: MembersOptions['nameOf']
 }
 
 /** A copy of some members: in the table they may move, come and go before the next one is asked for. */
@@ -29,6 +37,8 @@ class Run {
   readonly extensions: Extensions | undefined
   /** Its members in their order. */
   places: readonly number[]
+  /** What is written for each place, where that is what they are sorted by. */
+  texts: readonly string[] = []
   /** The next one, of `places`. */
   #at = 0
 
@@ -70,11 +80,14 @@ function* inTable(table: MemberTable): Generator<Run | undefined> {
 }
 
 /** The members of each run in order, one run after the other; then the first of all runs, again and again. */
-function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run | undefined> {
+function* inOrder(writing: Writing): Generator<Run | undefined> {
+  const { set, devices, nameOf } = writing
   const { table, layout } = set
   const order = new Order(layout, table.form.stride, devices)
   const heap: Run[] = []
-  const isBefore = (a: Run, b: Run) => order.compare(a.words, a.place, b.words, b.place) < 0
+  const byParts = (a: Run, b: Run) => order.compare(a.words, a.place, b.words, b.place) < 0
+  const byTexts = (a: Run, b: Run) => a.texts[a.place] < b.texts[b.place]
+  const isBefore = nameOf === undefined ? byParts : byTexts
   const sink = (from: number) => {
     for (let i = from; ; ) {
       let least = 2 * i + 1
@@ -89,7 +102,11 @@ function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run
   }
   for (const run of runs(table)) {
     const { words } = run
-    run.places = run.places.toSorted((a, b) => order.compare(words, a, words, b))
+    if (nameOf !== undefined) {
+      const texts = run.places.map((place) => formatMember(writing, run, place))
+      run.texts = texts
+      run.places = run.places.toSorted((a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : 0))
+    } else run.places = run.places.toSorted((a, b) => order.compare(words, a, words, b))
     heap.push(run)
     yield undefined
   }
@@ -105,11 +122,12 @@ function* inOrder(set: HashSet, devices: DeviceNames | undefined): Generator<Run
   }
 }
 
-function fill(listed: Listed, set: HashSet, devices: DeviceNames | undefined, run: Run): Listed {
+function fill(listed: Listed, writing: Writing, run: Run): Listed {
+  const { set } = writing
   const { stride, keyWords } = set.table.form
   const { words, extensions, place } = run
   const meta = words[place * stride + keyWords]
-  listed.text = formatMember(set, devices, words, place * stride, meta)
+  listed.text = formatMember(writing, run, place)
   listed.nomatch = (meta & NOMATCH) !== 0
   listed.wildcard = (meta & WILDCARD) !== 0
   listed.timeout = extensions?.secondsLeft(place, set.surroundings.time.now) ?? 0
@@ -118,13 +136,15 @@ function fill(listed: Listed, set: HashSet, devices: DeviceNames | undefined, ru
   return listed
 }
 
-function formatMember(
-  { layout, surroundings }: HashSet,
-  devices: DeviceNames | undefined,
-  words: Int32Array,
-  base: number,
-  meta: number,
-): string {
+function formatMember({ set, devices, nameOf }: Writing, { words }: Run, place: number): string {
+  const { layout, surroundings } = set
+  const { stride, keyWords } = set.table.form
+  const base = place * stride
+  const meta = words[base + keyWords]
+  const written = (at: number) => {
+    const address = formatIp(words, at, layout.family)
+    return nameOf?.(address) ?? address
+  }
   let text = ''
   let nets = 0
   for (let i = 0; i < layout.parts.length; i++) {
@@ -132,11 +152,11 @@ function formatMember(
     if (i > 0) text += ','
     switch (layout.parts[i]) {
       case 'ip':
-        text += formatIp(words, at, layout.family)
+        text += written(at)
         break
       case 'net': {
         const length = (meta >>> (8 * nets++)) & 0xff
-        text += formatIp(words, at, layout.family)
+        text += written(at)
         if (length !== layout.host) text += `/${length}`
         break
       }

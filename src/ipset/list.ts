@@ -18,6 +18,8 @@ export interface ListOptions {
   /** Headers without members. */
   readonly terse?: boolean
   readonly sorted?: boolean
+  /** What is written for an address. */
+  readonly nameOf?: ((address: string) => string) | undefined
   /** With what ipset takes and does not print (forceadd): for a file to be read again here. */
   readonly complete?: boolean
 }
@@ -52,20 +54,20 @@ function headerText(settings: Settings, complete = false): string {
     .join(' ')
 }
 
-function* plainSet({ name, set }: SetSlot, references: number, { terse, sorted }: ListOptions): Generator<string> {
+function* plainSet({ name, set }: SetSlot, references: number, options: ListOptions): Generator<string> {
   const { settings } = set
   const { type } = settings
   yield `Name: ${name}\nType: ${type.name}\nRevision: ${type.revision}\nHeader: ${headerText(settings)}\n`
   yield `Size in memory: ${set.byteLength}\nReferences: ${references}\nNumber of entries: ${set.count}\n`
-  if (terse) return
+  if (options.terse) return
   yield 'Members:\n'
-  for (const member of set.members(sorted)) yield member === undefined ? '' : `${memberText(member, settings)}\n`
+  for (const member of set.members(options)) yield member === undefined ? '' : `${memberText(member, settings)}\n`
 }
 
-function* saveSet({ name, set }: SetSlot, { sorted, complete }: ListOptions): Generator<string> {
+function* saveSet({ name, set }: SetSlot, options: ListOptions): Generator<string> {
   const { settings } = set
-  yield `create ${name} ${settings.type.name} ${headerText(settings, complete)}\n`
-  for (const member of set.members(sorted))
+  yield `create ${name} ${settings.type.name} ${headerText(settings, options.complete)}\n`
+  for (const member of set.members(options))
     yield member === undefined ? '' : `add ${name} ${memberText(member, settings)}\n`
 }
 
@@ -103,16 +105,16 @@ function hex(value: number): string {
   return `0x${(value >>> 0).toString(16)}`
 }
 
-function* xmlSet({ name, set }: SetSlot, references: number, { terse, sorted }: ListOptions): Generator<string> {
+function* xmlSet({ name, set }: SetSlot, references: number, options: ListOptions): Generator<string> {
   const { settings } = set
   const { type } = settings
   const pairs = header(settings).map(([option, value]) => element(option, value))
   yield `<ipset name="${name}">\n<type>${type.name}</type>\n<revision>${type.revision}</revision>\n`
   yield `<header>${pairs.join('')}\n<memsize>${set.byteLength}</memsize>\n<references>${references}</references>\n`
   yield `<numentries>${set.count}</numentries>\n</header>\n`
-  if (!terse) {
+  if (!options.terse) {
     yield '<members>\n'
-    for (const member of set.members(sorted)) {
+    for (const member of set.members(options)) {
       if (member === undefined) {
         yield ''
         continue
@@ -145,7 +147,7 @@ function* jsonSet({ name, set }: SetSlot, references: number, options: ListOptio
   if (!options.terse) {
     yield ',\n    "members" : [\n'
     let before = ''
-    for (const member of set.members(options.sorted)) {
+    for (const member of set.members(options)) {
       if (member === undefined) {
         yield ''
         continue

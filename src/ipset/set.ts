@@ -30,6 +30,13 @@ export interface Listed {
   place: number
 }
 
+export interface MembersOptions {
+  /** A hash's in the order of their parts; of their texts where addresses have names. */
+  readonly sorted?: boolean | undefined
+  /** What is written for an address. */
+  readonly nameOf?: ((address: string) => string) | undefined
+}
+
 export interface IpSet {
   readonly settings: Settings
 
@@ -50,7 +57,7 @@ export interface IpSet {
   /** Members, among them those that have ended since collect() looked at them last. */
   readonly count: number
   /** Undefined now and then, where the next one takes a while. */
-  members(sorted?: boolean): Iterable<Listed | undefined>
+  members(options?: MembersOptions): Iterable<Listed | undefined>
   /** Takes away what has ended. @param limit how many places to look at; @returns false when there is more to look at */
   collect(limit: number): boolean
   /** Bytes of typed arrays. */

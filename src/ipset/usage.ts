@@ -63,6 +63,7 @@ Options:
   -s, -sorted       members in order
   -n, -name         names of sets alone
   -t, -terse        without members
+  -r, -resolve      names of hosts instead of addresses
   -q, -quiet        no messages
   -f, -file FILE    read from, or write to, this file
 
