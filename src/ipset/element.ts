@@ -3,7 +3,7 @@
 
 import { SetError } from './fault.ts'
 import type { Names } from './names.ts'
-import { formatPort, plainPorts, protocolPorts } from './port.ts'
+import { formatPort, plainPorts, protocolPorts, WrongFamily } from './port.ts'
 import type { Settings } from './settings.ts'
 import type { SetType } from './type.ts'
 import {
@@ -20,7 +20,6 @@ import {
   separatorAt,
   setName,
   syntax,
-  unescaped,
 } from './words.ts'
 
 /** An address, with a prefix length, or a range of IPv4 addresses. */
@@ -57,11 +56,29 @@ export function readElement(text: string, { type, family }: Settings, names: Nam
   if (type.structure === 'list') readMember(text, element)
   else {
     const of = { family: family || (4 as SetFamily), names, command, type }
-    splitParts(text, type).forEach((part, i) => {
-      readPart(part, i, of, element)
-    })
+    const parts = splitParts(text, type)
+    for (const [i, part] of parts.entries())
+      try {
+        readPart(part, i, of, element)
+      } catch (error) {
+        if (!(error instanceof WrongFamily)) throw error
+        // The real one forgets the family, reads on, and says what it then stumbles over.
+        stumble(parts, i + 1, { ...of, family: 4 }, error)
+        throw error
+      }
   }
   return element
+}
+
+/** Reads what follows a part that is wrong. Throws both errors where there is another. */
+function stumble(parts: readonly string[], from: number, of: Reading, first: WrongFamily): void {
+  for (let i = from; i < parts.length; i++)
+    try {
+      readPart(parts[i], i, of, new Element())
+    } catch (error) {
+      if (!(error instanceof SetError)) throw error
+      throw new SetError(`${first.first}\n${error.message}`, { word: first.word })
+    }
 }
 
 interface Reading {
@@ -96,7 +113,7 @@ function readPart(text: string, i: number, of: Reading, element: Element): void 
   const { type, family, names, command } = of
   switch (type.parts[i]) {
     case 'ip': {
-      const single = i > 0 || family === 6 || type.name === 'bitmap:ip,mac' || type.name === 'hash:ip,mac'
+      const single = i > 0 || family === 6 || type.name === 'bitmap:ip,mac'
       const addresses = single ? oneAddress(text, family) : manyAddresses(text, family)
       if (i === 0) element.first = addresses
       else element.second = addresses
@@ -121,7 +138,7 @@ function readPart(text: string, i: number, of: Reading, element: Element): void 
       element.iface = interfaceName(element.physdev ? text.slice(8) : text)
       return
     case 'mac':
-      element.mac = etherAddress(unescaped(text))
+      element.mac = etherAddress(text)
       return
     case 'mark':
       element.mark = numberIn(text, 0, 0xffffffff) | 0
@@ -163,15 +180,17 @@ function readMember(text: string, element: Element): void {
   element.reference = setName(reference)
 }
 
-/** Only one member can be tested at a time. hash:ip tests the first address of a range, and does not say so. */
+/** Only one member can be tested at a time. hash:ip and hash:ip,mark test the first address of a range, and do not say so. */
 export function refuseRanges({ first, isPortRange }: Element, { type, family }: Settings, command: Command): void {
   const refused = (what: string) => {
     const named = family === 0 ? 'unspec' : FAMILY_NAMES[family]
     return new SetError(`${what} is not allowed in command ${command} with set type ${type.name} and family ${named}`)
   }
-  if (type.name === 'bitmap:ip,mac' && first?.length !== undefined) throw refused('IP/CIDR range')
+  const isOne = type.name === 'bitmap:ip,mac' || type.name === 'hash:ip,mac'
+  if (isOne && first?.length !== undefined) throw refused('IP/CIDR range')
+  if (isOne && first?.to !== undefined) throw refused('FROM-TO IP range')
   if (command !== 'test') return
-  if (type.name !== 'hash:ip') {
+  if (type.name !== 'hash:ip' && type.name !== 'hash:ip,mark') {
     if (first?.length !== undefined && type.parts[0] === 'ip') throw refused('IP/CIDR range')
     if (first?.to !== undefined) throw refused('FROM-TO IP range')
   }

@@ -87,7 +87,7 @@ export class Expansion {
     const { layout, settings } = this.#set
     const { parts } = layout
     const element = this.#element
-    if (parts[0] === 'mac' && element.mac?.every((word) => word === 0)) return fault.NULL_ELEMENT
+    if (parts.includes('mac') && element.mac?.every((word) => word === 0)) return fault.NULL_ELEMENT
     for (const [i, part] of parts.entries()) {
       const addresses = i === 0 ? element.first : element.second
       if (addresses === undefined || (part !== 'ip' && part !== 'net')) continue

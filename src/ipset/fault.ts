@@ -32,6 +32,7 @@ export const OTHER_TYPE = 25
 export const FAMILY = 26
 export const NETMASK = 27
 export const NO_MEMORY = 28
+export const MARKMASK = 29
 
 const TEXTS: readonly string[] = [
   '',
@@ -63,6 +64,7 @@ const TEXTS: readonly string[] = [
   'Protocol family not supported by the set type',
   'The value of the netmask parameter is invalid',
   'Kernel error received: Cannot allocate memory',
+  'The value of the markmask parameter is invalid',
 ]
 
 /** A command that was refused. The message is ipset's own, without the program's name in front. */

@@ -42,6 +42,17 @@ export function hasPorts(protocol: number): boolean {
   return PORTED[protocol] !== undefined
 }
 
+/** ICMP in a set of the other family. */
+export class WrongFamily extends SetError {
+  /** What is wrong, without what the real one says after it. */
+  readonly first: string
+
+  constructor(first: string, more: string, word: string) {
+    super(first + more, { word })
+    this.first = first
+  }
+}
+
 export interface Ports {
   readonly protocol: number
   readonly from: number
@@ -66,7 +77,7 @@ export function protocolPorts(text: string, family: SetFamily, given: Names, com
       const only = six ? 'ICMPv6 can be used with family inet6 only' : 'ICMP can be used with family inet only'
       // The real one stumbles on: over a name that is missing, or, but for add, over flags that it cannot check.
       const more = command === 'add' ? '\nInvalid add command: missing setname' : ''
-      throw syntax(`Protocol ${only}${more}`, text)
+      throw new WrongFamily(`Syntax error: Protocol ${only}`, more, text)
     }
     const code = icmpCode(rest, six)
     return { protocol, from: code, to: code, isRange: false }

@@ -1,7 +1,7 @@
 // What a set is created with, read from the words behind `create NAME TYPE`, and printed as the set's header.
 
 import { WITH_COMMENT, WITH_COUNTERS, WITH_SKBINFO, WITH_TIMEOUT } from './extensions.ts'
-import { FAMILY as FAMILY_FAULT, faultError, INVALID_CIDR, NETMASK, NO_MEMORY, SetError } from './fault.ts'
+import { FAMILY as FAMILY_FAULT, faultError, INVALID_CIDR, MARKMASK, NETMASK, NO_MEMORY, SetError } from './fault.ts'
 import type { Names } from './names.ts'
 import { plainPorts } from './port.ts'
 import type { CreateOption, SetType } from './type.ts'
@@ -120,6 +120,7 @@ export function readSettings(
   const range = type.create.includes('range') ? readRange(type, values, names) : { from: 0, to: 0 }
   if (type.family === 'both' && family === 0) throw faultError(FAMILY_FAULT)
   if (masks.bitmask?.every((word) => word === 0)) throw faultError(NETMASK)
+  if (type.create.includes('markmask') && number('markmask', U32) === 0) throw faultError(MARKMASK)
   // So much the kernel cannot allocate for an empty table either.
   if (number('hashsize', 0) > 2 ** 27) throw faultError(NO_MEMORY)
   const bucketsize = number('bucketsize', 12)

@@ -304,7 +304,6 @@ test('host names are not looked up', () => {
   expect(refusal(store, 'add s localhost')).toBe(
     'Syntax error: cannot parse localhost: resolving to IPv4 address failed',
   )
-  expect(runIpset(store, ['list', '-r']).status).toBe(1)
 })
 
 test('any words at all are answered', () => {
