@@ -50,7 +50,7 @@ export async function withLab<T>(use: (lab: Lab) => Promise<T>): Promise<T> {
 /** Compiles what stands at the ends of the measurements, and the bare forwarder. */
 export async function compilePeers(): Promise<void> {
   await run('gcc', '-O2', '-Wall', '-Wextra', '-o', UDP, `${ROOT}bench/peers/udp.c`)
-  const native = ['ring', 'batch', 'fail'].map((name) => `${ROOT}native/${name}.c`)
+  const native = ['ring', 'uring', 'moderation', 'batch', 'fail'].map((name) => `${ROOT}native/${name}.c`)
   await run('gcc', '-O2', '-Wall', '-Wextra', '-o', FORWARD, `${ROOT}bench/peers/forward.c`, ...native)
 }
 

@@ -229,12 +229,12 @@ export interface Native {
   writeBatch(fd: number, slab: Uint8Array, descriptors: Int32Array, count: number, vnetHdr: boolean): number
 
   /**
-   * An io_uring over a TUN device opened with `vnetHdr`, used by the calling thread alone. `starts` (a power of two of them) are
+   * Reads a TUN device opened with `vnetHdr` ahead by io_uring, for the calling thread alone, whose rings (256 at most) share one. `starts` (a power of two of them) are
    * places in the slab where packets may lie; the ring holds as many at all times. Throws ENOSYS, EPERM or EINVAL where the
    * kernel has no io_uring, forbids it, or is older than 6.7. `capacity` is as for readBatch.
    */
   openRing(fd: number, slab: Uint8Array, starts: Int32Array, capacity: number): Ring
-  /** A descriptor that polls readable when something came in since the last call of the ring. */
+  /** A descriptor that polls readable when something came in since the last call, on this ring or another of the thread. */
   ringFd(ring: Ring): number
   /**
    * Makes ready to wait for rings together. `waiting` has a word for each, at most 256.
@@ -244,7 +244,8 @@ export interface Native {
   /**
    * Looks at all rings, and where nothing has come in waits as `poll` does, until something has. waiting[i] becomes the number of
    * packets that can be received from ring i, or 1 for one that failed; a negative word leaves its ring alone. A signal may end it
-   * early. Returns 0, or a negative errno.
+   * early. Packets that come often are left to gather for 50 microseconds where that slows nobody down (native/moderation.c).
+   * Returns 0, or a negative errno.
    */
   waitForRings(wait: RingWait, timeoutMs: number): number
   /** As readBatch, but the slots change places: descriptors[2i] is a free slot before, and where the packet lies afterwards. */
