@@ -120,16 +120,17 @@ failed:
 }
 
 static napi_value wait_call(napi_env env, napi_callback_info info) {
-  napi_value v[2];
+  napi_value v[3];
   void *data;
-  int32_t timeout_ms;
+  int32_t timeout_ms, spin_us;
   struct ring *rings[RINGS_MAX];
-  if (!js_arguments(env, info, v, 2)) return NULL;
+  if (!js_arguments(env, info, v, 3)) return NULL;
   if (napi_get_value_external(env, v[0], &data) != napi_ok) return js_type_error(env, "wait", "what openWait gave"), NULL;
   if (napi_get_value_int32(env, v[1], &timeout_ms) != napi_ok) return js_type_error(env, "timeoutMs", "an integer"), NULL;
+  if (napi_get_value_int32(env, v[2], &spin_us) != napi_ok) return js_type_error(env, "spinUs", "an integer"), NULL;
   const struct wait *w = data;
   for (int i = 0; i < w->count; i++) rings[i] = w->held[i]->ring;
-  return int_value(env, rings_wait(rings, w->count, w->event_fd, timeout_ms, w->waiting));
+  return int_value(env, rings_wait(rings, w->count, w->event_fd, timeout_ms, spin_us, w->waiting));
 }
 
 static napi_value batch(napi_env env, napi_callback_info info, int (*call)(struct ring *, int32_t *, int)) {

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -189,7 +190,24 @@ static int wait_for_event(int event_fd, int timeout_ms) {
   return fd.revents && read(event_fd, &value, sizeof value) < 0 && errno != EAGAIN ? -errno : 0;
 }
 
-int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int32_t *waiting) {
+/*
+ * Looks again and again until something comes in, an event too. Whoever else wants this core has it at once: on a machine of few cores
+ * it is the very program that the packets come from or go to, and would wait for the end of our time slice, some milliseconds. (Round
+ * trips through the gateway, 50 us of spinning, beside rounds that spin in JavaScript and yield to nobody, in one run on two busy
+ * cores: the 90th percentile 15 us, not 64; the 99th at best 38 us, not 116.)
+ */
+static bool spin(struct uring *u, struct ring *const *rings, int count, int32_t *waiting, uint64_t end) {
+  do {
+    if (uring_queued(u) > 0 || uring_put_off(u)) uring_enter(u, 0, 0);
+    reap(u);
+    if (note(rings, count, waiting)) return true;
+    if (u->event_came) return false;
+    sched_yield();
+  } while (nanoseconds() < end);
+  return false;
+}
+
+int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int spin_us, int32_t *waiting) {
   struct uring *u = NULL;
   for (int i = 0; i < count && !u; i++)
     if (rings[i]) u = rings[i]->uring;
@@ -208,8 +226,10 @@ int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_m
   }
   if (some || timeout_ms == 0) return drain_event(u, event_fd);
   watch_event(u, event_fd);
-  const uint64_t pause = moderation_pause(&u->moderation, nanoseconds(), u->packets);
+  const uint64_t now = nanoseconds();
+  const uint64_t pause = spin_us ? 0 : moderation_pause(&u->moderation, now, u->packets);
   int err = 0;
+  if (spin_us) some = spin(u, rings, count, waiting, now + (uint64_t)spin_us * 1000);
   if (pause) {
     /* For more than there can be: until the time is over. */
     uring_enter(u, UINT16_MAX, pause);

@@ -134,9 +134,9 @@ int ring_fd(const struct ring *ring);
 #define RINGS_MAX 256
 /*
  * Looks at all rings, and where nothing has come in waits until something does, `event_fd` is readable (it is drained then) or the
- * time is over. waiting[i] becomes the number of packets that can be received from a ring; one below zero leaves the ring alone.
+ * time is over; the first `spin_us` microseconds of it without sleeping. waiting[i] becomes the number of packets that can be received from a ring; one below zero leaves the ring alone.
  */
-int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int32_t *waiting);
+int rings_wait(struct ring *const *rings, int count, int event_fd, int timeout_ms, int spin_us, int32_t *waiting);
 int ring_receive(struct ring *ring, int32_t *descriptors, int count);
 int ring_transmit(struct ring *ring, int32_t *descriptors, int count);
 void ring_close(struct ring *ring);

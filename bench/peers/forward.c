@@ -157,7 +157,7 @@ int main(int argc, char **argv) {
   for (;;) {
     if (lan.ring) {
       int32_t waiting[2] = {0, 0};
-      rings_wait(rings, 2, -1, 1000, waiting);
+      rings_wait(rings, 2, -1, 1000, 0, waiting);
       if (waiting[0]) relay(&lan, &wan, true);
       if (waiting[1]) relay(&wan, &lan, false);
       continue;

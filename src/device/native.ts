@@ -244,10 +244,11 @@ export interface Native {
   /**
    * Looks at all rings, and where nothing has come in waits as `poll` does, until something has. waiting[i] becomes the number of
    * packets that can be received from ring i, or 1 for one that failed; a negative word leaves its ring alone. A signal may end it
-   * early. Packets that come often are left to gather for 50 microseconds where that slows nobody down (native/moderation.c).
+   * early. The first `spinUs` microseconds it does not sleep, but looks again and again, and lets others have the core; without that,
+   * packets that come often are left to gather for 50 microseconds where that slows nobody down (native/moderation.c).
    * Returns 0, or a negative errno.
    */
-  waitForRings(wait: RingWait, timeoutMs: number): number
+  waitForRings(wait: RingWait, timeoutMs: number, spinUs: number): number
   /** As readBatch, but the slots change places: descriptors[2i] is a free slot before, and where the packet lies afterwards. */
   ringReceive(ring: Ring, descriptors: Int32Array, count: number): number
   /** As writeBatch. */

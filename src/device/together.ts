@@ -25,9 +25,12 @@ export class Together {
     return new Together(native, native.openWait(rings, waiting, eventFd))
   }
 
-  /** Until something comes in, but no longer than this; what there is by then is known to the devices. */
-  wait(milliseconds: number): void {
-    this.#native.waitForRings(this.#wait, milliseconds)
+  /**
+   * Until something comes in, but no longer than this; what there is by then is known to the devices.
+   * @param spin microseconds for which it looks again and again before it sleeps
+   */
+  wait(milliseconds: number, spin = 0): void {
+    this.#native.waitForRings(this.#wait, milliseconds, spin)
   }
 }
 

@@ -174,8 +174,14 @@ class DataPlane {
   }
 
   #wait(): void {
-    if (busyPoll > 0 && this.#awaitedChanges === 0 && this.#lookAgain()) return
+    const spins = busyPoll > 0 && this.#awaitedChanges === 0
     const sleep = this.#engine.conntrack.flows.used > SWEEP_FLOWS ? SWEEP_MS : IDLE_MS
+    if (this.#together instanceof Together) {
+      this.#together.wait(sleep, spins ? busyPoll : 0)
+      this.#looked = true
+      return
+    }
+    if (spins && this.#lookAgain()) return
     if (this.#together !== undefined) {
       this.#together.wait(sleep)
       this.#looked = true

@@ -85,6 +85,16 @@ test(
     native.signal(eventFd)
     together.wait(60_000)
     expect([native.drain(eventFd), ...waiting()]).toEqual([0, 0, 0, 0])
+    // The same while it spins, for longer than this test may take.
+    native.signal(eventFd)
+    together.wait(60_000, 60_000_000)
+    expect([native.drain(eventFd), ...waiting()]).toEqual([0, 0, 0, 0])
+    const { start, length } = echo(slab, 4)
+    const again = new Batch()
+    again.push(start, length)
+    tun.transmit(slab, again)
+    together.wait(60_000, 60_000_000)
+    expect([tun.ready, tun.receive(slab, slots(slab, 2), 2), tun.ready]).toEqual([1, 1, 0])
     // Who failed is left alone once that is told.
     native.deleteLink(made[2]!.netns, 'tun0')
     together.wait(60_000)
