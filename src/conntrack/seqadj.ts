@@ -13,6 +13,7 @@ import { CT_RELATED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import { update32 } from '../wire/checksum.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
+import { CUT_OFF, firstOption, nextOption } from '../wire/tcp-options.ts'
 import { ADJUSTMENT_WORDS, DIRECTION_ADJUSTMENT_WORDS, type Extensions } from './extensions.ts'
 import * as f from './record.ts'
 import { STAT_DROP } from './statistics.ts'
@@ -103,20 +104,13 @@ export function adjust({ flows, stats }: Adjusted, p: Packet): number {
 function adjustSelective(p: Packet, words: Int32Array, other: number): number {
   const { view, transport } = p
   const end = transport + tcp.headerLength(view, transport)
-  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
-    const kind = view.getUint8(at)
-    if (kind === tcp.OPTION_END) return ACCEPT
-    if (kind === tcp.OPTION_NOP) {
-      at++
-      continue
-    }
-    const length = at + 1 < end ? view.getUint8(at + 1) : 0
-    if (length < 2 || at + length > end) return DROP
-    if (kind === tcp.OPTION_SACK && length >= 2 + SACK_BLOCK && (length - 2) % SACK_BLOCK === 0)
+  let at = firstOption(view, transport, end)
+  for (; at >= 0; at = nextOption(view, at, end)) {
+    const length = view.getUint8(at + 1)
+    if (view.getUint8(at) === tcp.OPTION_SACK && length >= 2 + SACK_BLOCK && (length - 2) % SACK_BLOCK === 0)
       for (let edge = at + 2; edge < at + length; edge += 4) moveBack(p, edge, words, other)
-    at += length
   }
-  return ACCEPT
+  return at === CUT_OFF ? DROP : ACCEPT
 }
 
 /** Takes the other direction's offset off a number that counts what its receiver got. */

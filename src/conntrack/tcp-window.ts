@@ -9,6 +9,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
+import { firstOption, nextOption } from '../wire/tcp-options.ts'
 import * as f from './record.ts'
 import { type AdjustedFlows, sequenceOffset } from './seqadj.ts'
 import { type Sequences, sequencesAt } from './sequences.ts'
@@ -43,22 +44,14 @@ export function announcedOptions(p: Packet): number {
   const { view, transport } = p
   const end = transport + tcp.headerLength(view, transport)
   let options = 0
-  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
+  for (let at = firstOption(view, transport, end); at >= 0; at = nextOption(view, at, end)) {
     const option = view.getUint8(at)
-    if (option === tcp.OPTION_END) break
-    if (option === tcp.OPTION_NOP) {
-      at++
-      continue
-    }
-    if (end - at < 2) break
     const length = view.getUint8(at + 1)
-    if (length < 2 || at + length > end) break
     if (option === tcp.OPTION_SACK_PERMITTED && length === 2) options |= r.SACK_PERMITTED
     else if (option === tcp.OPTION_WINDOW_SCALE && length === 3) {
       const scale = Math.min(view.getUint8(at + 2), MAX_SCALE)
       options = (options & 0xff) | r.WINDOW_SCALE | (scale << r.SCALE_SHIFT)
     }
-    at += length
   }
   return options
 }
@@ -68,24 +61,15 @@ function highestAcknowledged(p: Packet, acknowledgement: number): number {
   const { view, transport } = p
   const end = transport + tcp.headerLength(view, transport)
   let highest = acknowledgement
-  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
-    const option = view.getUint8(at)
-    if (option === tcp.OPTION_END) break
-    if (option === tcp.OPTION_NOP) {
-      at++
-      continue
-    }
-    if (end - at < 2) break
+  for (let at = firstOption(view, transport, end); at >= 0; at = nextOption(view, at, end)) {
     const length = view.getUint8(at + 1)
-    if (length < 2 || at + length > end) break
-    if (option === tcp.OPTION_SACK && length >= 10 && (length - 2) % 8 === 0) {
+    if (view.getUint8(at) === tcp.OPTION_SACK && length >= 10 && (length - 2) % 8 === 0) {
       for (let edge = at + 6; edge < at + length; edge += 8) {
         const right = view.getInt32(edge)
         if (r.before(highest, right)) highest = right
       }
       break
     }
-    at += length
   }
   return highest
 }

@@ -3,6 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as tcp from '../wire/tcp.ts'
+import { firstOption, nextOption } from '../wire/tcp-options.ts'
 
 export const MSS = 1
 export const WINDOW_SCALE = 2
@@ -30,18 +31,8 @@ export class SynOptions {
     this.mss = 0
     this.scale = 0
     if (end < transport + tcp.MIN_HEADER || end > p.start + p.length) return false
-    for (let at = transport + tcp.MIN_HEADER; at < end; ) {
-      const kind = view.getUint8(at)
-      if (kind === tcp.OPTION_END) return true
-      if (kind === tcp.OPTION_NOP) {
-        at++
-        continue
-      }
-      const length = at + 1 < end ? view.getUint8(at + 1) : 0
-      if (length < 2 || at + length > end) return true
-      this.#take(view, at, kind, length)
-      at += length
-    }
+    for (let at = firstOption(view, transport, end); at >= 0; at = nextOption(view, at, end))
+      this.#take(view, at, view.getUint8(at), view.getUint8(at + 1))
     return true
   }
 
@@ -87,17 +78,7 @@ const PADDING = (tcp.OPTION_NOP << 8) | tcp.OPTION_NOP
 export function timestampAt(p: Packet): number {
   const { view, transport } = p
   const end = transport + tcp.headerLength(view, transport)
-  for (let at = transport + tcp.MIN_HEADER; at < end; ) {
-    const kind = view.getUint8(at)
-    if (kind === tcp.OPTION_END) return -1
-    if (kind === tcp.OPTION_NOP) {
-      at++
-      continue
-    }
-    const length = at + 1 < end ? view.getUint8(at + 1) : 0
-    if (length < 2 || at + length > end) return -1
-    if (kind === tcp.OPTION_TIMESTAMP && length === TIMESTAMP_LENGTH) return at
-    at += length
-  }
+  for (let at = firstOption(view, transport, end); at >= 0; at = nextOption(view, at, end))
+    if (view.getUint8(at) === tcp.OPTION_TIMESTAMP && view.getUint8(at + 1) === TIMESTAMP_LENGTH) return at
   return -1
 }

@@ -13,6 +13,7 @@ import { update16, update32 } from '../wire/checksum.ts'
 import * as ip from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import * as tcp from '../wire/tcp.ts'
+import { optionStep } from '../wire/tcp-options.ts'
 
 const OPTION_LENGTH = 4
 /** Bytes of the smallest headers, and the size that is taken to be meant where none is told. */
@@ -95,14 +96,12 @@ function wayBack6(routing: Routing6): WayBack {
 function lower(p: Packet, header: number, mss: number): void {
   const { view, transport } = p
   for (let at = transport + tcp.MIN_HEADER; at <= transport + header - OPTION_LENGTH; ) {
-    const kind = view.getUint8(at)
-    const length = view.getUint8(at + 1)
-    if (kind === tcp.OPTION_MSS && length === OPTION_LENGTH) {
+    if (view.getUint8(at) === tcp.OPTION_MSS && view.getUint8(at + 1) === OPTION_LENGTH) {
       const before = view.getUint16(at + 2)
       if (before > mss) setWord(p, at + 2, mss)
       return
     }
-    at += kind <= tcp.OPTION_NOP || length === 0 ? 1 : length
+    at += optionStep(view, at)
   }
   if (p.start + p.length > transport + header || header === 60) return
   add(p, Math.min(mss, DEFAULT_MSS[p.family === 6 ? 6 : 4]))

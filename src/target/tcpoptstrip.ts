@@ -8,6 +8,7 @@ import { Problem, shown, unexpected, word } from '../rule/option.ts'
 import { update16 } from '../wire/checksum.ts'
 import { FRAGMENT_OFFSET_MASK, PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
+import { optionStep } from '../wire/tcp-options.ts'
 
 const NAMES: Readonly<Record<string, number>> = {
   wscale: 3,
@@ -59,7 +60,7 @@ export const tcpoptstrip = defineTarget({
       const end = transport + header
       for (let at = transport + tcp.MIN_HEADER; at < end - 1; ) {
         const kind = view.getUint8(at)
-        const length = kind <= tcp.OPTION_NOP || view.getUint8(at + 1) === 0 ? 1 : view.getUint8(at + 1)
+        const length = optionStep(view, at)
         if (at + length > end) break
         if (stripped[kind] === 1) for (let i = at; i < at + length; i++) pad(view, transport, i, p.partial)
         at += length
