@@ -26,7 +26,12 @@ const memory: Part<MemoryTask> = {
     { flows: 1_000_000 },
     ...(quick ? [] : [{ flows: 1_000_000, hugePages: true }, { flows: 4_000_000 }]),
     { flows: 10_000, family: 6 },
-    ...(quick ? [] : ([{ flows: 1_000_000, family: 6 }] as const)),
+    ...(quick
+      ? []
+      : ([
+          { flows: 1_000_000, family: 6 },
+          { flows: 1_000_000, tcp: true },
+        ] as const)),
   ],
   measure: async (task, options) => (await import('./path/memory.ts')).memory(task, options),
   // A young generation that does not shrink: what a round allocates shows as growth, not as a collection.
@@ -39,7 +44,7 @@ const memory: Part<MemoryTask> = {
         x: { label: 'flows, in random order', log: true },
         y: { label: 'ns a packet, in memory' },
         lines: [
-          { name: 'IPv4', points: against(figures, (f) => f.what === IN_MEMORY && !f.where.includes('IPv6')) },
+          { name: 'IPv4', points: against(figures, (f) => f.what === IN_MEMORY && !/IPv6|TCP/.test(f.where)) },
           { name: 'IPv6', points: against(figures, (f) => f.what === IN_MEMORY && f.where.includes('IPv6')) },
         ],
       },
@@ -49,7 +54,8 @@ const memory: Part<MemoryTask> = {
 
 const flows: Part<FlowsTask> = {
   name: 'flows',
-  tasks: ({ quick }) => (quick ? [{ flows: 1_000_000 }] : [{ flows: 1_000_000 }, { flows: 4_000_000 }]),
+  tasks: ({ quick }) =>
+    quick ? [{ flows: 1_000_000 }] : [{ flows: 10_000 }, { flows: 1_000_000 }, { flows: 4_000_000 }],
   measure: async (task) => (await import('./path/flows.ts')).flows(task),
 }
 

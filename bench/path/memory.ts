@@ -11,6 +11,7 @@ import { Batch } from '../../src/packet/batch.ts'
 import { Slab } from '../../src/packet/slab.ts'
 import { figure, median, type Result, round as roundTo4, say, type Target } from '../figure.ts'
 import { LENGTH, shuffled, TRAFFIC4, type Traffic } from '../packets.ts'
+import { SYN_ACKS, SYNS, TRAFFIC_TCP } from '../packets-tcp.ts'
 import { TRAFFIC6 } from '../packets6.ts'
 import type { Options, Turns } from '../part.ts'
 import { CONFIG, CONFIG6, rules, rules6 } from './config.ts'
@@ -37,12 +38,14 @@ export interface MemoryTask {
   readonly hugePages?: boolean
   /** 4 when left out. */
   readonly family?: 4 | 6
+  /** Connections of TCP in the place of UDP's flows. */
+  readonly tcp?: boolean
 }
 
-export function memory({ flows, hugePages = false, family = 4 }: MemoryTask, { quick }: Options): Turns {
-  const extra = `${family === 6 ? ', IPv6' : ''}${hugePages ? ', huge pages' : ''}`
+export function memory({ flows, hugePages = false, family = 4, tcp = false }: MemoryTask, { quick }: Options): Turns {
+  const extra = `${family === 6 ? ', IPv6' : ''}${tcp ? ', TCP' : ''}${hugePages ? ', huge pages' : ''}`
   const where = `${flows.toLocaleString('en')} flow${flows === 1 ? '' : 's'}${extra}`
-  const traffic = family === 4 ? TRAFFIC4 : TRAFFIC6
+  const traffic = tcp ? TRAFFIC_TCP : family === 4 ? TRAFFIC4 : TRAFFIC6
   say(`memory: ${where}`)
   const lan = new FloodDevice('lan')
   const wan = new FloodDevice('wan')
@@ -52,12 +55,12 @@ export function memory({ flows, hugePages = false, family = 4 }: MemoryTask, { q
   wan.prepare(
     prepared,
     () => LENGTH,
-    (view, at, i) => traffic.writeReply(view, at, order[i % flows]),
+    (view, at, i) => (tcp ? SYN_ACKS : traffic.writeReply)(view, at, order[i % flows]),
   )
   lan.prepare(
     prepared,
     () => LENGTH,
-    (view, at, i) => traffic.write(view, at, order[i % flows]),
+    (view, at, i) => (tcp ? SYNS : traffic.write)(view, at, order[i % flows]),
   )
   const rssBefore = residentAfterCollection()
 
@@ -68,6 +71,8 @@ export function memory({ flows, hugePages = false, family = 4 }: MemoryTask, { q
         'net.netfilter.nf_conntrack_max': Math.max(Math.ceil(flows * ROOM), 1024),
         'net.netfilter.nf_conntrack_udp_timeout': HOUR,
         'net.netfilter.nf_conntrack_udp_timeout_stream': HOUR,
+        'net.netfilter.nf_conntrack_tcp_timeout_syn_sent': HOUR,
+        'net.netfilter.nf_conntrack_tcp_timeout_syn_recv': HOUR,
       },
     },
     devices: new Map([
@@ -93,6 +98,19 @@ export function memory({ flows, hugePages = false, family = 4 }: MemoryTask, { q
 
   const first = run(lan, flows)
   const answered = run(wan, flows)
+  if (tcp) {
+    // From here on both sides repeat what they acknowledge.
+    for (const [device, write] of [
+      [lan, traffic.write],
+      [wan, traffic.writeReply],
+    ] as const)
+      device.prepare(
+        prepared,
+        () => LENGTH,
+        (view, at, i) => write(view, at, order[i % flows]),
+      )
+    run(lan, flows)
+  }
   say(`  made ${flows} flows: ${first.toFixed(0)} ns for a new flow's packet, ${answered.toFixed(0)} ns for its answer`)
   if (conntrack.flows.count !== flows)
     throw new Error(`bench/path/memory: ${conntrack.flows.count} flows were made, expected ${flows}`)

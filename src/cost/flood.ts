@@ -38,8 +38,8 @@ export class FloodDevice implements Device {
     lengthOf: (i: number) => number,
     write: (view: DataView, at: number, i: number) => void,
   ): void {
-    this.#starts = new Int32Array(count)
-    this.#lengths = new Int32Array(count)
+    if (this.#starts.length !== count) this.#starts = new Int32Array(count)
+    if (this.#lengths.length !== count) this.#lengths = new Int32Array(count)
     let words = 0
     for (let i = 0; i < count; i++) {
       this.#starts[i] = words
