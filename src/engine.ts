@@ -117,6 +117,9 @@ export class Engine {
     this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts, stats }, random())
     this.conntrack6.beside = this.conntrack
     this.conntrack.beside = this.conntrack6
+    const [expected, expected6] = [this.conntrack.announced.expectations, this.conntrack6.announced.expectations]
+    expected6.beside = expected
+    expected.beside = expected6
     this.conntrack6.onFull = () => this.#tellFull()
     this.flows = new FlowList([this.conntrack, this.conntrack6])
     this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })

@@ -54,6 +54,8 @@ export const SYSCTLS = {
   'net.ipv6.max_dst_opts_number': count(8, -0x7fffffff, 0x7fffffff),
   'net.ipv6.max_dst_opts_length': count(0x7fffffff, 0, 0x7fffffff),
   'net.netfilter.nf_conntrack_max': count(262144, 1, 16_000_000),
+  // Its default goes by the table's size: see sysctls().
+  'net.netfilter.nf_conntrack_expect_max': count(4096, 1, 0x7fffffff),
   'net.netfilter.nf_conntrack_acct': flag(0),
   'net.netfilter.nf_conntrack_checksum': flag(1),
   'net.netfilter.nf_conntrack_timestamp': flag(0),
@@ -136,5 +138,8 @@ export function sysctls(given: Readonly<Record<string, number>> = {}): Sysctl {
       throw new TunfilterError('ERR_SYSCTL', `${name}: ${value}: expected ${setting.min} to ${setting.max}`)
     all[name as SysctlName] = value
   }
+  // As Linux has it for a table with as many buckets as flows: one bucket for expectations in 256 of them, and four in each.
+  if (given['net.netfilter.nf_conntrack_expect_max'] === undefined)
+    all['net.netfilter.nf_conntrack_expect_max'] = 4 * Math.max(1, all['net.netfilter.nf_conntrack_max'] >> 8)
   return all
 }

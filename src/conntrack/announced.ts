@@ -32,11 +32,19 @@ export class Announced {
   /** NAT's: binds a flow that is just being begun so that it goes where its master does. */
   follow: ((ct: number, expectation: Expectation) => void) | undefined
 
-  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling, endFlow: Helping['endFlow']) {
+  /** @param max expectations that there can be */
+  constructor(
+    max: number,
+    flows: FlowTable,
+    time: Time,
+    stats: Float64Array,
+    telling: Telling,
+    endFlow: Helping['endFlow'],
+  ) {
     this.flows = flows
     this.endFlow = endFlow
     this.#time = time
-    this.expectations = new Expectations(flows, time, stats, telling)
+    this.expectations = new Expectations(max, flows, time, stats, telling)
   }
 
   /** Whether packets of the flow are looked at, one by one, before they leave: by a connection helper, or to adjust their numbers. */

@@ -4,7 +4,6 @@
 // it). Conntrack knows nothing of NAT. It follows Linux's nf_conntrack_core. What has to do with addresses and ICMP is the
 // family's own: conntrack4.ts, conntrack6.ts.
 
-import type { TimeoutPolicy } from '../config.ts'
 import { ACCEPT, DROP } from '../hook/hook.ts'
 import { CT_ESTABLISHED, CT_INVALID, CT_NEW, CT_RELATED, CT_UNTRACKED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import type { Sysctl } from '../sysctl.ts'
@@ -25,21 +24,11 @@ import { ERROR, EXPIRED, INSERT, STAT_DROP, STAT_INVALID, STATS } from './statis
 import { Telling } from './telling.ts'
 import { Templates } from './template.ts'
 import { Timeouts } from './timeouts.ts'
-import { DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
+import { type ConntrackParts, DROPPED, INVALID, REOPEN, type Tracker, type Tracking } from './tracker.ts'
 import { hasPorts, trackersOf } from './trackers.ts'
 
 /** The PORTS word of the inverse of a tuple that has none. */
 export const NOT_INVERTIBLE = 0xffff_ffff
-
-/** What both families are made with. */
-export interface ConntrackParts {
-  readonly time: Time
-  readonly sysctl: Sysctl
-  /** Timeout policies by name, for CT targets. */
-  readonly policies?: Readonly<Record<string, TimeoutPolicy>>
-  /** Where to count, shared by both families; its own when left out. */
-  readonly stats?: Float64Array
-}
 
 export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements Tracking {
   readonly flows: Flows
@@ -81,7 +70,10 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     if (sysctl['net.netfilter.nf_conntrack_acct'] !== 0) extensions.account(0)
     if (sysctl['net.netfilter.nf_conntrack_timestamp'] !== 0) extensions.stamp()
     this.telling = new Telling(this.flows, time, sysctl)
-    this.announced = new Announced(this.flows, time, this.stats, this.telling, (...tuple) => endFlow(this, ...tuple))
+    const expected = sysctl['net.netfilter.nf_conntrack_expect_max']
+    this.announced = new Announced(expected, flows, time, this.stats, this.telling, (...tuple) =>
+      endFlow(this, ...tuple),
+    )
     this.#trackers = trackersOf(this, icmp)
     this.gc = new Gc(this)
   }

@@ -4,11 +4,12 @@ import type { Packet } from '../packet/packet.ts'
 import * as icmp from '../wire/icmp.ts'
 import { PROTO_ICMP } from '../wire/ipv4.ts'
 import { icmpChecksumWrong } from './checksum.ts'
-import { Conntrack, type ConntrackParts, NOT_INVERTIBLE } from './conntrack.ts'
+import { Conntrack, NOT_INVERTIBLE } from './conntrack.ts'
 import { FlowTable } from './flows.ts'
 import { ERROR_MESSAGE, MESSAGE, WRONG_MESSAGE } from './icmp.ts'
 import { InnerTuple, innerTuple } from './icmp-error.ts'
 import * as f from './record.ts'
+import type { ConntrackParts } from './tracker.ts'
 
 export class Conntrack4 extends Conntrack {
   readonly #inner = new InnerTuple()

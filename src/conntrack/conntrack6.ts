@@ -9,12 +9,13 @@ import * as ip from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import { NO_NEXT } from '../wire/ipv6-extension.ts'
 import { checksumWrong } from './checksum.ts'
-import { Conntrack, type ConntrackParts, NOT_INVERTIBLE } from './conntrack.ts'
+import { Conntrack, NOT_INVERTIBLE } from './conntrack.ts'
 import { ADDRESS_WORDS, FlowTable6 } from './flows6.ts'
 import { keysAt } from './gre.ts'
 import { ERROR_MESSAGE, LINK_MESSAGE, MESSAGE, WRONG_MESSAGE } from './icmp.ts'
 import { Quoted6 } from './quoted6.ts'
 import * as f from './record.ts'
+import type { ConntrackParts } from './tracker.ts'
 
 export class Conntrack6 extends Conntrack<FlowTable6> {
   readonly #quoted = new Quoted6()

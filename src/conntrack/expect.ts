@@ -12,8 +12,6 @@ import * as f from './record.ts'
 import { EXPECT_CREATE, EXPECT_DELETE, EXPECT_NEW } from './statistics.ts'
 import type { Telling } from './telling.ts'
 
-/** All expectations there can be (nf_conntrack_expect_max as Linux sets it for its largest default table). */
-export const EXPECTATIONS_MAX = 4096
 /** Milliseconds: times are kept in 31 bits. */
 const LONGEST = 0x7fff_ffff
 
@@ -96,6 +94,9 @@ interface Standing {
 
 export class Expectations {
   count = 0
+  /** The other family's, which count against the same bound. */
+  beside: Expectations | undefined
+  readonly #max: number
   readonly #flows: FlowTable
   readonly #time: Time
   readonly #stats: Float64Array
@@ -105,8 +106,12 @@ export class Expectations {
   /** By master, the oldest first. */
   readonly #byMaster = new Map<number, Standing[]>()
 
-  /** @param stats where what becomes of expectations is counted  @param telling where it is told */
-  constructor(flows: FlowTable, time: Time, stats: Float64Array, telling: Telling) {
+  /**
+   * @param max as many as there can be, of both families (net.netfilter.nf_conntrack_expect_max)
+   * @param stats where what becomes of expectations is counted  @param telling where it is told
+   */
+  constructor(max: number, flows: FlowTable, time: Time, stats: Float64Array, telling: Telling) {
+    this.#max = max
     this.#flows = flows
     this.#time = time
     this.#stats = stats
@@ -129,7 +134,7 @@ export class Expectations {
     }
     const siblings = (this.#byMaster.get(master) ?? []).filter((each) => each.expectation.class === expectation.class)
     if (siblings.length >= policy.max) this.#remove(siblings[0])
-    if (this.count >= EXPECTATIONS_MAX) return TOO_MANY
+    if (this.count + (this.beside?.count ?? 0) >= this.#max) return TOO_MANY
     const standing = {
       expectation,
       policy,

@@ -1,6 +1,7 @@
 // What a protocol's tracker is: one object a protocol, which sees every packet of its protocol's flows before conntrack
 // settles the packet's state. It keeps its state in the words of the record from TRACKER on.
 
+import type { TimeoutPolicy } from '../config.ts'
 import type { Packet } from '../packet/packet.ts'
 import type { Sysctl } from '../sysctl.ts'
 import type { Time } from '../time.ts'
@@ -31,6 +32,16 @@ export interface Tracker {
   mayDropEarly(ct: number): boolean
   /** The router itself ended the connection (REJECT with a RST). */
   close?(ct: number): void
+}
+
+/** What both families' conntrack is made with. */
+export interface ConntrackParts {
+  readonly time: Time
+  readonly sysctl: Sysctl
+  /** Timeout policies by name, for CT targets. */
+  readonly policies?: Readonly<Record<string, TimeoutPolicy>>
+  /** Where to count, shared by both families; its own when left out. */
+  readonly stats?: Float64Array
 }
 
 /** What trackers work with. */

@@ -42,12 +42,30 @@ describe('an expectation', () => {
   })
 
   test('is refused when there are as many as there may be, and its packet dropped', () => {
-    const router = new Router(RULES, { sysctl: { 'net.netfilter.nf_conntrack_max': 5000 } })
+    const router = new Router(RULES, {
+      sysctl: { 'net.netfilter.nf_conntrack_max': 5000, 'net.netfilter.nf_conntrack_expect_max': 4096 },
+    })
     for (let i = 0; i < 4100; i++)
       router.send('lan', `udp 10.0.1.${2 + (i >> 10)}:${1000 + (i & 1023)} > 203.0.113.9:69 ${READ}`)
     expect(expected(router)).toBe(4096)
     expect(router.flows).toBe(4096)
     expect(router.dropped()).toEqual({ conntrack: 4 })
+  })
+
+  test('is refused beyond net.netfilter.nf_conntrack_expect_max, and by default beyond a 64th of the flows', () => {
+    for (const [sysctl, max] of [
+      [{ 'net.netfilter.nf_conntrack_expect_max': 3 }, 3],
+      [{ 'net.netfilter.nf_conntrack_max': 1024 }, 16],
+      [{ 'net.netfilter.nf_conntrack_max': 100 }, 4],
+    ] as const) {
+      const router = new Router(RULES, { sysctl })
+      for (let i = 0; i < 20; i++) router.send('lan', `udp 10.0.1.2:${1000 + i} > 203.0.113.9:69 ${READ}`)
+      expect(expected(router)).toBe(max)
+      // One goes with its time, and there is room again.
+      router.pause(301_000)
+      router.send('lan', `udp 10.0.1.2:2000 > 203.0.113.9:69 ${READ}`)
+      expect(expected(router)).toBe(1)
+    }
   })
 })
 
