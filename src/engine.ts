@@ -327,23 +327,28 @@ export class Engine {
    */
   step(): number {
     this.time.set(this.#clock.now())
-    if (((this.time.now - this.#ticked) | 0) >= TICK) this.tick()
+    if (((this.time.now - this.#ticked) | 0) >= TICK) this.#tick()
     this.#inside = true
-    return this.#devices.receive() + this.#finish()
+    const received = this.#devices.receive()
+    return received + this.#finish(received)
   }
 
   /**
    * The end of a round: what listeners have to do with it, then what is to leave is written. What is queued because of a verdict waits
-   * for the next round, or a listener that always says "repeat" would make this one endless.
+   * for the next round, or a listener that always says "repeat" would make this one endless. Flows that are over end behind all that.
+   * @param received packets of this round
    * @returns how many packets were shown to listeners of queues, or judged
    */
-  #finish(): number {
+  #finish(received = 1): number {
     const settled = this.#queues.settle()
     this.#ends.drain(this.#receivePacket)
     this.pipeline.settle()
     this.pipeline6.settle()
     this.#nflog.deliver()
     this.#devices.flush()
+    const idle = received + settled === 0
+    this.conntrack.gc.collect(idle)
+    this.conntrack6.gc.collect(idle)
     this.flows.source.tell()
     this.#inside = false
     this.#quiet = settled === 0
@@ -380,6 +385,11 @@ export class Engine {
 
   /** Looks at timers: flows that end, fragments that waited too long, idle timers. step() does it every 20 ms. */
   tick(): void {
+    this.#tick()
+    this.#finish(0)
+  }
+
+  #tick(): void {
     this.#ticked = this.time.now
     this.#full = false
     this.#idle.tick()

@@ -386,7 +386,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
     else this.announced.release(ct)
   }
 
-  /** Removes what is over, a part of the table at a time. */
+  /** Time has passed. What of the table is over is removed by gc.collect(), a part at a time. */
   tick(): void {
     if (this.announced.expectations.count !== 0) this.announced.expectations.tick()
     this.gc.tick()

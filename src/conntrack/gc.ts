@@ -1,6 +1,9 @@
-// What makes room in the flow table: early drop, where a new flow finds it full, and the round that looks at some records with every
-// tick (gc_worker). What a look-up meets and is over goes at once (Conntrack.lasting); so the round is only for flows of which
+// What makes room in the flow table: early drop, where a new flow finds it full, and the round that looks at every record once in a
+// second or some (gc_worker). What a look-up meets and is over goes at once (Conntrack.lasting); so the round is only for flows of which
 // no packet comes any more.
+//
+// What always holds: packets never wait for the round. Time says how many records are due to be looked at; what is due is done in pieces, at
+// the end of each round of the engine, small ones where packets came, so that a million flows that are over at once hold nothing up.
 
 import type { Time } from '../time.ts'
 import type { FlowTable } from './flows.ts'
@@ -8,9 +11,22 @@ import * as f from './record.ts'
 import { EARLY_DROP, EXPIRED } from './statistics.ts'
 import type { Tracker } from './tracker.ts'
 
-/** How far early drop looks along the index, and how many records one tick examines. */
+/** How far early drop looks along the index. */
 const EVICTION_RANGE = 64
-const REAP_PER_TICK = 4096
+/** A table is looked through in so many ticks; of few records as many at once as a tick makes due at least, of many at the most. */
+const TICKS_A_PASS = 64
+const DUE_LEAST = 4096
+const DUE_MOST = 1 << 15
+
+/** How many records a piece looks at, and how many flows it ends, at most. */
+interface Piece {
+  readonly looks: number
+  readonly ends: number
+}
+
+/** A batch brings 64 new flows at most: in the long run no fewer end. */
+const BUSY: Piece = { looks: 512, ends: 96 }
+const IDLE: Piece = { looks: 1 << 13, ends: 1024 }
 
 /** What is collected from: a family's conntrack. */
 export interface Collected {
@@ -25,7 +41,9 @@ export interface Collected {
 
 export class Gc {
   readonly #from: Collected
-  #reaped = 0
+  /** The next record to be looked at, and how many are due. */
+  #next = 0
+  #due = 0
 
   constructor(from: Collected) {
     this.#from = from
@@ -45,22 +63,32 @@ export class Gc {
     return false
   }
 
-  /** Examines the next few thousand records and removes those that have expired, or, nearly full, that are closing. */
+  /** Time has passed: more records are due. */
   tick(): void {
+    const { used } = this.#from.flows
+    const due = Math.min(DUE_MOST, Math.max(DUE_LEAST, used / TICKS_A_PASS))
+    this.#due = Math.min(used, this.#due + Math.ceil(due))
+  }
+
+  /** Ends flows that are over, or, where the table is nearly full, that are closing. @param idle nobody waits for the end of it */
+  collect(idle: boolean): void {
+    if (this.#due === 0) return
     const { flows, time, stats, total } = this.#from
+    const { looks, ends } = idle ? IDLE : BUSY
     const crowded = total > 0.95 * flows.max
-    for (let n = Math.min(REAP_PER_TICK, flows.used); n > 0; n--) {
-      if (this.#reaped >= flows.used) this.#reaped = 0
-      const ct = this.#reaped++
+    let left = Math.min(this.#due, looks)
+    this.#due -= left
+    for (let ended = 0; left > 0 && ended < ends; left--) {
+      if (this.#next >= flows.used) this.#next = 0
+      const ct = this.#next++
       if ((flows.status(ct) & f.CONFIRMED) === 0) continue
-      if (flows.isOver(ct, time.now)) {
-        this.#from.kill(ct)
-        stats[EXPIRED]++
-      } else if (crowded && this.#mayGo(ct)) {
-        this.#from.kill(ct)
-        stats[EARLY_DROP]++
-      }
+      if (flows.isOver(ct, time.now)) stats[EXPIRED]++
+      else if (crowded && this.#mayGo(ct)) stats[EARLY_DROP]++
+      else continue
+      this.#from.kill(ct)
+      ended++
     }
+    this.#due += left
   }
 
   #mayGo(ct: number): boolean {
