@@ -97,7 +97,12 @@ export async function ourGateway(lab: Lab, role: string, options: OurOptions): P
 }
 
 /** @param queues of each device, and processes */
-export async function bareGateway(lab: Lab, role: string, way: Way, queues = 1): Promise<Gateway> {
+export async function bareGateway(
+  lab: Lab,
+  role: string,
+  way: Way,
+  queues = 1,
+): Promise<Gateway & { readonly pid: number }> {
   const [client, server] = [await lab.namespace(`${role}c`), await lab.namespace(`${role}s`)]
   const offload = way.offload ? 'offload' : 'plain'
   const forward = start(FORWARD, client, server, way.io, offload, CLIENT, WAN_ROUTER, String(queues))
@@ -122,7 +127,7 @@ export async function bareGateway(lab: Lab, role: string, way: Way, queues = 1):
   }
   await run('ip', '-n', client, 'route', 'add', 'default', 'via', LAN_ROUTER)
   const used = () => processorTime(forward.pid)
-  return { name: `bare C${way.name}`, client, server, address: SERVER, processorTime: used }
+  return { name: `bare C${way.name}`, client, server, address: SERVER, processorTime: used, pid: forward.pid }
 }
 
 /** @param tool `iptables-legacy` or `iptables-nft` */

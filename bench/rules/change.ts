@@ -39,8 +39,8 @@ export async function rulesChange(quick: boolean): Promise<Result> {
     say(`rules: changes, ${where}`)
     const plane = new Plane()
     const read = (count: number) => parseRestore(blockList(count), { file: 'rules', family: 4 })
-    // What is compiled on the way is no rule's.
-    const first = read(2000)
+    // What is compiled on the way, and goes on being compiled as there are more of them, is no rule's.
+    const first = read(rules)
     await plane.change(NOTHING, first)
     await plane.change(first, NOTHING)
     const empty = plane.memory()

@@ -7,6 +7,8 @@
 import type { MatchFunction, PlainTest } from './define.ts'
 import type { MatchUse } from './model.ts'
 
+const NOTHING: readonly MatchFunction[] = []
+
 /** A conjunction; each part as it is here lets everything pass. */
 export class PlainTests {
   /** Ports are compared, and so there has to be a transport header. */
@@ -52,6 +54,6 @@ export class PlainTests {
 
   /** The matches that are left to be called. */
   rest(matches: readonly MatchFunction[]): readonly MatchFunction[] {
-    return matches.slice(this.count)
+    return this.count === matches.length ? NOTHING : matches.slice(this.count)
   }
 }

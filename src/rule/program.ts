@@ -75,8 +75,6 @@ export class Program {
   defragmenting = 0
   /** Entries from which on packets are traced. */
   tracing = 0
-  /** The last change that was begun. */
-  #build: Build | undefined
 
   constructor(family: Family, environment: Environment, { interpreted = false } = {}) {
     this.family = family
@@ -102,10 +100,8 @@ export class Program {
     return uses
   }
 
-  /** Begins the next generation. Only one may be under way. */
+  /** Begins the next generation. Only one may be under way, up to the end of Build.clear(). */
   begin(): Build {
-    this.#build?.clear()
-    this.#build = new Build(this)
-    return this.#build
+    return new Build(this)
   }
 }
