@@ -8,7 +8,7 @@ export const mark = defineMatch({
   summary: "the packet's mark",
   options: { mark: maskedMark().negatable().required().help('the value under the mask') },
   list: ({ mark: { value, not } }) => `mark match ${not ? '! ' : ''}${formatMark(value)}`,
-  plain: ({ mark: { value, not } }) => (not || value.mask === 0 ? undefined : { mark: value }),
+  plain: ({ mark: { value, not } }) => (value.mask === 0 ? undefined : { mark: { ...value, not } }),
   looks: 'flow',
   match: ({ mark: { value: wanted, not } }) => {
     const { value, mask } = wanted

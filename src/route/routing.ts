@@ -28,6 +28,9 @@ export const ROUTED = -1
 /** net.ipv4.route.min_pmtu */
 const MIN_PATH_MTU = 552
 
+/** Of so many places for addresses whose type was asked for. */
+const FOUND_BITS = 8
+
 export class Routing {
   // The last look-up's result.
   type = type.UNSPEC
@@ -59,6 +62,9 @@ export class Routing {
   /** The addresses that devices have; the loopback device has 127.0.0.1. */
   #own = new Set<number>()
   #local = new Fib([])
+  /** Addresses that were looked up there for their type, none of them 0, and what was found. */
+  readonly #foundOf = new Int32Array(1 << FOUND_BITS)
+  readonly #found = new Int32Array(1 << FOUND_BITS)
   #main = new Fib([])
   #fibs = new Map<number, Fib>()
   #ready: readonly ReadyRule[] = []
@@ -97,6 +103,7 @@ export class Routing {
     for (const link of this.#links.all) for (const own of link.addresses) this.#own.add(own.address)
     this.#fibs = new Map(tables.numbers.map((number) => [number, this.#compiled(tables.entries(number))]))
     this.#local = this.#fibs.get(TABLE_LOCAL) ?? new Fib([])
+    this.#foundOf.fill(0)
     this.#main = this.#fibs.get(TABLE_MAIN) ?? new Fib([])
     this.#ready = rules.ready((name) => this.#links.byName(name)?.index ?? NO_LINK)
     const special = (route: Route) => route.paths !== undefined || route.type === type.THROW
@@ -351,7 +358,14 @@ export class Routing {
   addressType(address: number, link: number): number {
     if (address === 0 || address === ip.BROADCAST_ADDRESS) return type.BROADCAST
     if (ip.isMulticast(address)) return type.MULTICAST
-    const found = this.#local.find(address)
+    // New flows go to the same addresses again and again.
+    const place = Math.imul(address, 0x9e3779b1) >>> (32 - FOUND_BITS)
+    let found = this.#found[place]
+    if (this.#foundOf[place] !== address) {
+      found = this.#local.find(address)
+      this.#foundOf[place] = address
+      this.#found[place] = found
+    }
     if (found < 0) return type.UNICAST
     const route = this.#local.routes[found]
     return link === NO_LINK || route.link === link ? route.type : type.UNICAST

@@ -149,8 +149,8 @@ export interface PlainTest {
   readonly ports?: { readonly sport: Range; readonly dport: Range }
   /** Bits 1 << p.ctinfo, one of which has to be set. */
   readonly states?: number
-  /** p.mark under a mask, which is not 0. */
-  readonly mark?: { readonly value: number; readonly mask: number }
+  /** p.mark under a mask, which is not 0; with `not` it has to be another. */
+  readonly mark?: { readonly value: number; readonly mask: number; readonly not: boolean }
 }
 
 /** Ranges, least and most in turn: the port lies in one of them. */

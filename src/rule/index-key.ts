@@ -41,7 +41,7 @@ export class RuleKey {
     if (!tests.destinationNot) this.#address(DESTINATION, rules, entry, ADDRESSES + 2 * size, size)
     this.#ports(tests, true)
     this.#ports(tests, false)
-    if (tests.markMask !== 0) {
+    if (tests.markMask !== 0 && !tests.markNot) {
       mask[MARK] = tests.markMask
       this.#all(MARK, tests.mark)
     }

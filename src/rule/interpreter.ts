@@ -103,7 +103,7 @@ export function matches(rules: Entries, entry: number, p: Packet): number {
     }
     if (p.sport < t.sportMin || p.sport > t.sportMax || p.dport < t.dportMin || p.dport > t.dportMax) return 0
   }
-  if (((1 << p.ctinfo) & t.states) === 0 || (p.mark & t.markMask) !== t.mark) return 0
+  if (((1 << p.ctinfo) & t.states) === 0 || ((p.mark & t.markMask) === t.mark) === t.markNot) return 0
   if (t.matches.length === 0) return 1
   if (!t.flow) looked.further = true
   return ask(t.matches, p)

@@ -21,6 +21,7 @@ export class PlainTests {
   states = -1
   mark = 0
   markMask = 0
+  markNot = false
   /** How many of the rule's matches these tests stand for. */
   count = 0
 
@@ -48,6 +49,7 @@ export class PlainTests {
     if (mark) {
       this.mark = mark.value
       this.markMask = mark.mask
+      this.markNot = mark.not
     }
     return true
   }

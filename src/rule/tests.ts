@@ -34,6 +34,8 @@ export class Tests {
   readonly mark: number
   /** 0 for every mark. */
   readonly markMask: number
+  /** It has to be another. */
+  readonly markNot: boolean
   /** Matches that are more than the comparisons above. */
   readonly matches: readonly MatchFunction[]
   /** All matches, for packets without a transport header, which each match judges in its own way. */
@@ -61,6 +63,7 @@ export class Tests {
     this.states = plain.states
     this.mark = plain.mark
     this.markMask = plain.markMask
+    this.markNot = plain.markNot
     this.matches = plain.rest(matches)
     this.allMatches = matches
     this.flow = conditions.matches.every((use) => looksOf(use) === 'flow')

@@ -23,7 +23,7 @@ function functions(of: Rule): MatchFunction[] {
 /** What the interpreter makes of the plain tests, for a packet that has a transport header. */
 function holds(t: PlainTests, p: Packet): boolean {
   if (p.sport < t.sportMin || p.sport > t.sportMax || p.dport < t.dportMin || p.dport > t.dportMax) return false
-  return ((1 << p.ctinfo) & t.states) !== 0 && (p.mark & t.markMask) === t.mark
+  return ((1 << p.ctinfo) & t.states) !== 0 && ((p.mark & t.markMask) === t.mark) !== t.markNot
 }
 
 const port = fc.integer({ min: 0, max: 0xffff })
@@ -37,8 +37,8 @@ const rules = fc.oneof(
   fc.tuple(not, states).map(([n, s]) => `-m state ${n}--state ${s}`),
   fc.tuple(not, states).map(([n, s]) => `-m conntrack ${n}--ctstate ${s}`),
   fc
-    .tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 1, max: 255 }))
-    .map(([v, m]) => `-m mark --mark ${v & m}/${m}`),
+    .tuple(not, fc.integer({ min: 0, max: 255 }), fc.integer({ min: 1, max: 255 }))
+    .map(([n, v, m]) => `-m mark ${n}--mark ${v & m}/${m}`),
 )
 
 describe('plain tests', () => {
