@@ -5,8 +5,8 @@
 import type { Conntrack } from './conntrack/conntrack.ts'
 import { CONFIRMED } from './conntrack/record.ts'
 import { type Links, LOOPBACK } from './device/link.ts'
-import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING } from './hook/hook.ts'
-import { HELD, type Queued, type Step, type Watch, Way } from './hook/way.ts'
+import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
+import { type Queued, type Step, type Watch, Way } from './hook/way.ts'
 import type { Mouth } from './local/local.ts'
 import type { IcmpCredit } from './local/rate.ts'
 import type { Synproxy } from './local/synproxy.ts'
@@ -56,8 +56,6 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
   protected abstract readonly defragment: (p: Packet, hook: number) => number
   readonly #notice: (message: string) => void
   readonly #watch: Watch | undefined
-  /** What the route of the packet that walks OUTPUT was chosen by: addresses and mark. */
-  #before: Packet
   #way: Way
   /** Steps of PREROUTING up to conntrack, behind which a packet may go on by a known way. */
   #tracked = 0
@@ -77,7 +75,6 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
     this.routing = parts.routing
     this.#notice = parts.notice
     this.#watch = parts.watch
-    this.#before = parts.ends.packet()
     this.#way = new Way(this.#queued)
   }
 
@@ -94,6 +91,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
       drop: (p, reason) => this.drop(p, reason),
       notice: this.#notice,
       nat: (p, at, table) => nat.input(p, at, table),
+      routedAnew: (p, step, byMark) => this.#routedAnew(p, step, byMark),
       synproxy: (p) => this.local.synproxy.step(p),
       defragment: tracking || defragmenting ? this.defragment : undefined,
       conntrack: tracking ? conntrack : undefined,
@@ -192,21 +190,24 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
 
   /** A packet of the router's own, header read and routed (outLink, nexthop, mtu); it is used up. */
   output(p: Packet): void {
-    const outer = this.#before
-    const before = this.ends.packet()
-    this.keepRoutedBy(p, before)
-    this.#before = before
     const verdict = this.#way.walk(OUTPUT, p)
-    this.#before = outer
     if (verdict !== ACCEPT) this.#end(p, verdict)
-    else this.#sent(p, before)
-    this.ends.giveBack(before)
+    else this.postrouting(p)
     this.ends.giveBack(p)
   }
 
-  /** @param before what the route was chosen by */
-  #sent(p: Packet, before: Packet): void {
-    if (this.isRoutedBy(p, before) || this.#reroute(p)) this.postrouting(p)
+  /**
+   * What a step of OUTPUT does, and a new route where it changes what the route was chosen by. In Linux that are mangle and nat: a
+   * MARK in another table comes too late or too early.
+   */
+  #routedAnew(p: Packet, step: (p: Packet, hook: number) => number, byMark: boolean): number {
+    const before = this.ends.packet()
+    this.keepRoutedBy(p, before)
+    const verdict = step(p, OUTPUT)
+    if (!byMark) before.mark = p.mark
+    const stays = verdict === DROP || verdict === STOLEN || this.isRoutedBy(p, before)
+    this.ends.giveBack(before)
+    return stays || this.#reroute(p) ? verdict : STOLEN
   }
 
   /** DNAT or MARK in OUTPUT: the way is looked up again, the source address stays. */
@@ -290,18 +291,13 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
 
   // ── packets that a listener judges (NFQUEUE) ────────────────────────────────────────────────────────────────────────
 
-  readonly #queued: Queued = (p, at, step, verdict) => {
-    // Its listener sees the route that it has by now.
-    if (at === OUTPUT && !this.isRoutedBy(p, this.#before) && !this.#reroute(p)) return HELD
-    return this.queues.hold(p, at, step, verdict, this)
-  }
+  readonly #queued: Queued = (p, at, step, verdict) => this.queues.hold(p, at, step, verdict, this)
 
   /** A packet that was queued goes on. */
   resume(p: Packet, at: number, step: Step, again: boolean, before: Packet): void {
-    const outer = this.#before
-    this.#before = before
+    // Its listener may have changed what its route was chosen by.
+    if (at === OUTPUT && !this.isRoutedBy(p, before) && !this.#reroute(p)) return
     const verdict = this.#way.walk(at, p, this.#way.place(at, step, again))
-    this.#before = outer
     if (verdict !== ACCEPT) return this.#end(p, verdict)
     switch (at) {
       case PREROUTING:
@@ -311,7 +307,7 @@ export abstract class FamilyPipeline<Tracker extends Conntrack, Router> implemen
       case FORWARD:
         return this.forwarded(p)
       case OUTPUT:
-        return this.#sent(p, before)
+        return this.postrouting(p)
       default:
         return this.leave(p)
     }

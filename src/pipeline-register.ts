@@ -71,6 +71,8 @@ export interface Registered {
   readonly conntrack: Tracking | undefined
   /** Walks the nat table where the packet's flow is new to it, and translates. */
   nat(p: Packet, hook: number, table: (p: Packet, hook: number) => number): number
+  /** A step of OUTPUT that may change what the packet's route was chosen by; of nat's rules a mark does not count. */
+  routedAnew(p: Packet, step: (p: Packet, hook: number) => number, byMark: boolean): number
   /** Target SYNPROXY's step before confirm. */
   synproxy(p: Packet): number
   /** A rule queued the packet. */
@@ -153,13 +155,19 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
     const walked = (p: Packet) => walk.run(chain, i, entries, memory, p, at)
     const untraced = program.interpreted ? asked : walked
     const rules = (p: Packet) => (traced || p.trace !== 0 ? tracer.run(p, at) : untraced(p))
-    if (table !== 'nat') way.add(at, { name: table, priority, reason: REASON.netfilter, run: rules, settled: i })
-    else
-      way.add(at, { name: 'nat', priority, reason: REASON.nat, run: (p) => parts.nat(p, at, rules), settled: SETTLED })
+    if (table !== 'nat') {
+      const run = table === 'mangle' && at === OUTPUT ? (p: Packet) => parts.routedAnew(p, rules, true) : rules
+      way.add(at, { name: table, priority, reason: REASON.netfilter, run, settled: i })
+    } else {
+      const nat = (p: Packet) => parts.nat(p, at, rules)
+      const run = at === OUTPUT ? (p: Packet) => parts.routedAnew(p, nat, false) : nat
+      way.add(at, { name: 'nat', priority, reason: REASON.nat, run, settled: SETTLED })
+    }
   }
   for (const user of users) {
     if (user.family !== undefined && user.family !== program.family) continue
-    way.add(user.hook, { ...user, run: (p, at) => runUser(user, p, at, parts) })
+    const run = (p: Packet, at: number) => runUser(user, p, at, parts)
+    way.add(user.hook, { ...user, run: user.hook === OUTPUT ? (p) => parts.routedAnew(p, run, true) : run })
   }
   const tracked = way.steps(PREROUTING).findIndex(({ name }) => name === 'conntrack') + 1
   const known =

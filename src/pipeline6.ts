@@ -167,6 +167,8 @@ export class Pipeline6 extends FamilyPipeline<Conntrack6, Routing6> {
   // ── to the router itself ────────────────────────────────────────────────────────────────────────────────────────────
 
   #deliver(p: Packet): void {
+    // Its route named the device that has the address, and it leaves by none.
+    p.outLink = NO_LINK
     if (this.passes(INPUT, p)) this.delivered(p)
   }
 
@@ -278,6 +280,7 @@ function isNobody(word0: number, word1: number, word2: number, word3: number): b
 /** What came in fragments and is whole now may leave in fragments again, if none of those was larger than the MTU. */
 function tooBig(p: Packet, least: number): boolean {
   const mtu = Math.max(least, ipv6.MIN_MTU)
-  if (p.fragmentMax !== 0) return (p.fragmentMax & 0xffff) > mtu
+  // Without its fragment header an atomic fragment may fit where it would not have fitted as it came.
+  if (p.fragmentMax !== 0) return p.length > mtu && (p.fragmentMax & 0xffff) > mtu
   return wireLength(p) > mtu
 }

@@ -34,14 +34,13 @@ export interface Clashing {
  * @returns ACCEPT, with the flow that the packet is to have, or DROP
  */
 export function resolveClash(conntrack: Clashing, p: Packet, original: number, reply: number): number {
-  const { flows, stats } = conntrack
+  const { stats } = conntrack
   if (conntrack.tracker(p.protocol).mayClash) {
-    const winner = original >= 0 ? original : reply
-    const translated = (flows.words[(winner >> 1) * f.WORDS + f.STATUS] & f.NAT_DONE) !== 0
-    // Both tuples are the same flow's, turned round where each side sent its first packet.
-    if (!translated || (original ^ reply) === 1) {
+    // Both tuples are the same flow's, turned round where each side sent its first packet. In zones for one direction only they need
+    // not be, and then nothing fits.
+    if ((original ^ reply) === 1) {
       stats[CLASH_RESOLVE]++
-      return join(conntrack, p, winner)
+      return join(conntrack, p, original)
     }
     if (reply < 0) {
       stats[CLASH_RESOLVE]++

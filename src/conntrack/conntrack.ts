@@ -46,6 +46,9 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   adjusting = false
   /** A rule asked for target SYNPROXY since the start. */
   proxying = false
+  /** The flow that was ended last, if it was not removed yet, and when it would have ended by itself. */
+  endedFlow = NO_FLOW
+  endedExpires = 0
   /** What CT targets say. */
   readonly templates = new Templates()
   /** Flows that others have announced, and the helpers that read the announcements. */
@@ -369,6 +372,8 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   over(p: Packet, ct: number): void {
     this.count(p, ct)
     if (this.telling.active) this.telling.end(ct, 0)
+    this.endedFlow = ct
+    this.endedExpires = this.flows.expires(ct)
     this.flows.words[ct * f.WORDS + f.EXPIRES] = this.time.now
   }
 
@@ -376,6 +381,7 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   kill(ct: number, port = 0): void {
     if (this.telling.active) this.telling.end(ct, port)
     this.flows.remove(ct)
+    if (this.endedFlow === ct) this.endedFlow = NO_FLOW
     this.#giveUp(ct)
   }
 

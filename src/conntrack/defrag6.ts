@@ -50,8 +50,6 @@ export class Defrag6 extends Defrag {
     this.header = at + extension.FRAGMENT_HEADER - start
     this.end = this.offset + p.length - this.header
     this.trafficClass = ipv6.trafficClass(view, start)
-    // An empty first fragment says nothing.
-    if (this.end === 0) return PASS
     this.#readKey(p, view.getInt32(at + extension.FRAGMENT_ID))
     if (this.end > MAX_PAYLOAD) return BAD
     if (!this.isLast && (this.end & 7) !== 0) {

@@ -69,13 +69,14 @@ export const conntrack = defineMatch({
     return saved
   },
   looks: 'packet',
-  match: (o, { conntrack: { flows }, time }) => {
+  match: (o, { conntrack, time }) => {
+    const { flows } = conntrack
     const states = o.ctstate?.value ?? 0
     const stateGiven = o.ctstate !== undefined
     const stateNot = o.ctstate?.not === true
     const withoutFlow = stateGiven ? 1 : 0
     const direction = o.ctdir === undefined ? -1 : o.ctdir === 'ORIGINAL' ? 0 : 1
-    const tests = testsOf(o, flows, time)
+    const tests = testsOf(o, flows, time, conntrack)
     return (p) => {
       const { ct } = p
       if (stateGiven) {
@@ -105,7 +106,13 @@ interface Flows {
   expires(ct: number): number
 }
 
-function testsOf(o: ValuesOf<typeof options>, flows: Flows, time: { readonly now: number }): Test[] {
+/** What was left of the flow that was ended last, at its end. */
+interface Ended {
+  readonly endedFlow: number
+  readonly endedExpires: number
+}
+
+function testsOf(o: ValuesOf<typeof options>, flows: Flows, time: { readonly now: number }, ended: Ended): Test[] {
   const tests: Test[] = []
   const add = <T>(given: Negatable<T> | undefined, make: (value: T) => Test) => {
     if (given === undefined) return
@@ -131,11 +138,10 @@ function testsOf(o: ValuesOf<typeof options>, flows: Flows, time: { readonly now
   add(o.ctreplsrcport, (value) => inRange(value, (ct) => flows.sport(ct, 1)))
   add(o.ctrepldstport, (value) => inRange(value, (ct) => flows.dport(ct, 1)))
   add(o.ctstatus, (value) => (ct) => (flows.status(ct) & value) !== 0)
-  // A flow's time runs from its confirmation; before that the kernel gives 0.
+  // A flow's time runs from its confirmation; before that the kernel gives 0. The packet that ended its flow still sees what was left.
+  const expires = (ct: number) => (ended.endedFlow === ct ? ended.endedExpires : flows.expires(ct))
   const seconds: (ct: number) => number = (ct) =>
-    (flows.status(ct) & record.CONFIRMED) === 0
-      ? 0
-      : Math.max(0, Math.floor(((flows.expires(ct) - time.now) | 0) / 1000))
+    (flows.status(ct) & record.CONFIRMED) === 0 ? 0 : Math.max(0, Math.floor(((expires(ct) - time.now) | 0) / 1000))
   add(o.ctexpire, (value) => inRange(value, seconds))
   return tests
 }

@@ -179,8 +179,7 @@ export abstract class Binding {
   #isTwin(found: number): boolean {
     const { conntrack, ct } = this
     const twin = conntrack.likeOriginal(ct)
-    if (twin >> 1 !== found >> 1) return false
-    if ((twin & 1) === 0) return true
+    if (twin >> 1 === found >> 1 && (twin & 1) === 0) return true
     const { words } = conntrack.flows
     const translated = words[(found >> 1) * f.WORDS + f.STATUS] & (f.NAT | f.SEQ_ADJUST)
     const asItIs =

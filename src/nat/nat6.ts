@@ -3,7 +3,7 @@
 import type { Conntrack6 } from '../conntrack/conntrack6.ts'
 import { Quoted6 } from '../conntrack/quoted6.ts'
 import * as f from '../conntrack/record.ts'
-import { ACCEPT, DROP, OUTPUT, POSTROUTING } from '../hook/hook.ts'
+import { ACCEPT, DROP, OUTPUT, PREROUTING } from '../hook/hook.ts'
 import type { Packet } from '../packet/packet.ts'
 import { fold, sumOf } from '../wire/checksum.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
@@ -49,6 +49,15 @@ export class Nat6 extends Nat {
     rewriteEnds(p, flows.addresses, source, destination, (ports << 16) | (ports >>> 16))
   }
 
+  /**
+   * Whether Linux looks at an error's checksum: as in IPv4 not where it is known from the hook before, and not in PREROUTING, where
+   * conntrack has summed up the packet and new addresses (DNPT) do not show, unless something else about the header has changed.
+   */
+  #isToBeSummed(p: Packet, hook: number): boolean {
+    if (hook !== PREROUTING) return hook === OUTPUT
+    return p.unsummed % 0xffff !== 0 || this.#conntrack.sysctl['net.netfilter.nf_conntrack_checksum'] === 0
+  }
+
   protected override translateError(p: Packet, manip: number, hook: number): number {
     const { flows } = this.#conntrack
     const { addresses, words } = flows
@@ -57,8 +66,8 @@ export class Nat6 extends Nat {
     const end = p.start + p.length
     const base = p.ct * f.WORDS
     if (at === 0 || end < at + icmpv6.HEADER + ipv6.HEADER) return DROP
-    // As in IPv4: known from the hook before.
-    if (hook !== POSTROUTING && fold(this.#pseudoSum(p, end - at) + sumOf(view, at, end - at)) !== 0xffff) return DROP
+    if (this.#isToBeSummed(p, hook) && fold(this.#pseudoSum(p, end - at) + sumOf(view, at, end - at)) !== 0xffff)
+      return DROP
     const status = words[base + f.STATUS]
     if (!changes(status, manip, p.direction)) return ACCEPT
     const other = p.direction ^ 1

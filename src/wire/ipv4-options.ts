@@ -1,6 +1,8 @@
 // IPv4 options (RFC 791, 3.1) as a router has to look at them before it acts: are they well formed, and does one ask for
 // source routing, which is off (RFC 7126, 4.3). A record route option with room left gets the router's address; router
-// alert and timestamps pass as they are.
+// alert and timestamps pass as they are. What stands behind the end of the options is overwritten with zeros, as Linux does it.
+
+import * as ip from './ipv4.ts'
 
 export const OPTIONS_FINE = -1
 export const SOURCE_ROUTED = -2
@@ -20,7 +22,10 @@ export function checkOptions(view: DataView, o: number, headerLength: number): n
   let at = 20
   while (at < headerLength) {
     const kind = view.getUint8(o + at)
-    if (kind === END) return OPTIONS_FINE
+    if (kind === END) {
+      clearBehind(view, o, at, headerLength)
+      return OPTIONS_FINE
+    }
     if (kind === NOP) {
       at++
       continue
@@ -46,6 +51,16 @@ export function checkOptions(view: DataView, o: number, headerLength: number): n
     at += length
   }
   return OPTIONS_FINE
+}
+
+function clearBehind(view: DataView, o: number, at: number, headerLength: number): void {
+  let cleared = false
+  for (let i = at + 1; i < headerLength; i++) {
+    if (view.getUint8(o + i) === 0) continue
+    view.setUint8(o + i, 0)
+    cleared = true
+  }
+  if (cleared) ip.writeChecksum(view, o, headerLength)
 }
 
 /**

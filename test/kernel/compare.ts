@@ -164,7 +164,14 @@ export class Correspondence {
       )
     if (packet.inner) result.inner = this.inner(packet.inner, port)
     // The first fragment's checksum covers what is not in it: it follows the ports that it does have.
-    if (typeof result.fields.sum === 'number')
+    // A sum that is not right for what is quoted goes on being wrong by as much.
+    const [was, is] = [quotedFragment(packet), quotedFragment(result)]
+    if (typeof result.fields.sum === 'number' && was !== undefined && is !== undefined) {
+      result.fields.sum = update16(result.fields.sum, was >>> 16, is >>> 16)
+      result.fields.sum = update16(result.fields.sum, was & 0xffff, is & 0xffff)
+    }
+    // UDP's 0 is none.
+    if (typeof result.fields.sum === 'number' && !(packet.proto === 'udp' && packet.fields.sum === 0))
       for (const [before, after] of [
         [packet.sourcePort, result.sourcePort],
         [packet.destinationPort, result.destinationPort],
@@ -185,6 +192,9 @@ function fragmentId({ extensions = [] }: Packet): number | undefined {
   for (const each of extensions) if ('id' in each && typeof each.id === 'number') return each.id
   return undefined
 }
+
+const quotedFragment = ({ inner }: Packet) =>
+  inner === undefined || inner.proto === 'raw' ? undefined : fragmentId(inner)
 
 /** Packet by packet and device by device. */
 export function compareSent(where: string, kernel: Sent, engine: Sent, correspondence: Correspondence): Difference[] {

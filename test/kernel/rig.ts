@@ -235,7 +235,9 @@ export class KernelRig implements Subject {
     if (sets !== '') lines.push(fed('ipset restore', sets))
     const tagged = this.log_?.taggedAll([rules[4], rules[6]]) ?? [rules[4], rules[6]]
     for (const [i, family] of FAMILIES.entries()) {
-      const text = await this.restored(tagged[i]!, family)
+      // First nothing: what rules with a name remember (recent, hashlimit) would go on under rules with the same.
+      const before = [...this.tables[family]].map(emptyTable)
+      const text = [...before, await this.restored(tagged[i]!, family)].join('\n')
       if (text !== '') lines.push(fed(`${commandOf(family)}-legacy-restore -w`, text))
     }
     // Flushing walks a large table even where there is nothing in it.
