@@ -61,7 +61,8 @@ export class Delivery6 {
     let nextAt = ipv6.NEXT_HEADER
     let at = start + ipv6.HEADER
     let kind = view.getUint8(start + nextAt)
-    let fragmented = false
+    // Conntrack may have put it together: another fragment header is one too many.
+    let fragmented = p.fragmentMax !== 0
     if (kind === extension.HOP_BY_HOP) {
       // Judged when it came in.
       nextAt = ipv6.HEADER
