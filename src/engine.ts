@@ -3,48 +3,39 @@
 // only. The engine does not know which thread it is in, and takes time and chance from outside.
 
 import { FlowList } from './conntrack/command/flow-list.ts'
-import { Conntrack4 } from './conntrack/conntrack4.ts'
-import { Conntrack6 } from './conntrack/conntrack6.ts'
-import { adviseLargePages } from './device/large-pages.ts'
+import type { Conntrack4 } from './conntrack/conntrack4.ts'
+import type { Conntrack6 } from './conntrack/conntrack6.ts'
 import type { Links } from './device/link.ts'
 import { countersNow, type EngineCounters } from './engine-counters.ts'
 import { Devices } from './engine-devices.ts'
 import type { EngineOptions, HookFunction } from './engine-options.ts'
-import { Generations } from './engine-rules.ts'
+import { assembled } from './engine-parts.ts'
+import type { Generations } from './engine-rules.ts'
 import { TunfilterError } from './errors.ts'
 import type { HookName } from './hook/hook.ts'
 import { HOOK_NAMES } from './hook/hook.ts'
 import { type IpsetResult, runIpset } from './ipset/command.ts'
 import { listSets } from './ipset/list.ts'
 import { loadSets } from './ipset/load.ts'
-import { SetStore } from './ipset/store.ts'
-import { IcmpCredit } from './local/rate.ts'
-import { Accounts } from './nfacct/accounts.ts'
+import type { SetStore } from './ipset/store.ts'
+import type { Accounts } from './nfacct/accounts.ts'
 import { type NfacctResult, runNfacct } from './nfacct/command.ts'
-import { NflogGroups, type NflogListener, type NflogOptions } from './nfnetlink/nflog.ts'
-import { type QueueListener, type QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
+import type { NflogGroups, NflogListener, NflogOptions } from './nfnetlink/nflog.ts'
+import type { QueueListener, QueueOptions, Queues } from './nfnetlink/nfqueue.ts'
 import type { Packet } from './packet/packet.ts'
-import { REASON, REASONS } from './packet/reason.ts'
-import { Slab } from './packet/slab.ts'
-import { Pipeline } from './pipeline.ts'
-import { Ends } from './pipeline-ends.ts'
+import { REASON } from './packet/reason.ts'
+import type { Slab } from './packet/slab.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Ends } from './pipeline-ends.ts'
 import { forgetDecisions, type UserHook } from './pipeline-register.ts'
-import { Pipeline6 } from './pipeline6.ts'
-import { systemRandom } from './random.ts'
-import { buildLinks, buildRules, buildTables, checkDeviceSysctls } from './route/build.ts'
-import { TableNames } from './route/command/names.ts'
+import type { Pipeline6 } from './pipeline6.ts'
 import type { IpRouter } from './route/command/router.ts'
 import { type IpResult, runIp } from './route/command/run.ts'
-import { Routing } from './route/routing.ts'
-import { Routing6 } from './route/routing6.ts'
 import type { Build } from './rule/build.ts'
-import type { Environment } from './rule/environment.ts'
 import type { Chain, Counters, Family, Rule, RuleSet } from './rule/model.ts'
-import { protocolName, protocolNumber, servicePort } from './rule/names.ts'
-import { Program } from './rule/program.ts'
-import { Shared } from './rule/shared.ts'
-import { type Sysctl, sysctls } from './sysctl.ts'
-import { IdleTimers } from './target/idletimer.ts'
+import type { Program } from './rule/program.ts'
+import type { Sysctl } from './sysctl.ts'
+import type { IdleTimers } from './target/idletimer.ts'
 import { type Clock, SystemClock, Time } from './time.ts'
 
 /** How often timers are looked at, in milliseconds of the engine's clock. */
@@ -67,7 +58,6 @@ export class Engine {
   /** The accounting objects that rules name (nfacct). */
   readonly accounts: Accounts
   readonly #clock: Clock
-  readonly #environment: Environment
   readonly #router: IpRouter
   readonly #notice: (message: string) => void
   readonly #devices: Devices
@@ -89,83 +79,30 @@ export class Engine {
   }
 
   private constructor(options: EngineOptions) {
-    const { config, devices, log = () => {}, notice = () => {} } = options
-    const random = options.random ?? systemRandom()
     this.#clock = options.clock ?? new SystemClock()
-    this.#notice = notice
+    this.#notice = options.notice ?? (() => {})
     this.time.set(this.#clock.now())
     this.#ticked = this.time.now
-    this.sysctl = sysctls(config.sysctl)
-    this.slab = new Slab(options.slots ?? 1024, options.memory)
-    this.links = buildLinks(config, devices)
-    for (const device of devices.values()) device.attach?.(this.slab)
-    checkDeviceSysctls(this.sysctl, this.links)
-    const tables = (family: Family) => buildTables(config, this.links, family, this.sysctl)
-    const rules = (family: Family) => buildRules(config, family, { protocolNumber, protocolName })
-    const routing = new Routing(this.links, tables(4), rules(4), this.sysctl, this.time, random())
-    this.conntrack = new Conntrack4({ time: this.time, sysctl: this.sysctl, policies: config.timeouts }, random())
-    this.conntrack.onFull = () => this.#tellFull()
-    this.#ends = new Ends(this.slab, this.links, new Float64Array(new SharedArrayBuffer(REASONS.length * 8)))
-    this.#queues = new Queues(this.#ends, this.time, notice)
-    this.#queues.onVerdict = () => this.#judged()
-    const { sysctl, time } = this
-    const credit = new IcmpCredit(time, sysctl)
-    const parts = { ends: this.#ends, queues: this.#queues, time, sysctl, random, notice, credit, watch: options.watch }
-    this.pipeline = new Pipeline({ ...parts, routing, conntrack: this.conntrack })
-    const routing6 = new Routing6(this.links, tables(6), rules(6), sysctl, time, random())
-    const { stats } = this.conntrack
-    this.conntrack6 = new Conntrack6({ time, sysctl, policies: config.timeouts, stats }, random())
-    this.conntrack6.beside = this.conntrack
-    this.conntrack.beside = this.conntrack6
-    const [expected, expected6] = [this.conntrack.announced.expectations, this.conntrack6.announced.expectations]
-    expected6.beside = expected
-    expected.beside = expected6
-    this.conntrack6.onFull = () => this.#tellFull()
+    const parts = assembled(options, this.time)
+    this.sysctl = parts.sysctl
+    this.slab = parts.ends.slab
+    this.links = parts.ends.links
+    this.conntrack = parts.conntrack
+    this.conntrack6 = parts.conntrack6
+    for (const conntrack of [this.conntrack, this.conntrack6]) conntrack.onFull = () => this.#tellFull()
     this.flows = new FlowList([this.conntrack, this.conntrack6])
-    this.pipeline6 = new Pipeline6({ ...parts, routing: routing6, conntrack: this.conntrack6 })
-    this.#devices = new Devices(this.#ends, this.#receivePacket, notice)
-    this.#nflog = new NflogGroups(this.links, this.time, notice)
-    this.sets = new SetStore({
-      time: this.time,
-      random,
-      names: { protocolName, protocolNumber, servicePort },
-      adviseMemory: adviseLargePages,
-    })
-    const shared = new Shared()
-    this.accounts = new Accounts(shared, config.accounting)
-    this.#environment = {
-      time: this.time,
-      random,
-      links: this.links,
-      routing,
-      conntrack: this.conntrack,
-      nat: this.pipeline.nat,
-      local: this.pipeline.local,
-      routing6,
-      local6: this.pipeline6.local,
-      log,
-      nflog: this.#nflog,
-      shared,
-      sets: this.sets,
-    }
-    const names = { protocolNumber, protocolName, tables: new TableNames(config.tables) }
-    this.#router = {
-      links: this.links,
-      names,
-      routing,
-      routing6,
-      forwards6: sysctl['net.ipv6.conf.all.forwarding'] !== 0,
-      promotes: sysctl['net.ipv4.conf.all.promote_secondaries'] !== 0,
-      addressGone: (link, address) =>
-        (address.length === 1 ? this.pipeline.nat : this.pipeline6.nat).endMasqueraded(link.index, address),
-    }
-    this.#idle = new IdleTimers(this.#environment.shared)
-    const how = { interpreted: options.interpretRules }
-    const environment6 = { ...this.#environment, conntrack: this.conntrack6, nat: this.pipeline6.nat }
-    const programs = { 4: new Program(4, this.#environment, how), 6: new Program(6, environment6, how) }
-    this.#rules = new Generations(programs, this.sets, this.accounts.isThere)
-    routing.paths.onLearned = () => forgetDecisions(programs[4])
-    routing6.paths.onLearned = () => forgetDecisions(programs[6])
+    this.pipeline = parts.pipeline
+    this.pipeline6 = parts.pipeline6
+    this.#ends = parts.ends
+    this.#queues = parts.queues
+    this.#queues.onVerdict = () => this.#judged()
+    this.#devices = new Devices(this.#ends, this.#receivePacket, this.#notice)
+    this.#nflog = parts.nflog
+    this.sets = parts.sets
+    this.accounts = parts.accounts
+    this.#router = parts.router
+    this.#idle = parts.idle
+    this.#rules = parts.rules
     this.#register()
   }
 
