@@ -24,6 +24,8 @@ export interface Complaint extends Place {
   readonly message: string
   /** The line is well written, but the rules as they are do not allow it. */
   readonly standing?: true
+  /** The kernel would not take it, with this errno in words. */
+  readonly errno?: string
 }
 
 /** A rule file or configuration that was refused, with everything that is wrong in it; nothing was changed. */

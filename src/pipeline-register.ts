@@ -4,6 +4,7 @@
 import * as hook from './hook/hook.ts'
 import { ACCEPT, DROP, FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, STOLEN } from './hook/hook.ts'
 import { type Queued, SETTLED, type Step, type Watch, Way } from './hook/way.ts'
+import { SYNPROXY } from './local/synproxy.ts'
 import type { Packet } from './packet/packet.ts'
 import { REASON } from './packet/reason.ts'
 import { KnownWays } from './pipeline-known.ts'
@@ -49,8 +50,6 @@ export interface Tracking {
   confirm(p: Packet): number
   /** Whether flows may have their sequence numbers adjusted, and the step that does it. */
   readonly adjusting: boolean
-  /** Whether flows may be such as target SYNPROXY opens. */
-  readonly proxying: boolean
   adjust(p: Packet): number
   /** Connection helpers, and whether a rule has asked for one. */
   readonly announced: {
@@ -119,7 +118,7 @@ export function registered(program: Program, users: readonly UserHook[], parts: 
       settled: SETTLED,
     }
     for (const at of [PREROUTING, OUTPUT]) way.add(at, { ...input, priority: hook.PRIORITY_CONNTRACK })
-    if (conntrack.proxying) {
+    if ((program.environment.shared?.users(SYNPROXY, String(program.family)) ?? 0) > 0) {
       const synproxy = { name: 'synproxy', reason: REASON.synproxy, run: (p: Packet) => parts.synproxy(p) }
       for (const at of [INPUT, POSTROUTING]) way.add(at, { ...synproxy, priority: hook.PRIORITY_SYNPROXY })
     }

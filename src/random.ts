@@ -25,8 +25,21 @@ export function seededRandom(seed: number): Random {
   return next
 }
 
+/** Generators that no seed repeats. */
+const fromSystem = new WeakSet<Random>()
+
 /** Seeded from the system's random source. */
 export function systemRandom(): Random {
   const [a, b, c, d] = randomFillSync(new Int32Array(4))
-  return sfc32(a, b, c, d)
+  const random = sfc32(a, b, c, d)
+  fromSystem.add(random)
+  return random
+}
+
+/**
+ * Where a generator's user finds numbers for keys: who has seen enough of what sfc32 gives knows what it gives next, so beside the system's
+ * these come from the system's source itself. Beside a seeded one they are its own, and come again with the seed.
+ */
+export function secretOf(random: Random): Random {
+  return fromSystem.has(random) ? () => randomFillSync(new Int32Array(1))[0] : random
 }

@@ -44,8 +44,6 @@ export abstract class Conntrack<Flows extends FlowTable = FlowTable> implements 
   readonly telling: Telling
   /** Something was asked for since the start that changes what streams are counted by (seqadj.ts). */
   adjusting = false
-  /** A rule asked for target SYNPROXY since the start. */
-  proxying = false
   /** The flow that was ended last, if it was not removed yet, and when it would have ended by itself. */
   endedFlow = NO_FLOW
   endedExpires = 0

@@ -50,6 +50,7 @@ export class NfacctProgram implements ControlProgram {
   }
 }
 
-function namesIn(list: string): ReadonlySet<string> {
+/** Names of objects, in what `nfacct list` prints. */
+export function namesIn(list: string): ReadonlySet<string> {
   return new Set([...list.matchAll(/ \} = (.*);$/gm)].map(([, name]) => name))
 }

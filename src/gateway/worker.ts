@@ -8,6 +8,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { formatFlows } from '../conntrack/command/line.ts'
 import type { Conntrack } from '../conntrack/conntrack.ts'
 import { EventWriter } from '../conntrack/events.ts'
+import { namesIn } from '../control/nfacct.ts'
 import type { Link } from '../device/link.ts'
 import { loadNative, POLLIN } from '../device/native.ts'
 import type { Queues } from '../device/queues.ts'
@@ -104,6 +105,8 @@ class DataPlane {
       const { memory } = queues ?? {}
       this.#engine = Engine.open({ config: opened.config, devices, slots, memory, log: logLine, notice })
       if (nflog) this.#engine.nflogOthers(nflogPackets)
+      // What was kept counts on, in the place of what the configuration has under the same name.
+      for (const name of namesIn(accounting)) this.#engine.nfacct(['delete', name])
       if (accounting !== '') this.#engine.nfacct(['restore'], accounting)
       if (sets !== undefined) this.#engine.loadSets(sets.text, { file: sets.file })
     } catch (error) {

@@ -2,10 +2,11 @@
 // Nothing of the rule set that is handed in is touched.
 
 import { RefusedError } from '../errors.ts'
-import type { RuleSet, TableName } from '../rule/model.ts'
-import { readFileRequest } from './argv.ts'
+import { type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
+import { type FileRequest, readFileRequest } from './argv.ts'
 import { asked, Draft } from './draft.ts'
 import { RESTORE_HELP } from './help.ts'
+import { isNft, lineFailed } from './nft-words.ts'
 import {
   banner,
   Failure,
@@ -55,11 +56,33 @@ export function applyRestore(ruleSet: RuleSet, args: readonly string[], text: st
       })
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error
-      throw complained(error, program)
+      const known = reached(ruleSet, text, request, program, error.complaints[0].line)
+      return { ...complained(error, text, program), ruleSet: known, stdout: '' }
     }
+    if (test) return { ruleSet: reached(ruleSet, text, request, program), stdout, stderr, status: 0 }
     if (table !== undefined) after = onlyTable(ruleSet, after, table)
-    return { ruleSet: test ? ruleSet : after, stdout, stderr, status: 0 }
+    return { ruleSet: after, stdout, stderr, status: 0 }
   })
+}
+
+/**
+ * Nothing of the file is done, but its tables are known from then on, up to the line in which something is wrong: the legacy tools make the
+ * kernel have each table that they come to.
+ */
+function reached(
+  ruleSet: RuleSet,
+  text: string,
+  { table: only }: FileRequest,
+  program: Program,
+  end?: number,
+): RuleSet {
+  let after = ruleSet
+  for (const line of text.split('\n', end)) {
+    const named = /^\*[ \t]*([^ \t]+)/.exec(line)?.[1]
+    const table = TABLE_NAMES.find((name) => name === named)
+    if (table !== undefined && (only ?? table) === table) after = asked(after, table, program)
+  }
+  return after
 }
 
 function onlyTable(before: RuleSet, after: RuleSet, table: TableName): RuleSet {
@@ -67,14 +90,15 @@ function onlyTable(before: RuleSet, after: RuleSet, table: TableName): RuleSet {
   return found === undefined ? before : { ...before, tables: new Map(before.tables).set(table, found) }
 }
 
-function complained({ complaints }: RefusedError, program: Program): Failure {
+function complained({ complaints }: RefusedError, text: string, program: Program): Failure {
   const wrong = complaints.find(({ standing }) => standing !== true)
-  const line = (wrong ?? complaints[0]).line
+  const { line, errno } = wrong ?? complaints[0]
   const shown = complaints.slice(0, COMPLAINTS_MAX)
   const rest = complaints.length - shown.length
   const messages = shown.map((each) => `line ${each.line}, column ${each.column}: ${each.message}`)
   if (rest > 0) messages.push(`and ${rest} more`)
   if (wrong !== undefined) return wrongLine(program, messages, line)
+  if (isNft(program)) return lineFailed(program, text.split('\n', line)[line - 1], line, errno, messages)
   return new Failure(
     1,
     `${program.name}: line ${line} failed\n${messages.map((m) => `${program.name}: ${m}\n`).join('')}`,

@@ -6,7 +6,6 @@
 // Rules, and chains' `counters`, that are the same objects afterwards go on counting where they were (rule/carry.ts).
 
 import { countsBegun } from '../rule/counters.ts'
-import type { RefusedBy } from '../rule/define.ts'
 import { changedRule } from '../rule/kept-rule.ts'
 import { type Chain, NO_COUNTERS, type Rule, type RuleSet, type Table } from '../rule/model.ts'
 import { SharedNames, sharesNames } from '../rule/shared-names.ts'
@@ -16,6 +15,7 @@ import { type Request, readRequest } from './argv.ts'
 import { BUILTIN } from './builtin.ts'
 import { type Invalid, wrongName } from './command.ts'
 import { asked, Draft } from './draft.ts'
+import { ERRNO, isLoop, LOOP } from './errno.ts'
 import { help } from './help.ts'
 import { echo, listCommands, listTable } from './list.ts'
 import { chainBusy, isNft, noChainToList, ruleFailed } from './nft-words.ts'
@@ -34,12 +34,6 @@ import { indexOfSame } from './same-rule.ts'
 import { inSavedOrder } from './save.ts'
 
 const NO_CHAIN = 'No chain/target/match by that name.'
-/** The kernel's errno in words. */
-const REASONS: Readonly<Record<RefusedBy, string>> = {
-  tables: 'Invalid argument',
-  missing: 'No such file or directory',
-  range: 'Numerical result out of range',
-}
 const NO_RULE = 'Bad rule (does a matching rule exist in that chain?).'
 const NOT_FOR_FILTERING = '\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n'
 
@@ -155,8 +149,8 @@ class Application {
 
   #invalid({ message, by }: Invalid): Failure {
     const { kind, chain = '' } = this.#request
-    if (isNft(this.#program)) return ruleFailed(this.#program, kind, chain, REASONS[by])
-    return this.#refused(`${by === 'missing' ? NO_CHAIN : `${REASONS[by]}.`} ${message}.`)
+    if (isNft(this.#program)) return ruleFailed(this.#program, kind, chain, ERRNO[by])
+    return this.#refused(`${by === 'missing' ? NO_CHAIN : `${ERRNO[by]}.`} ${message}.`)
   }
 
   /** A rule that no table could hold is looked for. */
@@ -264,6 +258,7 @@ class Application {
     let wrong: string | undefined
     const gone = new Map<string, undefined>()
     for (const chain of wanted) {
+      if (chain.policy !== undefined && isNft(this.#program)) return this.#deleteBuiltin(chain)
       if (verbose && name === undefined) this.#stdout += `Deleting chain \`${chain.name}'\n`
       gone.set(chain.name, undefined)
       const reason = this.#whyNot(chain)
@@ -273,6 +268,13 @@ class Application {
     }
     if (wrong !== undefined) throw this.#refused(wrong)
     if (wanted.length > 0) this.#change(gone)
+  }
+
+  /** iptables-nft takes a built-in chain out of the kernel, where it is as good as there without it. */
+  #deleteBuiltin({ name, policy, rules }: Chain): void {
+    if (rules.length > 0) throw chainBusy(this.#program, name)
+    if (policy === 'DROP') throw this.#refused('Directory not empty.')
+    if (!this.#ruleSet.tables.has(this.#table.name)) throw this.#refused(NO_CHAIN)
   }
 
   /** Why a chain cannot be deleted. */
@@ -325,9 +327,9 @@ class Application {
     if (this.#table === this.#before) return
     const [complaint] = judgeTable(this.#table, this.#before)
     if (complaint === undefined) return this.#judgeNames()
-    const loop = complaint.message.startsWith('jumps run in a circle')
+    const loop = isLoop(complaint.message)
     const { kind, chain = '' } = this.#request
-    if (isNft(this.#program)) throw ruleFailed(this.#program, kind, chain, loop ? 'Too many links' : 'Invalid argument')
+    if (isNft(this.#program)) throw ruleFailed(this.#program, kind, chain, loop ? LOOP : ERRNO.tables)
     throw this.#refused(`${loop ? 'Too many levels of symbolic links.' : 'Invalid argument.'} ${complaint.message}.`)
   }
 
@@ -337,6 +339,9 @@ class Application {
     const names = new SharedNames(other === undefined ? [this.#ruleSet] : [this.#ruleSet, other], isThere)
     const [complaint] = names.take(this.#table.name, inSavedOrder(this.#table))
     if (complaint === undefined) return
+    const { kind, chain = '' } = this.#request
+    if (isNft(this.#program))
+      throw ruleFailed(this.#program, kind, chain, complaint.missing ? ERRNO.missing : ERRNO.tables)
     throw this.#refused(complaint.missing ? NO_CHAIN : `Invalid argument. ${complaint.message}.`)
   }
 }

@@ -2,9 +2,9 @@
 // any rule. Words are read by the reader that rule files have (rule.ts); here are the options that no rule file has, and
 // which of them may stand with which command.
 
-import type { RefusedBy } from '../rule/define.ts'
 import { CHAIN_NAME_MAX, NO_COUNTERS, type Rule, type RuleSet, TABLE_NAMES, type TableName } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
+import type { RefusedBy } from '../rule/option.ts'
 import { wrongSet } from '../rule/set-reference.ts'
 import { BUILTIN } from './builtin.ts'
 import type { CommandKind, Invalid, Read } from './command.ts'

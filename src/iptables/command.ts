@@ -1,9 +1,8 @@
 // What a command line of iptables asks for, as data: a command letter with its words checked, and the rules that it is about.
 
-import type { RefusedBy } from '../rule/define.ts'
 import { BUILTIN_CHAINS, CHAIN_NAME_MAX, type Rule } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
-import { shown } from '../rule/option.ts'
+import { type RefusedBy, shown } from '../rule/option.ts'
 import type { Complain } from './extension.ts'
 import type { Word } from './lexer.ts'
 import type { ReadContext } from './read-context.ts'
@@ -53,8 +52,8 @@ export interface Invalid {
 export function commandOf(read: Read, context: ReadContext, complain: Complain): Command | undefined {
   const { kind, name, words, rules } = read
   const [first, second] = words
-  const refuse = (word: Word, message: string) => {
-    complain(word.column, message)
+  const refuse = (word: Word, message: string, by?: RefusedBy) => {
+    complain(word.column, message, by)
     return undefined
   }
   if (kind === 'L' || kind === 'S')
@@ -92,7 +91,8 @@ export function commandOf(read: Read, context: ReadContext, complain: Complain):
     }
     case 'N': {
       const wrong = wrongName(first.text, context)
-      return wrong === undefined ? { kind: 'new', ...at } : refuse(first, wrong)
+      const by = BUILTIN_CHAINS[context.table].includes(first.text) ? 'tables' : undefined
+      return wrong === undefined ? { kind: 'new', ...at } : refuse(first, wrong, by)
     }
     case 'E': {
       if (second === undefined) return refuse(name, '-E needs the old and the new name of a chain')
@@ -104,7 +104,7 @@ export function commandOf(read: Read, context: ReadContext, complain: Complain):
       if (second.text === 'DROP' && context.table === 'nat')
         return refuse(second, 'table nat is not for filtering: expected policy ACCEPT')
       if (second.text === 'ACCEPT' || second.text === 'DROP') return { kind: 'policy', policy: second.text, ...at }
-      return refuse(second, `${shown(second.text)} is no policy: expected ACCEPT or DROP`)
+      return refuse(second, `${shown(second.text)} is no policy: expected ACCEPT or DROP`, 'tables')
   }
 }
 

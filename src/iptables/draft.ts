@@ -134,7 +134,8 @@ export class Draft {
       return
     }
     const wrong = this.#do(command.chain, command)
-    if (wrong !== undefined) complain(place.column, wrong)
+    // Whether a chain can go is the kernel's to say.
+    if (wrong !== undefined) complain(place.column, wrong, command.kind === 'delete-chain' ? 'tables' : undefined)
   }
 
   /** @param name of a chain that is there */

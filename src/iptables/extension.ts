@@ -6,12 +6,11 @@ import {
   NotTaken,
   type Options,
   type OptionValues,
-  type RefusedBy,
   type Surroundings,
   type TargetDeclaration,
 } from '../rule/define.ts'
 import { protocolName } from '../rule/names.ts'
-import { type Option, type ParseContext, Problem } from '../rule/option.ts'
+import { type Option, type ParseContext, Problem, type RefusedBy } from '../rule/option.ts'
 import type { Word } from './lexer.ts'
 
 /** @param by where it is not the words that are wrong but the kernel would not take the rule: that is another exit status */
@@ -54,7 +53,7 @@ export class Extension {
       values.map((word) => word.text),
       context,
     )
-    if (value instanceof Problem) complain((values[value.word] ?? name).column, `--${key}: ${value.message}`)
+    if (value instanceof Problem) complain((values[value.word] ?? name).column, `--${key}: ${value.message}`, value.by)
     else if (renews.length > 0) {
       const before = (this.#values[key] ?? []) as readonly unknown[]
       this.#values[key] = [...before, this.#setApart(renews)]

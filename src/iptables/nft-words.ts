@@ -4,6 +4,8 @@ import { banner, Failure, type Program } from './program.ts'
 
 const OPERATIONS: Readonly<Record<string, string>> = { A: 'RULE_APPEND', I: 'RULE_INSERT', R: 'RULE_REPLACE' }
 
+const BUSY = 'CHAIN_DEL failed (Device or resource busy)'
+
 export const isNft = ({ variant }: Program) => variant === 'nf_tables'
 
 /** The kernel does not take a rule. @param reason its errno in words: `Too many links`, `Invalid argument` */
@@ -13,12 +15,32 @@ export function ruleFailed(program: Program, kind: string, chain: string, reason
 
 /** A chain that is jumped to, or is not empty, is to go. */
 export function chainBusy(program: Program, chain: string): Failure {
-  return new Failure(4, `${banner(program)}:  CHAIN_DEL failed (Device or resource busy): chain ${chain}\n`)
+  return new Failure(4, `${banner(program)}:  ${BUSY}: chain ${chain}\n`)
 }
 
 /** A chain is to be listed that is not there. */
 export function noChainToList(program: Program, table: string, chain: string): Failure {
   return new Failure(1, `${banner(program)}: chain \`${chain}' in table \`${table}' is incompatible, use 'nft' tool.\n`)
+}
+
+/**
+ * A line of a rule file cannot be done.
+ * @param errno the kernel's, where it is that which would not take it
+ */
+export function lineFailed(
+  program: Program,
+  text: string,
+  line: number,
+  errno: string | undefined,
+  messages: readonly string[],
+): Failure {
+  const said = messages.map((message) => `${program.name}: ${message}\n`).join('')
+  const [, letter, chain] = /(?:^|\s)-([AIRX])\s*(\S+)/.exec(text) ?? []
+  if (errno === undefined || letter === undefined)
+    return new Failure(1, `${program.name}: line ${line} failed\n${said}`)
+  const failed =
+    letter === 'X' ? `${BUSY}: chain ${chain}` : `${OPERATIONS[letter]} failed (${errno}): rule in chain ${chain}`
+  return new Failure(4, `${banner(program)}: \nline ${line}: ${failed}\n\n${said}`)
 }
 
 /** A message about the words of a command, in this tool's. */

@@ -21,6 +21,7 @@ import { judgeTable } from '../rule/table-facts.ts'
 import { BUILTIN } from './builtin.ts'
 import { wrongChainName } from './command.ts'
 import { Draft } from './draft.ts'
+import { ERRNO, isLoop, LOOP } from './errno.ts'
 import type { Complain } from './extension.ts'
 import { owned, splitWords } from './lexer.ts'
 import { didYouMean } from './nearest.ts'
@@ -113,10 +114,13 @@ class Restore {
 
   readonly #complain: Complain = (column, message, by) => {
     const complaint = { file: this.#options.file, line: this.#line, column, message }
-    this.#complaints.push(by === undefined ? complaint : { ...complaint, standing: true })
+    this.#complaints.push(by === undefined ? complaint : { ...complaint, standing: true, errno: ERRNO[by] })
   }
 
-  readonly #complainOfStanding: Complain = (column, message) => this.#complain(column, message, 'tables')
+  readonly #complainOfStanding: Complain = (column, message, by) => {
+    const errno = by === undefined ? undefined : ERRNO[by]
+    this.#complaints.push({ file: this.#options.file, line: this.#line, column, message, standing: true, errno })
+  }
 
   /** False when it makes no sense to read on. */
   #readLine(line: string): boolean {
@@ -135,6 +139,8 @@ class Restore {
     else if (/^\s*COMMIT\s*$/.test(line)) this.#complain(1, 'there are blanks around COMMIT: expected COMMIT alone')
     else if (this.#draft === undefined) return true
     else if (line[0] === ':') this.#readChain(line, this.#draft)
+    else if (line[0] === '*')
+      this.#complain(1, `a table begins here before the one of line ${this.#tableLine} ended: expected COMMIT`)
     else this.#readRule(line, this.#draft)
     return true
   }
@@ -180,17 +186,18 @@ class Restore {
     const table = draft.toTable()
     // What was wrong with single lines has left holes in the table, and the file is refused anyway.
     if (this.#complaints.length === 0)
-      for (const { message, rule } of judgeTable(table, draft.from)) this.#complainOfRule(rule, message, this.#line)
+      for (const { message, rule } of judgeTable(table, draft.from))
+        this.#complainOfRule(rule, message, this.#line, isLoop(message) ? LOOP : ERRNO.tables)
     if (this.#complaints.length === 0 && this.#names !== undefined)
-      for (const { message, rule } of this.#names.take(table.name, inSavedOrder(table)))
-        this.#complainOfRule(rule, message, 1)
+      for (const { message, rule, missing } of this.#names.take(table.name, inSavedOrder(table)))
+        this.#complainOfRule(rule, message, 1, missing ? ERRNO.missing : ERRNO.tables)
     this.#tables.set(draft.name, table)
   }
 
   /** @param otherwise line that is told of where the rule is not of this file */
-  #complainOfRule(rule: Rule, message: string, otherwise: number): void {
+  #complainOfRule(rule: Rule, message: string, otherwise: number, errno: string): void {
     const place = this.#places?.get(rule) ?? { file: this.#options.file, line: otherwise, column: 1 }
-    this.#complaints.push({ message, ...place, standing: true })
+    this.#complaints.push({ message, ...place, standing: true, errno })
     this.#wantsPlaces = true
   }
 
@@ -232,10 +239,13 @@ class Restore {
               [...draft.names()].filter((c) => draft.isBuiltin(c)),
             )
           : ''
-      return this.#complain(policyColumn, `chain ${shown(name)} is not built in and has no policy: expected -${hint}`)
+      return this.#complainOfStanding(
+        policyColumn,
+        `chain ${shown(name)} is not built in and has no policy: expected -${hint}`,
+      )
     }
     if (policy !== 'ACCEPT' && policy !== 'DROP')
-      return this.#complain(policyColumn, `${shown(policy)} is no policy: expected ACCEPT or DROP`)
+      return this.#complainOfStanding(policyColumn, `${shown(policy)} is no policy: expected ACCEPT or DROP`)
     // An object of its own says that the counters begin anew (rule/carry.ts).
     draft.setPolicy(name, policy, { ...(this.#options.counters === true ? (counters ?? NO_COUNTERS) : NO_COUNTERS) })
   }

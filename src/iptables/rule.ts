@@ -3,10 +3,10 @@
 // unknown option makes the protocol's match come in (`-p tcp --dport 22`), once. What is wrong is complained of with its
 // column, and as much of the line as can still be understood is read for further complaints.
 
-import type { MatchDeclaration, OptionValues, RefusedBy, Surroundings, TargetDeclaration } from '../rule/define.ts'
+import type { MatchDeclaration, OptionValues, Surroundings, TargetDeclaration } from '../rule/define.ts'
 import { type Action, BUILTIN_CHAINS, type Counters, type MatchUse, NO_COUNTERS, type Rule } from '../rule/model.ts'
 import { parseNumber } from '../rule/number.ts'
-import { shown } from '../rule/option.ts'
+import { type RefusedBy, shown } from '../rule/option.ts'
 import { type Command, type CommandKind, commandOf, type Invalid, type Read } from './command.ts'
 import { ConditionReader } from './conditions.ts'
 import { type Complain, Extension, type ExtensionDeclaration } from './extension.ts'

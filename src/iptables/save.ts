@@ -112,7 +112,8 @@ export function formatOptions(
     if (one === undefined) continue
     const { kind, traits } = options[name] as Option<unknown>
     const { value, not } = traits.negated ? (one as Negatable<unknown>) : { value: one, not: false }
-    const formatted = (named ? kind.formatNamed?.(value) : undefined) ?? kind.format(value)
+    const formatted =
+      (named ? kind.formatNamed?.(value) : whole ? kind.formatWhole?.(value) : undefined) ?? kind.format(value)
     if (traits.initial !== undefined && !traits.savesInitial && !not && formatted === kind.format(traits.initial))
       continue
     text += `${not ? ' !' : ''} --${name}${formatted === '' ? '' : ` ${formatted}`}`

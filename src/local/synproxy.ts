@@ -28,6 +28,7 @@ import { LOOPBACK } from '../device/link.ts'
 import { ACCEPT, DROP, STOLEN } from '../hook/hook.ts'
 import { CT_ESTABLISHED, NO_FLOW, type Packet } from '../packet/packet.ts'
 import { REASON } from '../packet/reason.ts'
+import { secretOf } from '../random.ts'
 import type { Time } from '../time.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
@@ -48,6 +49,9 @@ export interface ProxyRule {
   readonly mss: number
   readonly scale: number
 }
+
+/** Kind under which rules share a family's proxy (rule/shared.ts): its step runs for as long as one has it. */
+export const SYNPROXY = 'SYNPROXY'
 
 export abstract class Synproxy {
   protected readonly mouth: Mouth
@@ -82,12 +86,11 @@ export abstract class Synproxy {
 
   // ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** A rule needs it: from now on the step at INPUT and POSTROUTING runs. */
+  /** A rule needs it. Its key is made once, as in Linux: cookies outlive a change of rules. */
   use(): void {
     if (this.#cookies !== undefined) return
-    this.#cookies = new SynCookies(this.#time, this.#random, this.#sizes)
+    this.#cookies = new SynCookies(this.#time, secretOf(this.#random), this.#sizes)
     this.#template = this.#conntrack.templates.intern({ zone: 0, policy: 0, helper: 0, events: 0, synproxy: true })
-    this.#conntrack.proxying = true
     this.#conntrack.adjusting = true
   }
 

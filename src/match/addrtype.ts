@@ -3,7 +3,7 @@
 
 import type { Packet } from '../packet/packet.ts'
 import * as type from '../route/type.ts'
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { bitNames, flag } from '../rule/option.ts'
 
 const TYPES = {
@@ -44,7 +44,9 @@ export const addrtype = defineMatch({
   check: (o, { family }) => {
     const types6 = (o['src-type']?.value ?? 0) | (o['dst-type']?.value ?? 0)
     const asked = types6 & NOT_IPV6
-    return family === 6 && asked !== 0 ? `no IPv6 address is of type ${types.kind.format(asked)}` : undefined
+    return family === 6 && asked !== 0
+      ? new NotTaken('tables', `no IPv6 address is of type ${types.kind.format(asked)}`)
+      : undefined
   },
   list: (o) => {
     const words = ['ADDRTYPE match']

@@ -84,11 +84,15 @@ export function readProgram(text: string): readonly Instruction[] | Problem {
   if (more.length > 1 || (more.length === 1 && more[0] !== ''))
     return new Problem(`there are more than ${count} instructions: expected ${EXPECTS}`)
   const wrong = check(program)
-  return wrong === undefined ? program : new Problem(wrong)
+  return wrong === undefined ? program : new Problem(wrong, 0, 'tables')
 }
 
 export function formatProgram(program: readonly Instruction[]): string {
-  return `"${[program.length, ...program.map(({ code, yes, no, k }) => `${code} ${yes} ${no} ${k}`)].join(',')}"`
+  return `"${program.length},${formatInstructions(program)}"`
+}
+
+export function formatInstructions(program: readonly Instruction[]): string {
+  return program.map(({ code, yes, no, k }) => `${code} ${yes} ${no} ${k}`).join(',')
 }
 
 /** What Linux would refuse, or undefined. */

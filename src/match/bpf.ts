@@ -2,7 +2,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { notEnforced, word } from '../rule/option.ts'
-import { BpfProgram, formatProgram, type Instruction, readProgram } from './bpf-program.ts'
+import { BpfProgram, formatInstructions, formatProgram, type Instruction, readProgram } from './bpf-program.ts'
 
 const ETHERTYPE = { 4: 0x0800, 6: 0x86dd } as const
 
@@ -18,6 +18,9 @@ export const bpf = defineMatch({
     'object-pinned': notEnforced(1, "an object of the kernel's cannot be run here"),
   },
   anyOf: ['bytecode', 'object-pinned'],
+  // The real tool's words: no blank before them, the length left out, a zero byte behind.
+  listedClose: true,
+  list: ({ bytecode = [] }) => `match bpf ${formatInstructions(bytecode)}\0`,
   looks: 'packet',
   match: ({ bytecode = [] }, { random }, { family }) => {
     const program = new BpfProgram(bytecode, { protocol: ETHERTYPE[family], random })

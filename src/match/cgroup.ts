@@ -2,7 +2,7 @@
 // router's: what comes from no socket never matches, and what the router says of itself comes from the kernel's own, which is in
 // class 0 and in the root of all groups.
 
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { apart, words } from '../rule/listing.ts'
 import { Problem, quoted, shown, u32, word } from '../rule/option.ts'
 
@@ -16,15 +16,19 @@ export const cgroup = defineMatch({
     path: word<string>(
       EXPECTS,
       (text) =>
-        /^\/*$/.test(text) ? text : new Problem(`there is no control group ${shown(text)}: expected ${EXPECTS}`),
+        /^\/*$/.test(text)
+          ? text
+          : new Problem(`there is no control group ${shown(text)}: expected ${EXPECTS}`, 0, 'tables'),
       quoted,
     )
       .negatable()
       .help('it is this one, or below it'),
     cgroup: u32().negatable().help('its class'),
   },
-  exclusive: [['path', 'cgroup']],
-  anyOf: ['path', 'cgroup'],
+  check: (o) =>
+    (o.path === undefined) === (o.cgroup === undefined)
+      ? new NotTaken('tables', 'expected one of --path and --cgroup')
+      : undefined,
   list: ({ path, cgroup: classid }) =>
     words(path && `cgroup ${apart(path)}${path.value}`, classid && `cgroup ${apart(classid)}${classid.value}`),
   looks: 'packet',

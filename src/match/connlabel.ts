@@ -6,8 +6,8 @@ import { LABEL_BITS } from '../conntrack/extensions.ts'
 import { setLabel } from '../conntrack/marks.ts'
 import { NO_FLOW } from '../packet/packet.ts'
 import { defineMatch } from '../rule/define.ts'
-import { parseNumber } from '../rule/number.ts'
-import { flag, unexpected, word } from '../rule/option.ts'
+import { readCounter } from '../rule/number64.ts'
+import { flag, Problem, shown, unexpected, word } from '../rule/option.ts'
 
 const EXPECTS = `a label's number from 0 to ${LABEL_BITS - 1}, or its name in /etc/xtables/connlabel.conf`
 
@@ -19,16 +19,20 @@ function labelNames(): LabelNames | undefined {
   return names.read
 }
 
+/** Of a number 32 bits count, the highest of which is a sign. */
+function readLabel(text: string): number | Problem {
+  const number = readCounter(text)
+  const label = number === undefined ? labelNames()?.number(text) : Number(BigInt.asIntN(32, number))
+  if (label === undefined || label < 0) return unexpected(text, EXPECTS)
+  return label < LABEL_BITS ? label : new Problem(`${shown(text)} is out of range: expected ${EXPECTS}`, 0, 'range')
+}
+
 export const connlabel = defineMatch({
   name: 'connlabel',
   summary: "a label of the packet's flow",
   conntrack: true,
   options: {
-    label: word<number>(
-      EXPECTS,
-      (text) => parseNumber(text, LABEL_BITS - 1) ?? labelNames()?.number(text) ?? unexpected(text, EXPECTS),
-      (bit) => `"${labelNames()?.name(bit) ?? bit}"`,
-    )
+    label: word<number>(EXPECTS, readLabel, (bit) => `"${labelNames()?.name(bit) ?? bit}"`)
       .negatable()
       .required()
       .help('it has this label'),

@@ -1,6 +1,6 @@
 // Match ecn (xt_ecn): the congestion bits of the IP and the TCP header (RFC 3168).
 
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { bang, words } from '../rule/listing.ts'
 import { flag, u8 } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
@@ -19,7 +19,7 @@ export const ecn = defineMatch({
   anyOf: ['ecn-tcp-ece', 'ecn-tcp-cwr', 'ecn-ip-ect'],
   check: (o, { protocol }) =>
     (o['ecn-tcp-ece'] || o['ecn-tcp-cwr']) && protocol !== PROTO_TCP
-      ? 'TCP has these bits: expected -p tcp'
+      ? new NotTaken('tables', 'TCP has these bits: expected -p tcp')
       : undefined,
   list: (o) => {
     const ect = o['ecn-ip-ect']

@@ -7,7 +7,7 @@ import { maskLength, maskWords, parseMask } from '../rule/address.ts'
 import { defineMatch, HOTDROP, NotTaken, type ValuesOf } from '../rule/define.ts'
 import type { Family } from '../rule/model.ts'
 import { parseDecimal } from '../rule/number.ts'
-import { flag, text, u32, unexpected, word } from '../rule/option.ts'
+import { flag, Problem, shown, text, u32, unexpected, word } from '../rule/option.ts'
 import * as ip from '../wire/ipv4.ts'
 import { NO_NEXT } from '../wire/ipv6-extension.ts'
 import {
@@ -93,7 +93,9 @@ const options = {
   'hashlimit-name': word(
     EXPECTS_NAME,
     (given, context) =>
-      /^\.{0,2}$|\//.test(given) ? unexpected(given, EXPECTS_NAME) : name.kind.parse([given], context),
+      /^\.{1,2}$|\//.test(given)
+        ? new Problem(`${shown(given)} can be no table's name: expected ${EXPECTS_NAME}`, 0, 'tables')
+        : name.kind.parse([given], context),
     (value) => value,
   )
     .required()

@@ -31,10 +31,10 @@ export const limit = defineMatch({
     limit: rate()
       .default((3600 * RATE_SCALE) / 3, true)
       .help('how many packets in the long run'),
-    'limit-burst': u32({ min: 1, max: 10_000 }).default(5).help('how many at once to begin with'),
+    'limit-burst': u32({ max: 10_000 }).default(5).help('how many at once to begin with'),
   },
   check: ({ limit: period, 'limit-burst': burst }) =>
-    creditsOfBurst(period, burst) < credits(period)
+    burst === 0 || creditsOfBurst(period, burst) < credits(period)
       ? new NotTaken('range', `so slow a rate has no burst of ${burst}: expected a smaller one, or a faster rate`)
       : undefined,
   list: (o) => `limit: avg ${period.format(o.limit)} burst ${o['limit-burst']}`,

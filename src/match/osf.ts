@@ -5,7 +5,7 @@ import { FORWARD } from '../hook/hook.ts'
 import { defineMatch } from '../rule/define.ts'
 import { logText } from '../rule/log-text.ts'
 import { LOG_IP_OPTIONS, LOG_TCP_OPTIONS, LOG_TCP_SEQUENCE } from '../rule/log-text-transport.ts'
-import { text, u8, word } from '../rule/option.ts'
+import { bareName, text, u8 } from '../rule/option.ts'
 import { formatAddress } from '../wire/address.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
 import * as tcp from '../wire/tcp.ts'
@@ -16,11 +16,7 @@ const NOTICE = 5
 const NAME_MAX = 31
 
 const cut = text({ max: NAME_MAX, cut: true }).kind
-const genre = word<string>(
-  cut.expects,
-  (given, context) => cut.parse([given], context),
-  (name) => name,
-)
+const genre = bareName(cut.expects, (given) => cut.parse([given], { family: 4 }))
 
 export const osf = defineMatch({
   name: 'osf',
@@ -32,12 +28,6 @@ export const osf = defineMatch({
     genre: genre.negatable().required().help('its name'),
     ttl: u8({ max: 2 }).help('how the TTL is compared: 0 as it is, 1 at most, 2 not at all'),
     log: u8({ max: 2 }).help('what is told of: 0 all, 1 the first that fits, 2 all that are known'),
-  },
-  // Saved as it stands, which cannot be read again where it has blanks or quotes; `whole`, it can.
-  saved: ({ genre: { value, not }, ttl, log }, whole) => {
-    const name = whole && !/^[^\s"'\\]+$/.test(value) ? cut.format(value) : value
-    const rest = `${ttl === undefined ? '' : ` --ttl ${ttl}`}${log === undefined ? '' : ` --log ${log}`}`
-    return `${not ? ' !' : ''} --genre ${name}${rest}`
   },
   list: ({ genre: { value, not } }) => `OS fingerprint match ${not ? '! ' : ''}${value}`,
   match: (o, env) => {

@@ -3,11 +3,11 @@
 // kernel's own, which exists and belongs to nobody.
 
 import { readFileSync } from 'node:fs'
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { apart, words } from '../rule/listing.ts'
 import type { Negatable } from '../rule/model.ts'
 import { isNumber, parseNumber } from '../rule/number.ts'
-import { flag, type Option, Problem, type Range, shown, unexpected, word } from '../rule/option.ts'
+import { flag, type Option, type Range, unexpected, word } from '../rule/option.ts'
 
 /** The largest identifier: the one above it means nobody. */
 const MAX = 0xfffffffe
@@ -21,7 +21,6 @@ function identifier(what: string, file: string): Option<Range, true, false> {
       if (named !== undefined) return { min: named, max: named }
       const [min, max] = text.split(/[-:](.*)/s).map((part) => parseNumber(part, MAX))
       if (min === undefined || (/[-:]/.test(text) && max === undefined)) return unexpected(text, expects)
-      if (max !== undefined && max < min) return new Problem(`${shown(text)} runs backwards: expected ${expects}`)
       return { min, max: max ?? min }
     },
     ({ min, max }) => (min === max ? String(min) : `${min}-${max}`),
@@ -64,7 +63,13 @@ export const owner = defineMatch({
   check: (o) => {
     const order = Object.keys(o)
     const late = o['gid-owner'] === undefined || order.indexOf('suppl-groups') < order.indexOf('gid-owner')
-    return o['suppl-groups'] && late ? '--suppl-groups: expected --gid-owner to stand before it' : undefined
+    if (o['suppl-groups'] && late) return '--suppl-groups: expected --gid-owner to stand before it'
+    for (const name of ['uid-owner', 'gid-owner'] as const) {
+      const range = o[name]?.value
+      if (range !== undefined && range.max < range.min)
+        return new NotTaken('tables', `--${name} ${range.min}-${range.max} runs backwards: expected FIRST-LAST`)
+    }
+    return undefined
   },
   list: (o, numeric) => {
     const who = (range: Negatable<Range>, file: string) => {

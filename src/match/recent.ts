@@ -6,10 +6,10 @@
 import { NO_LINK } from '../device/link.ts'
 import type { Packet } from '../packet/packet.ts'
 import { formatAny, parseAton, parseStrict } from '../rule/address.ts'
-import { defineMatch, lastOf } from '../rule/define.ts'
+import { defineMatch, lastOf, NotTaken } from '../rule/define.ts'
 import { apart, words } from '../rule/listing.ts'
 import type { Family } from '../rule/model.ts'
-import { flag, text, u32, unexpected, word } from '../rule/option.ts'
+import { flag, Problem, shown, text, u32, unexpected, word } from '../rule/option.ts'
 import { TTL } from '../wire/ipv4.ts'
 import { HOP_LIMIT } from '../wire/ipv6.ts'
 
@@ -140,6 +140,7 @@ export class RecentList {
 
 const name = text({ max: 199, cut: true })
 const seconds = u32({ min: 1 })
+const HITS_MAX = 0xffff
 const EXPECTS_NAME = "a list's name of 1 to 199 bytes, without / and not . or .."
 const SOUGHT = { 4: [seekSource4, seekDestination4], 6: [seekSource6, seekDestination6] } as const
 const EXPECTS_MASK = { 4: 'a mask in four parts as in 255.255.255.0', 6: 'a mask as in ffff:ffff::' } as const
@@ -156,12 +157,14 @@ const options = {
     (value) => String(value | 0),
   ).help('seen within so many seconds'),
   reap: flag().help('with --seconds: the oldest entry is taken off when it is older than that'),
-  hitcount: u32({ max: 0xffff }).help('seen so often'),
+  hitcount: u32().help('seen so often'),
   rttl: flag().help('seen with the TTL that this packet has'),
   name: word(
     EXPECTS_NAME,
     (given, context) =>
-      /^\.{0,2}$|\//.test(given) ? unexpected(given, EXPECTS_NAME) : name.kind.parse([given], context),
+      /^\.{0,2}$|\//.test(given)
+        ? new Problem(`${shown(given)} can be no list's name: expected ${EXPECTS_NAME}`, 0, 'tables')
+        : name.kind.parse([given], context),
     (value) => value,
   )
     .default('DEFAULT', true)
@@ -197,9 +200,13 @@ export const recent = defineMatch({
   },
   check: (o) => {
     if (o.reap !== undefined && o.seconds === undefined) return '--reap needs --seconds'
+    if ((o.hitcount ?? 0) > HITS_MAX)
+      return new NotTaken('tables', `--hitcount ${o.hitcount} is too large: expected at most ${HITS_MAX}`)
     const changes = o.set !== undefined ? '--set' : o.remove !== undefined ? '--remove' : undefined
     const asks = o.seconds !== undefined ? '--seconds' : o.hitcount !== undefined ? '--hitcount' : undefined
-    return changes !== undefined && asks !== undefined ? `${asks} cannot stand with ${changes}` : undefined
+    return changes !== undefined && asks !== undefined
+      ? new NotTaken('tables', `${asks} cannot stand with ${changes}`)
+      : undefined
   },
   list: (o) => {
     const way = o.set ?? o.rcheck ?? o.update ?? o.remove

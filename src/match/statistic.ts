@@ -2,6 +2,7 @@
 
 import { defineMatch } from '../rule/define.ts'
 import { apart, words } from '../rule/listing.ts'
+import { readDouble } from '../rule/number.ts'
 import { oneOf, u32, unexpected, word } from '../rule/option.ts'
 
 const EXPECTS = 'a probability from 0 to 1'
@@ -12,8 +13,9 @@ const WHOLE = 0x80000000
 const probability = word<number>(
   EXPECTS,
   (text) => {
-    const value = /^\s*[+]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN
-    return value >= 0 && value <= 1 ? Math.round(WHOLE * value) : unexpected(text, EXPECTS)
+    const { value, rest } = readDouble(text) ?? { value: 2, rest: '' }
+    if (rest !== '' || value < 0 || value > 1) return unexpected(text, EXPECTS)
+    return Math.round(WHOLE * (value || 0))
   },
   formatProbability,
 )

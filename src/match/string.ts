@@ -1,9 +1,9 @@
 // Match string (xt_string): a run of bytes anywhere in the packet, its IP header included. Both algorithms of Linux find the
 // same here, where a packet lies in one piece. The first occurrence from --from on has to end before --to.
 
-import { defineMatch } from '../rule/define.ts'
+import { defineMatch, NotTaken } from '../rule/define.ts'
 import { words } from '../rule/listing.ts'
-import { flag, oneOf, Problem, u16, unexpected, word } from '../rule/option.ts'
+import { flag, Problem, shown, u16, unexpected, word } from '../rule/option.ts'
 
 const MAX = 128
 const EXPECTS = `text of 1 to ${MAX} bytes`
@@ -55,13 +55,22 @@ function readHex(text: string): Uint8Array | Problem {
   return bounded(Uint8Array.from(bytes))
 }
 
+const algorithm = word<'bm' | 'kmp'>(
+  'bm or kmp',
+  (text) =>
+    text === 'bm' || text === 'kmp'
+      ? text
+      : new Problem(`there is no algorithm ${shown(text)}: expected bm or kmp`, 0, 'missing'),
+  (name) => name,
+)
+
 export const string = defineMatch({
   name: 'string',
   summary: 'a run of bytes in the packet',
   options: {
     string: plain.negatable().help('this text'),
     'hex-string': hex.negatable().help('this text, bytes in hexadecimal between bars'),
-    algo: oneOf(['bm', 'kmp']).required().help('the algorithm, which makes no difference here'),
+    algo: algorithm.required().help('the algorithm, which makes no difference here'),
     from: u16().default(0).help('searched from this offset on'),
     to: u16().default(0xffff).help('the text ends before this offset'),
     icase: flag().help('upper and lower case are the same'),
@@ -73,7 +82,7 @@ export const string = defineMatch({
     const printable = given !== undefined && isText(given.value)
     return { ...o, string: printable ? given : undefined, 'hex-string': printable ? undefined : given }
   },
-  check: ({ from, to }) => (from > to ? `--from ${from} lies behind --to ${to}` : undefined),
+  check: ({ from, to }) => (from > to ? new NotTaken('tables', `--from ${from} lies behind --to ${to}`) : undefined),
   list: (o) => {
     const text = o.string ?? o['hex-string']
     const option = o.string === undefined ? hex : plain

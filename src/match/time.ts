@@ -43,7 +43,7 @@ const date = word<number>(
 const timeOfDay = word<number>(
   EXPECTS_TIME,
   (text) => {
-    const found = /^(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?$/.exec(text)
+    const found = /^\s*\+?(\d*):\s*\+?(\d*)(?::\s*\+?(\d*))?$/.exec(text)
     const [hour, minute, second] = (found ?? []).slice(1).map((part) => Number(part ?? 0))
     if (found === null || hour > 23 || minute > 59 || second > 59) return unexpected(text, EXPECTS_TIME)
     return hour * 3600 + minute * 60 + second

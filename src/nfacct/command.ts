@@ -152,21 +152,20 @@ function json(of: readonly Account[], now: number): string {
 const LINE =
   /^\{ pkts = (\d+), bytes = (\d+)(?:, quota = (\d+), mode = (packet|byte), overquota = (?:yes|no))? \} = (.{1,31});$/
 
-/** Makes what `list` has printed; all or nothing. Throws a Refused for a line that is something else. */
+/**
+ * Makes what `list` has printed, line by line as the real one: those before a line that is something else, or names an object that is
+ * there, are made. Throws a Refused for such a line.
+ */
 function restoreAccounts(accounts: Accounts, text: string): void {
-  const made: { name: string; quota?: Quota; packets: number; bytes: number }[] = []
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
     const found = LINE.exec(line)
     if (found === null) throw fail(`invalid line ${i + 1}: expected what list prints`)
     const [, packets, bytes, limit, of, name] = found
     const quota = limit === undefined ? undefined : { of: of as Quota['of'], limit: Number(limit) }
-    made.push({ name, quota, packets: Number(packets), bytes: Number(bytes) })
-  }
-  for (const { name, quota, packets, bytes } of made) {
-    const account = accounts.find(name) ?? accounts.add(name, quota)
-    if (account === undefined) continue
-    account.packets = packets
-    account.bytes = bytes
+    const account = accounts.add(name, quota)
+    if (account === undefined) throw error('Device or resource busy')
+    account.packets = Number(packets)
+    account.bytes = Number(bytes)
   }
 }

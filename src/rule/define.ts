@@ -14,7 +14,7 @@
 import type { Packet } from '../packet/packet.ts'
 import type { Environment } from './environment.ts'
 import type { Family, MatchUse, Negatable, TableName } from './model.ts'
-import type { Option } from './option.ts'
+import type { Option, RefusedBy } from './option.ts'
 import type { SharedUse } from './shared-names.ts'
 
 // What a target says. DROP, ACCEPT, STOLEN, QUEUE, REPEAT are the verdicts of hook/hook.ts.
@@ -56,12 +56,6 @@ export interface Surroundings {
   /** For a target: the rule's matches. */
   readonly matches?: readonly MatchUse[]
 }
-
-/**
- * Why the kernel takes no such rule, although its words are right: it cannot stand there (Linux: EINVAL), names what is not there
- * (ENOENT), or has a number that is too large (ERANGE). iptables fails with another exit status than for wrong words.
- */
-export type RefusedBy = 'tables' | 'missing' | 'range'
 
 /** The words are right, but the kernel takes no such rule. */
 export class NotTaken {

@@ -169,7 +169,7 @@ function aton(text: string): readonly number[] | undefined {
 }
 
 /** A length; or a mask, which counts as that of a host where it has holes. */
-function readHostMask(text: string, family: Family): readonly number[] | undefined {
+export function readHostMask(text: string, family: Family): readonly number[] | undefined {
   const length = parseNumber(text, family === 4 ? 32 : 128)
   if (length !== undefined) return maskWords(length, family)
   const mask = family === 4 ? aton(text) : parseStrict(text, 6)

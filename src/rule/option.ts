@@ -12,15 +12,24 @@ export interface ParseContext {
   readonly protocol?: Negatable<number>
 }
 
+/**
+ * Why the kernel takes no such rule, although its words are right: it cannot stand there (Linux: EINVAL), names what is not there
+ * (ENOENT), or has a number that is too large (ERANGE). iptables fails with another exit status than for wrong words.
+ */
+export type RefusedBy = 'tables' | 'missing' | 'range'
+
 /** Why a value was not taken. */
 export class Problem {
   readonly message: string
   /** Which of the option's words is meant. */
   readonly word: number
+  /** Where it is the kernel that would not take it. */
+  readonly by: RefusedBy | undefined
 
-  constructor(message: string, word = 0) {
+  constructor(message: string, word = 0, by?: RefusedBy) {
     this.message = message
     this.word = word
+    this.by = by
   }
 }
 
@@ -37,6 +46,8 @@ export interface Kind<T> {
   format(value: T): string
   /** As `iptables -L` prints it without -n, where that is a name. */
   formatNamed?(value: T): string
+  /** So that it can be read again, where what iptables-save prints cannot. */
+  formatWhole?(value: T): string
 }
 
 interface Traits<T, Negated extends boolean> {
@@ -144,6 +155,17 @@ export function shown(text: string): string {
 /** Text in the form in which iptables-save prints strings: plain if it is of letters, digits, `_` and `-` alone. */
 export function quoted(text: string): string {
   return /^[A-Za-z0-9_-]+$/.test(text) ? text : `"${text.replace(/["'\\]/g, '\\$&')}"`
+}
+
+/** A name that is saved as it stands, whatever is in it. */
+export function bareName(expects: string, read: (text: string) => string | Problem): Option<string, false, false> {
+  return option({
+    words: 1,
+    expects,
+    parse: ([text]) => read(text),
+    format: (name) => name,
+    formatWhole: (name) => (/^[^\s"'\\]+$/.test(name) ? name : quoted(name)),
+  })
 }
 
 /** An option without a value. */

@@ -1,21 +1,19 @@
 // How RATEEST and rateest write an estimator's name and bytes a second.
 
 import { readDouble, wrapped32 } from './number.ts'
-import { type Option, option, quoted, unexpected, word } from './option.ts'
+import { bareName, type Option, option, unexpected } from './option.ts'
 
 const NAME_MAX = 15
 
-export function estimatorName(): Option<string, false, false> {
-  return word<string>(
-    `a name, of which ${NAME_MAX} bytes count`,
-    (text) => Buffer.from(text).toString('utf8', 0, NAME_MAX),
-    (name) => name,
-  )
-}
+const name = bareName(`a name, of which ${NAME_MAX} bytes count`, (text) =>
+  Buffer.from(text).toString('utf8', 0, NAME_MAX),
+)
 
-/** Saved as it is, so that names with blanks or quotes cannot be read again; `whole`, they can. */
-export function savedName(name: string, whole: boolean): string {
-  return whole && /^$|[\s"'\\]/.test(name) ? quoted(name) : name
+export const estimatorName = () => name
+
+/** @param whole so that it can be read again */
+export function savedName(of: string, whole: boolean): string {
+  return (whole ? name.kind.formatWhole?.(of) : undefined) ?? of
 }
 
 const EXPECTS_RATE = 'a rate such as 8bit, 5kbit, 1.5mbit or 2MBps (bits a second where no unit is given)'

@@ -118,7 +118,8 @@ export const ct = defineTarget({
   ],
   check: (o, { family, protocol }) => {
     if (o.notrack !== undefined) return undefined
-    if (o.timeout !== undefined && protocol === undefined) return "a timeout policy is one protocol's: expected -p"
+    if (o.timeout !== undefined && protocol === undefined)
+      return new NotTaken('tables', "a timeout policy is one protocol's: expected -p")
     // Linux has helpers that are not here: they are refused as those are that nobody has.
     if (o.helper === '' || helperNumber(o.helper, family, protocol) !== 0) return undefined
     const where = `for ${protocol === undefined ? 'every protocol' : protocolName(protocol)} of IPv${family}`

@@ -2,7 +2,7 @@
 // if that is to be changed, is dropped.
 
 import { DROP } from '../hook/hook.ts'
-import { CONTINUE, defineTarget } from '../rule/define.ts'
+import { CONTINUE, defineTarget, NotTaken } from '../rule/define.ts'
 import { words } from '../rule/listing.ts'
 import { flag, u8 } from '../rule/option.ts'
 import { update16 } from '../wire/checksum.ts'
@@ -31,13 +31,16 @@ export const ecnTarget = defineTarget({
   anyOf: ['ecn-tcp-remove', 'ecn-tcp-ece', 'ecn-tcp-cwr', 'ecn-ip-ect'],
   check: (o, { protocol }) => {
     const ofTcp = o['ecn-tcp-remove'] || o['ecn-tcp-ece'] !== undefined || o['ecn-tcp-cwr'] !== undefined
-    return ofTcp && protocol !== PROTO_TCP ? 'TCP has these bits: expected -p tcp' : undefined
+    return ofTcp && protocol !== PROTO_TCP ? new NotTaken('tables', 'TCP has these bits: expected -p tcp') : undefined
   },
   // Linux has one form of both bits being cleared: by its own name where nothing else is changed.
   normalize: (o) => {
     const clears = o['ecn-tcp-remove'] === true || (o['ecn-tcp-ece'] === 0 && o['ecn-tcp-cwr'] === 0)
     if (!clears) return o
-    const field = o['ecn-ip-ect']
+    // What was said before it of the IP header is taken back by --ecn-tcp-remove.
+    const given = Object.keys(o)
+    const kept = given.indexOf('ecn-ip-ect') > given.indexOf('ecn-tcp-remove')
+    const field = kept ? o['ecn-ip-ect'] : undefined
     return field === undefined
       ? { 'ecn-tcp-remove': true as const }
       : { 'ecn-tcp-ece': 0, 'ecn-tcp-cwr': 0, 'ecn-ip-ect': field }

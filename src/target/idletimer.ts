@@ -2,8 +2,8 @@
 // runs from when it is first named, lives for as long as a rule names it, and keeps its state over changes of rules. Linux shows
 // it under /sys/class/xt_idletimer; here the engine tells what is left of it, and whoever listens when it has run out.
 
-import { CONTINUE, defineTarget } from '../rule/define.ts'
-import { flag, Problem, shown, u32, word } from '../rule/option.ts'
+import { CONTINUE, defineTarget, NotTaken } from '../rule/define.ts'
+import { bareName, flag, Problem, shown, u32 } from '../rule/option.ts'
 import type { Shared } from '../rule/shared.ts'
 import type { Time } from '../time.ts'
 
@@ -15,16 +15,12 @@ const TIMEOUT_MAX = 2147482
 const LABEL_MAX = 27
 /** Files that Linux has where it shows its timers. */
 const TAKEN = ['power', 'subsystem', 'uevent']
-const EXPECTS = `a name of 1 to ${LABEL_MAX} bytes, without blanks, quotes, \\ and /`
+const EXPECTS = `a name of 1 to ${LABEL_MAX} bytes, without /, and none of ${TAKEN.join(', ')}`
 
-const label = word<string>(
-  EXPECTS,
-  (text) => {
-    if (text === '' || TAKEN.includes(text) || /[\s"'\\/]/.test(text))
-      return new Problem(`${shown(text)} can be no timer's name: expected ${EXPECTS}`)
-    return Buffer.from(text).toString('utf8', 0, LABEL_MAX)
-  },
-  (value) => value,
+const label = bareName(EXPECTS, (text) =>
+  text === '' || TAKEN.includes(text) || text.includes('/')
+    ? new Problem(`${shown(text)} can be no timer's name: expected ${EXPECTS}`, 0, 'tables')
+    : Buffer.from(text).toString('utf8', 0, LABEL_MAX),
 )
 
 export class IdleTimer {
@@ -91,10 +87,14 @@ export const idletimer = defineTarget({
   summary: 'sets a named timer anew; who listens is told when it has run out',
   terminal: false,
   options: {
-    timeout: u32({ min: 1, max: TIMEOUT_MAX }).required().help('seconds without a packet'),
+    timeout: u32().required().help('seconds without a packet'),
     label: label.required().help("the timer's name"),
     alarm: flag().help('the time counts while the machine is suspended too, as it always does here'),
   },
+  check: ({ timeout }) =>
+    timeout < 1 || timeout > TIMEOUT_MAX
+      ? new NotTaken('tables', `--timeout ${timeout} is out of range: expected 1 to ${TIMEOUT_MAX} seconds`)
+      : undefined,
   list: (o) => `timeout:${o.timeout} label:${o.label}${o.alarm ? ' alarm' : ''}`,
   target: ({ timeout, label: name }, { shared, time }) => {
     const timer = shared.of(IDLE_TIMERS, name, () => new IdleTimer(name, time, timeout))

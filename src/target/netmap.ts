@@ -3,10 +3,11 @@
 
 import { INPUT, POSTROUTING } from '../hook/hook.ts'
 import { MANIP_DST, MANIP_SRC, MAP_IPS, type NatRange } from '../nat/range.ts'
-import { formatAny, masked, maskLength, maskWords, parseAton, parseMask, parseStrict } from '../rule/address.ts'
+import { formatAny, masked, maskLength, maskWords, parseAton, parseStrict } from '../rule/address.ts'
 import { defineTarget } from '../rule/define.ts'
+import { readHostMask } from '../rule/kinds.ts'
 import type { Network } from '../rule/model.ts'
-import { Problem, shown, unexpected, word } from '../rule/option.ts'
+import { unexpected, word } from '../rule/option.ts'
 
 const EXPECTS = 'a network ADDRESS/LENGTH'
 
@@ -15,9 +16,8 @@ const network = word<Network>(
   (text, { family }) => {
     const [written, length] = text.split(/\/(.*)/s)
     const address = family === 4 ? addressAton(written) : parseStrict(written, 6)
-    const mask = length === undefined ? maskWords(family === 4 ? 32 : 128, family) : parseMask(length, family)
+    const mask = length === undefined ? maskWords(family === 4 ? 32 : 128, family) : readHostMask(length, family)
     if (address === undefined || mask === undefined) return unexpected(text, EXPECTS)
-    if (maskLength(mask) === undefined) return new Problem(`${shown(text)} has a mask with holes: expected ${EXPECTS}`)
     return masked({ address, mask })
   },
   ({ address, mask }) => `${formatAny(address)}/${maskLength(mask)}`,

@@ -25,7 +25,8 @@ const balance = word<Range>(
     const [min, max] = ends.map((part, i) => (part === '' ? [0, 0xffff][i] : parseNumber(part, 0xffff)))
     if (min === undefined || max === undefined || ends.length > 2) return unexpected(text, EXPECTS)
     if (min >= max) return new Problem(`${shown(text)} is no range: expected the first queue to be less than the last`)
-    if (max - min === 0xffff) return new Problem(`${shown(text)} has too many queues: expected at most 65535`)
+    if (max - min === 0xffff)
+      return new Problem(`${shown(text)} has too many queues: expected at most 65535`, 0, 'tables')
     return { min, max }
   },
   ({ min, max }) => `${min}:${max}`,

@@ -1,7 +1,7 @@
 // Target REJECT of ip6tables (ip6t_REJECT): an ICMPv6 error or a TCP reset goes back, and the packet is dropped.
 
 import { DROP } from '../hook/hook.ts'
-import { defineTarget } from '../rule/define.ts'
+import { defineTarget, NotTaken } from '../rule/define.ts'
 import { oneOf } from '../rule/option.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
@@ -40,7 +40,9 @@ export const reject6 = defineTarget({
     'reject-with': kind.default('icmp6-port-unreachable', true).help('what the sender is told'),
   },
   check: ({ 'reject-with': how }, { protocol }) =>
-    how === 'tcp-reset' && protocol !== PROTO_TCP ? 'tcp-reset answers TCP alone: expected -p tcp' : undefined,
+    how === 'tcp-reset' && protocol !== PROTO_TCP
+      ? new NotTaken('tables', 'tcp-reset answers TCP alone: expected -p tcp')
+      : undefined,
   list: (o) => `reject-with ${o['reject-with']}`,
   target: ({ 'reject-with': how }, env) => {
     if (how === 'tcp-reset')

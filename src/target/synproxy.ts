@@ -4,6 +4,7 @@
 
 import { ACCEPT } from '../hook/hook.ts'
 import { ECN, MSS, SACK_PERMITTED, TIMESTAMP, WINDOW_SCALE } from '../local/syn-options.ts'
+import { SYNPROXY } from '../local/synproxy.ts'
 import { CONTINUE, defineTarget } from '../rule/define.ts'
 import { flag, u32, word } from '../rule/option.ts'
 import { PROTO_TCP } from '../wire/ipv4.ts'
@@ -41,8 +42,9 @@ export const synproxy = defineTarget({
     const words = ['SYNPROXY', o['sack-perm'] && 'sack-perm', o.timestamp && 'timestamp', wscale, mss, o.ecn && 'ecn']
     return words.map((word) => (word ? `${word} ` : '')).join('')
   },
-  target: (o, { local, local6 }, { family }) => {
-    const proxy = (family === 4 ? local : local6).synproxy
+  target: (o, { local, local6, shared }, { family }) => {
+    // For as long as a rule has it the proxy's step runs.
+    const proxy = shared.of(SYNPROXY, String(family), () => (family === 4 ? local : local6).synproxy)
     proxy.use()
     const options =
       (o['sack-perm'] ? SACK_PERMITTED : 0) |

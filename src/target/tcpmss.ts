@@ -6,7 +6,7 @@ import { DROP } from '../hook/hook.ts'
 import { Packet } from '../packet/packet.ts'
 import type { Routing } from '../route/routing.ts'
 import type { Routing6 } from '../route/routing6.ts'
-import { CONTINUE, defineTarget, lastOf } from '../rule/define.ts'
+import { CONTINUE, defineTarget, lastOf, NotTaken } from '../rule/define.ts'
 import type { Family, MatchUse, Negatable } from '../rule/model.ts'
 import { flag, u16 } from '../rule/option.ts'
 import { update16, update32 } from '../wire/checksum.ts'
@@ -37,8 +37,11 @@ function tcpmss(family: Family) {
     },
     anyOf: ['set-mss', 'clamp-mss-to-pmtu'],
     normalize: (o) => (lastOf(o, ['set-mss', 'clamp-mss-to-pmtu']) === 'set-mss' ? { 'set-mss': o['set-mss'] } : CLAMP),
+    list: (o) => (o['set-mss'] === undefined ? 'TCPMSS clamp to PMTU' : `TCPMSS set ${o['set-mss']}`),
     check: (_, { matches = [] }) =>
-      matches.some(wantsSyn) ? undefined : 'it works on SYN segments alone: expected --syn or --tcp-flags SYN,RST SYN',
+      matches.some(wantsSyn)
+        ? undefined
+        : new NotTaken('tables', 'it works on SYN segments alone: expected --syn or --tcp-flags SYN,RST SYN'),
     target: (o, { routing, routing6 }) => {
       const given = o['set-mss']
       const wayBack = family === 4 ? wayBack4(routing) : wayBack6(routing6)

@@ -158,6 +158,21 @@ test(
       ...['-X a', '-P missing DROP', '-P a DROP', '-E missing b', '-E a INPUT', '-E a a', '-I INPUT 5 -j ACCEPT'],
       ...['-R INPUT 1 -j ACCEPT', '-L missing', '-S missing', '-S INPUT 99', '-t nosuch -L', '-Z missing', '--version'],
       ...['-A INPUT --nosuch', '-A INPUT -m nosuch', '', '-N c', '-A c -j c', '-A INPUT -j c', '-N INPUT', '-F'],
+      ...[
+        '-X INPUT',
+        '-A FORWARD -j ACCEPT',
+        '-X FORWARD',
+        '-F FORWARD',
+        '-X FORWARD',
+        '-P FORWARD DROP',
+        '-X FORWARD',
+      ],
+      ...['-P FORWARD ACCEPT', '-A INPUT -m rateest --rateest A --rateest-lt --rateest-bps 5bit', '-P INPUT RETURN'],
+      ...['-A INPUT -m rateest --rateest A', '-D INPUT -m rateest --rateest A', '-C INPUT -m rateest --rateest A'],
+      '-A INPUT -m hashlimit --hashlimit-name a --hashlimit-upto 1/day --hashlimit-burst 1000000',
+      ...['-A INPUT -j REJECT --reject-with tcp-reset', '-A INPUT -o eth0', '-t raw -A PREROUTING -j CT --helper foo'],
+      ...['-Z INPUT 7', '-L INPUT 7', '-S INPUT 7', '-N ACCEPT', '-N -x', '-P INPUT a', '-t nat -P PREROUTING DROP'],
+      ...['-I INPUT 2 -j ACCEPT', '-A INPUT -g missing', '-D INPUT -j missing', '-A INPUT -j MARK', '-t broute -L'],
       ...['-t nat -A INPUT -j MASQUERADE', '-C INPUT -j missing', '-D missing 1', '-R missing 1 -j ACCEPT', '-X'],
     ]
     const said = (done: Done) => {

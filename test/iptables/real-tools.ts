@@ -52,7 +52,8 @@ export function judge(files: readonly string[], { family = 4, counters = false, 
       try {
         return { saved: tablesOf(readFileSync(join(folder, `${i}.saved`), 'utf8'), named) }
       } catch {
-        return { refused: refused.split('\n')[0] }
+        // What is only warned of stands before it.
+        return { refused: refused.replace(/^(warn|Warning): .*\n/gim, '').split('\n')[0] }
       }
     })
   } finally {

@@ -38,6 +38,13 @@ nfacct list reset
 nfacct list xml
 nfacct list json
 nfacct list foo
+nfacct restore < { pkts = 00000000000000000007, bytes = 00000000000000000100 } = r;
+nfacct restore < { pkts = 00000000000000000009, bytes = 00000000000000000100 } = r;
+nfacct restore < garbage
+nfacct restore < { pkts = 1, bytes = 2 } = x;\\ngarbage\\n{ pkts = 1, bytes = 2 } = y;
+nfacct list
+nfacct delete r
+nfacct delete x
 iptables -A INPUT -m nfacct --nfacct-name a
 iptables -A INPUT -m nfacct --nfacct-name zz
 iptables -A INPUT -m nfacct --nfacct-name abcdefghijklmnopqrstuvwxyzabcdeXX
@@ -58,13 +65,26 @@ nfacct delete a`.split('\n')
 
 /** As programs read it: the clock, and what follows a message of iptables' own, are left out. */
 const comparable = (text: string) =>
-  text.replace(/"timestamp" : \d+/, '"timestamp" : 0').replace(/(v1.8.9 \(legacy\)|Invalid argument\.).*/s, '$1')
+  text
+    .replace(/"timestamp" : \d+/, '"timestamp" : 0')
+    .replace(/(invalid line) .*/, '$1')
+    .replace(/(v1.8.9 \(legacy\)|Invalid argument\.).*/s, '$1')
 
 const folder = mkdtempSync(join(tmpdir(), 'tunfilter-nfacct-'))
 
+/** A command, and what it reads. */
+function inputOf(line: string): [command: string, input: string | undefined] {
+  const [command, input] = line.split(' < ')
+  return [command, input === undefined ? undefined : `${input.replaceAll('\\n', '\n')}\n`]
+}
+
 function there(): string[] {
   const real = (line: string) => line.replace(/^(ip6?tables)/, '$1-legacy')
-  const script = COMMANDS.map((line) => `${real(line)} 2>&1; echo "status $?"; printf '\\0'`)
+  const script = COMMANDS.map((line) => {
+    const [command, input] = inputOf(line)
+    const from = input === undefined ? '' : ` <<'END'\n${input}END`
+    return `${real(command)} 2>&1${from}\necho "status $?"; printf '\\0'`
+  })
   const input = `export XTABLES_LOCKFILE=${folder}/lock\n${script.join('\n')}`
   const { stdout } = spawnSync('unshare', ['-n', 'sh'], { input, encoding: 'utf8' })
   rmSync(folder, { recursive: true })
@@ -86,7 +106,7 @@ describe('nfacct', () => {
   }, () => {
     const { engine } = open()
     const here = COMMANDS.map((line) => {
-      const { status, stdout, stderr } = runCommand(engine, line.split(' '))
+      const { status, stdout, stderr } = runCommand(engine, inputOf(line)[0].split(' '), inputOf(line)[1])
       return `${stdout}${stderr}status ${status}\n`
     })
     const real = there()
