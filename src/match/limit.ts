@@ -5,7 +5,8 @@
 
 import { defineMatch, NotTaken } from '../rule/define.ts'
 import { RATE_SCALE, rate } from '../rule/kinds.ts'
-import { u32 } from '../rule/option.ts'
+import { parseNumber } from '../rule/number.ts'
+import { Problem, u32, word } from '../rule/option.ts'
 
 const CREDITS_PER_MS = 32
 
@@ -24,6 +25,17 @@ const creditsOfBurst = (period: number, burst: number) => credits(Math.imul(peri
 
 const period = rate().kind
 
+const { expects, parse, format } = u32({ min: 1, max: 10_000 }).kind
+/** It is the kernel that does not take 0. */
+const bursts = word<number>(
+  expects,
+  (text, context) => {
+    const read = parse([text], context)
+    return read instanceof Problem && parseNumber(text, 0) === 0 ? new Problem(read.message, 0, 'range') : read
+  },
+  format,
+)
+
 export const limit = defineMatch({
   name: 'limit',
   summary: 'matches at most so often',
@@ -31,10 +43,10 @@ export const limit = defineMatch({
     limit: rate()
       .default((3600 * RATE_SCALE) / 3, true)
       .help('how many packets in the long run'),
-    'limit-burst': u32({ max: 10_000 }).default(5).help('how many at once to begin with'),
+    'limit-burst': bursts.default(5).help('how many at once to begin with'),
   },
   check: ({ limit: period, 'limit-burst': burst }) =>
-    burst === 0 || creditsOfBurst(period, burst) < credits(period)
+    creditsOfBurst(period, burst) < credits(period)
       ? new NotTaken('range', `so slow a rate has no burst of ${burst}: expected a smaller one, or a faster rate`)
       : undefined,
   list: (o) => `limit: avg ${period.format(o.limit)} burst ${o['limit-burst']}`,
