@@ -10,6 +10,7 @@ import { type CountsOf, countsBegun } from '../rule/counters.ts'
 import type { Family, RuleSet } from '../rule/model.ts'
 import type { SetFamilies } from '../rule/set-reference.ts'
 import type { IsThere } from '../rule/shared-names.ts'
+import { HostAddresses } from './host-addresses.ts'
 import { type ControlProgram, type Conversation, Turns } from './program.ts'
 
 /** What the data plane does for the control side. */
@@ -72,7 +73,10 @@ export class Commands implements ControlProgram {
       if (typeof request !== 'string')
         input = request.file === undefined ? await client.readInput() : await client.readFile(request.file)
     }
-    const answer = await this.inTurn(async () => (client.gone ? undefined : await this.do(program, args, input)))
+    const hosts = new HostAddresses(program.family)
+    const words = program.kind === 'command' ? await hosts.inWords(args) : args
+    const rules = await hosts.inText(input)
+    const answer = await this.inTurn(async () => (client.gone ? undefined : await this.do(program, words, rules)))
     if (answer === undefined) return 1
     if (answer.file !== undefined) client.writeTo(answer.file)
     client.print(answer.stdout)

@@ -114,8 +114,8 @@ export function protocol(): Plain<number> {
 }
 
 export const EXPECTS_NETWORK: Readonly<Record<Family, string>> = {
-  4: 'an IPv4 address, with /LENGTH or /MASK for a network (host names are not looked up)',
-  6: 'an IPv6 address, with /LENGTH or /MASK for a network (host names are not looked up)',
+  4: 'an IPv4 address, with /LENGTH or /MASK for a network (names of hosts are looked up by commands on a gateway)',
+  6: 'an IPv6 address, with /LENGTH or /MASK for a network (names of hosts are looked up by commands on a gateway)',
 }
 
 /** A network as -s and -d read it: bits outside the mask are cleared, `anything/0` is every address. */

@@ -205,3 +205,15 @@ test('sets and rules of one engine know each other', () => {
   expect(run('ipset destroy a')).toEqual(done)
   expect(() => runCommand(engine, ['cat'])).toThrow("there is no command 'cat'")
 })
+
+test('on a control socket names of hosts stand for their addresses, where they have any', async () => {
+  const iptables = Iptables.at({ path: join(folder, 'socket') })
+  await iptables.append('filter', 'INPUT', ['-s', 'localhost,192.0.2.1', '-j', 'DROP'])
+  const rules = ['-A INPUT -s 127.0.0.1/32 -j DROP', '-A INPUT -s 192.0.2.1/32 -j DROP']
+  expect((await iptables.list('filter', 'INPUT')).slice(1)).toEqual(rules)
+  await expect(iptables.append('filter', 'INPUT', ['-s', 'nosuch.invalid', '-j', 'DROP'])).rejects.toThrow(
+    'nosuch.invalid',
+  )
+  await iptables.delete('filter', 'INPUT', ['-s', 'localhost', '-j', 'DROP'])
+  expect((await iptables.list('filter', 'INPUT')).slice(1)).toEqual(rules.slice(1))
+})

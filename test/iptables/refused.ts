@@ -6,12 +6,12 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
   [
     'filter -A INPUT -s foo',
     '1.13',
-    "'foo' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (host names are not looked up)",
+    "'foo' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (names of hosts are looked up by commands on a gateway)",
   ],
   [
     'filter -A INPUT -s 1.1.1.1,2.2.2.2,x',
     '1.29',
-    "'x' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (host names are not looked up)",
+    "'x' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (names of hosts are looked up by commands on a gateway)",
   ],
   [
     'filter -A INPUT -s 1.2.3.4/33',
@@ -23,7 +23,7 @@ export const REFUSED: readonly (readonly [string, string, string])[] = [
   [
     'filter -A INPUT -s ::1',
     '1.13',
-    "'::1' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (host names are not looked up)",
+    "'::1' is not understood: expected an IPv4 address, with /LENGTH or /MASK for a network (names of hosts are looked up by commands on a gateway)",
   ],
   ['filter -A INPUT -s 1.1.1.1 -s 2.2.2.2', '1.21', 'multiple -s flags not allowed: expected one'],
   [
