@@ -28,7 +28,8 @@ export class HostAddresses {
   readonly #family: Family
   readonly #hosts: string
   readonly #ask: (name: string, family: Family) => Promise<readonly string[]>
-  readonly #resolver = new Resolver({ timeout: SERVER_MS, tries: 1 })
+  /** Made for the first name that no file has: it reads resolv.conf, and most commands name no host. */
+  #resolver: Resolver | undefined
   readonly #end: number
   readonly #found = new Map<string, readonly string[]>()
   #text: Promise<string> | undefined
@@ -36,7 +37,7 @@ export class HostAddresses {
   constructor(family: Family, { hosts = '/etc/hosts', ask, commandMs = COMMAND_MS }: HostAddressesOptions = {}) {
     this.#family = family
     this.#hosts = hosts
-    this.#ask = ask ?? ((name, of) => (of === 4 ? this.#resolver.resolve4(name) : this.#resolver.resolve6(name)))
+    this.#ask = ask ?? ((name, of) => this.#askServers(name, of))
     this.#end = performance.now() + commandMs
   }
 
@@ -83,6 +84,11 @@ export class HostAddresses {
     return parts.join(',')
   }
 
+  #askServers(name: string, family: Family): Promise<readonly string[]> {
+    this.#resolver ??= new Resolver({ timeout: SERVER_MS, tries: 1 })
+    return family === 4 ? this.#resolver.resolve4(name) : this.#resolver.resolve6(name)
+  }
+
   #isName(text: string): boolean {
     return /^[\w-][\w.-]*$/.test(text) && /[A-Za-z]/.test(text) && parseLoose(text, this.#family) === undefined
   }
@@ -100,7 +106,7 @@ export class HostAddresses {
       })
       found = await Promise.race([this.#ask(name, this.#family).catch(() => []), end])
       clearTimeout(timer)
-      this.#resolver.cancel()
+      this.#resolver?.cancel()
     }
     found = [...new Set(found)]
     this.#found.set(name, found)
